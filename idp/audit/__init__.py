@@ -1,0 +1,1 @@
+"""Audited facts: their catalogue and the append-only journal. Owns no decision; plain token issues go to the structured log instead."""

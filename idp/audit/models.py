@@ -1,0 +1,36 @@
+"""The journal's table: rows are added, never changed. The database refuses the rest (triggers of the migration)."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Index, String, bindparam, insert
+from sqlalchemy.orm import Mapped, mapped_column
+
+from idp.database import BigInt, Json, Model, Statement
+
+
+class AuditEvent(Model):
+    """One audited fact."""
+
+    __tablename__ = "audit_events"
+    __table_args__ = (
+        Index("ix_audit_events_declarant_id", "declarant_id", "id"),
+        Index("ix_audit_events_kind", "kind", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInt, primary_key=True)
+    at: Mapped[datetime]
+    kind: Mapped[str] = mapped_column(String(60))
+    outcome: Mapped[str] = mapped_column(String(10))
+    declarant_id: Mapped[int | None]
+    client_id: Mapped[str | None] = mapped_column(String(100))
+    siret: Mapped[int | None] = mapped_column(BigInt)
+    actor: Mapped[str | None] = mapped_column(String(120))
+    address: Mapped[str | None] = mapped_column(String(45))
+    request_id: Mapped[str | None] = mapped_column(String(40))
+    details: Mapped[dict[str, Any]] = mapped_column(Json)
+
+
+COLUMNS = ("at", "kind", "outcome", "declarant_id", "client_id", "siret", "actor", "address", "request_id", "details")
+RECORD = Statement(lambda: insert(AuditEvent).values({c: bindparam(c, type_=AuditEvent.__table__.c[c].type) for c in COLUMNS}))
+"""The same row, for machines' endpoints."""

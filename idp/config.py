@@ -1,0 +1,157 @@
+"""Every setting of MAG: typed, documented, with a safe default or a refusal to start that names it.
+
+Settings are read once from the environment into a frozen value. `flask --app wsgi settings` prints this list with the
+values in force, secrets hidden. `docs/exploitation.md` is written from the same documentation.
+"""
+
+import base64
+import binascii
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+from idp.errors import SettingError
+
+MINUTE, HOUR = 60, 3600
+
+
+def setting(doc: str, default: Any = None, *, secret: bool = False) -> Any:
+    """A documented field. `doc` is what the operator reads; `secret` hides the value wherever settings are shown."""
+    return field(default=default, metadata={"doc": doc, "secret": secret})
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """One master secret: its identifier, written beside whatever it sealed, and 32 bytes or more."""
+
+    id: str
+    value: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The settings in force. Durations are in seconds, sizes in bytes unless the name says otherwise."""
+
+    issuer: str = setting("Address of MAG as partners and browsers know it, without a trailing slash; may carry a path. https, unless the host is localhost.", "")
+    secrets: tuple[Secret, ...] = setting("Master secrets `id:base64url`, comma separated, 32 bytes or more each. The first one seals; the others only open.", (), secret=True)
+    database_url: str = setting("SQLAlchemy address of the database: postgresql+psycopg://… in production, sqlite:///… for one machine.", "sqlite:///var/mag.sqlite3")
+    redis_url: str = setting("Address of Redis for short-lived state; empty: the database keeps it.", "")
+    hosts: tuple[str, ...] = setting("Host names answered, comma separated, beside the issuer's own.", ())
+    trusted_proxies: int = setting("How many reverse proxies in front add to X-Forwarded-For. 0: the header is ignored.", 0)
+    extra_ca: str = setting("Path of a PEM file of certificate authorities trusted for outgoing calls, beside the system's.", "")
+    outgoing_hosts: tuple[str, ...] = setting("Hosts (`name` or `name:port`) that outgoing calls may reach although their address is private or loopback.", ())
+    test_identities: tuple[str, ...] = setting("Test identities `siret|nom|prenom`, comma separated, whose sign-in throttles are lifted. Never in production.", ())
+    session_lifetime: int = setting("Longest life of an SSO session, whatever its use.", 12 * HOUR)
+    session_idle: int = setting("An SSO session unused for this long ends.", 2 * HOUR)
+    demande_lifetime: int = setting("How long a sign-in may take, from the partner's request to the password.", 30 * MINUTE)
+    code_lifetime: int = setting("Life of an authorization code; at most 60.", 60)
+    access_token_lifetime: int = setting("Life of an access token; at most 600.", 5 * MINUTE)
+    id_token_lifetime: int = setting("Life of an ID token; at most 600.", 5 * MINUTE)
+    refresh_token_lifetime: int = setting("Longest life of a family of refresh tokens.", 12 * HOUR)
+    offline_lifetime: int = setting("Longest life of a family of refresh tokens granted with offline_access.", 30 * 24 * HOUR)
+    refresh_grace: int = setting("For this long a rotated refresh token still gives the same successor (lost answers); at most 30.", 10)
+    argon2_memory_kib: int = setting("Argon2id memory, in KiB; 19456 is the OWASP minimum.", 19456)
+    argon2_time: int = setting("Argon2id passes.", 2)
+    argon2_parallelism: int = setting("Argon2id lanes.", 1)
+    hash_slots: int = setting("Passwords hashed at once by one process, on niced threads.", 1)
+    hash_queue: int = setting("Sign-ins that may wait for a hash slot in one process; beyond, 503 at once.", 64)
+    hab_bound: int = setting("Largest number of establishments and companies that a token lists; beyond, the token points to the claim endpoint.", 40)
+    smtp_url: str = setting("Where mails go: smtp://user:password@host:port, smtps://… or smtp+starttls://…; empty: mails wait in the outbox.", "", secret=True)
+    mail_from: str = setting("Sender of MAG's mails.", "MAG <ne-pas-repondre@localhost>")
+    log_level: str = setting("DEBUG, INFO, WARNING or ERROR.", "INFO")
+
+    def __post_init__(self) -> None:
+        for check in (check_issuer, check_secrets, check_bounds):
+            check(self)
+
+    @property
+    def issuer_path(self) -> str:
+        """Path of the issuer, without a trailing slash: '' or '/api/v2'."""
+        return urlsplit(self.issuer).path
+
+    @property
+    def issuer_host(self) -> str:
+        """Host of the issuer, with its port when it has one."""
+        return urlsplit(self.issuer).netloc
+
+    @property
+    def issuer_origin(self) -> str:
+        return f"{urlsplit(self.issuer).scheme}://{self.issuer_host}"
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str] | None = None) -> Self:
+        """Read `MAG_<NAME>` for every field. Raises SettingError, naming the setting, on anything missing, unknown or unsafe."""
+        environ = os.environ if environ is None else environ
+        known = {f"MAG_{f.name.upper()}": f for f in fields(cls)}
+        for name in environ:
+            if name.startswith("MAG_") and name not in known:
+                raise SettingError(f"{name} is not a setting of MAG")
+        return cls(**{f.name: _parse(name, environ[name], f) for name, f in known.items() if name in environ})
+
+
+def _parse(name: str, raw: str, f: Any) -> Any:
+    if f.name == "secrets":
+        return tuple(_parse_secret(part) for part in raw.split(",") if part.strip())
+    if f.type is int:
+        if not (raw.isascii() and raw.isdigit()):
+            raise SettingError(f"{name} must be a whole number, not {raw!r}")
+        return int(raw)
+    if isinstance(f.default, tuple):
+        return tuple(part.strip() for part in raw.split(",") if part.strip())
+    return raw.strip()
+
+
+def _parse_secret(part: str) -> Secret:
+    identifier, _, encoded = part.strip().partition(":")
+    try:
+        value = base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))
+    except (binascii.Error, ValueError):
+        value = b""
+    if not identifier or not identifier.isalnum() or len(value) < 32:
+        raise SettingError("MAG_SECRETS must be `id:base64url` with 32 bytes or more; make one with `flask --app wsgi keys secret`")
+    if len(set(value)) < 8:
+        raise SettingError("MAG_SECRETS holds a secret that is not random; make one with `flask --app wsgi keys secret`")
+    return Secret(identifier, value)
+
+
+def check_issuer(settings: Settings) -> None:
+    """OpenID Connect Discovery section 3: https, no query, no fragment; ours: http for localhost alone."""
+    if not settings.issuer:
+        raise SettingError("MAG_ISSUER is missing: the address of MAG as partners know it, such as https://mag.example.fr")
+    parts = urlsplit(settings.issuer)
+    local = (parts.hostname or "").split(".")[-1] == "localhost" or parts.hostname == "127.0.0.1"
+    if parts.scheme != "https" and not (parts.scheme == "http" and local):
+        raise SettingError("MAG_ISSUER must be https (http is accepted for localhost alone)")
+    if not parts.hostname or parts.query or parts.fragment or settings.issuer.endswith("/"):
+        raise SettingError("MAG_ISSUER must be an address without query, fragment or trailing slash")
+
+
+def check_secrets(settings: Settings) -> None:
+    if not settings.secrets:
+        raise SettingError("MAG_SECRETS is missing: make one with `flask --app wsgi keys secret`")
+    if len({secret.id for secret in settings.secrets}) != len(settings.secrets):
+        raise SettingError("MAG_SECRETS names the same identifier twice")
+
+
+BOUNDS = {
+    "code_lifetime": (10, 60), "access_token_lifetime": (30, 600), "id_token_lifetime": (30, 600), "refresh_grace": (0, 30),
+    "session_idle": (60, 24 * HOUR), "session_lifetime": (60, 24 * HOUR), "demande_lifetime": (60, 2 * HOUR),
+    "refresh_token_lifetime": (60, 31 * 24 * HOUR), "offline_lifetime": (60, 366 * 24 * HOUR),
+    "argon2_memory_kib": (7168, 4 << 20), "argon2_time": (1, 20), "argon2_parallelism": (1, 16),
+    "hash_slots": (1, 64), "hash_queue": (0, 10_000), "hab_bound": (0, 120), "trusted_proxies": (0, 10),
+}
+
+
+def check_bounds(settings: Settings) -> None:
+    for name, (low, high) in BOUNDS.items():
+        if not low <= getattr(settings, name) <= high:
+            raise SettingError(f"MAG_{name.upper()} must be between {low} and {high}")
+    if settings.argon2_memory_kib * settings.argon2_time < 7168 * 5:
+        raise SettingError("MAG_ARGON2_MEMORY_KIB and MAG_ARGON2_TIME are below the OWASP minimum (19456 with 2, 12288 with 3, 7168 with 5)")
+    if settings.extra_ca and not Path(settings.extra_ca).is_file():
+        raise SettingError("MAG_EXTRA_CA names a file that does not exist")
+    if settings.log_level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
+        raise SettingError("MAG_LOG_LEVEL must be DEBUG, INFO, WARNING or ERROR")

@@ -1,0 +1,209 @@
+"""The SQL database: `db` for pages and administration, `Connections` for machines' endpoints.
+
+Two ways to one database, on purpose (docs/decisions/0003): the ORM costs more than a whole token grant, so the endpoints
+that partners call all day run statements compiled once, on a driver connection that each thread holds.
+"""
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import JSON, BigInteger, DateTime, Dialect, MetaData, TypeDecorator, create_engine, event
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.engine import URL, Engine, make_url
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.sql.expression import Executable
+
+from idp.errors import StoreUnavailableError
+
+STATEMENT_TIMEOUT = 5
+"""Seconds after which PostgreSQL gives up a statement, and SQLite stops waiting for a writer."""
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware UTC datetime. SQLite keeps microseconds of the epoch, so that instants compare as numbers on both databases."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> Any:
+        return dialect.type_descriptor(sqlite.INTEGER() if dialect.name == "sqlite" else DateTime(timezone=True))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("an instant must be aware")
+        if dialect.name != "sqlite":
+            return value
+        whole = int(value.replace(microsecond=0).timestamp())
+        return whole * 1_000_000 + value.microsecond
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if dialect.name != "sqlite":
+            return cast(datetime, value).astimezone(UTC)
+        whole, micro = divmod(int(value), 1_000_000)
+        return datetime.fromtimestamp(whole, UTC).replace(microsecond=micro)
+
+
+Json = JSON().with_variant(JSONB(), "postgresql")
+BigInt = BigInteger().with_variant(sqlite.INTEGER(), "sqlite")
+"""64 bits on both databases; SQLite gives row identifiers only to its own INTEGER."""
+
+
+class Model(DeclarativeBase):
+    """Base of every table. Constraints have names, so that migrations can speak of them."""
+
+    metadata = MetaData(naming_convention={
+        "ix": "ix_%(column_0_N_label)s", "uq": "uq_%(table_name)s_%(column_0_N_name)s", "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s", "pk": "pk_%(table_name)s",
+    })
+    type_annotation_map = {datetime: Instant}  # noqa: RUF012  # SQLAlchemy's own protocol
+
+
+db = SQLAlchemy(metadata=Model.metadata)
+
+
+def engine_options(database_url: str) -> dict[str, Any]:
+    """Options of the page engine: bounded waits, stale connections noticed."""
+    if make_url(database_url).get_backend_name() == "sqlite":
+        return {"connect_args": {"timeout": STATEMENT_TIMEOUT}}
+    return {"pool_pre_ping": True, "pool_size": 5, "max_overflow": 5, "pool_timeout": STATEMENT_TIMEOUT, "connect_args": postgresql_options()}
+
+
+def postgresql_options() -> dict[str, Any]:
+    return {"connect_timeout": 3, "options": f"-c statement_timeout={STATEMENT_TIMEOUT}s -c lock_timeout=3s -c timezone=UTC"}
+
+
+@event.listens_for(Engine, "connect")
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    """SQLite as the embedded default: readers never wait for a writer, foreign keys hold."""
+    if isinstance(connection, sqlite3.Connection):
+        set_pragmas(connection)
+
+
+def set_pragmas(connection: sqlite3.Connection) -> None:
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", f"busy_timeout={STATEMENT_TIMEOUT * 1000}"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+class Statement:
+    """A Core statement compiled once per dialect, run by `Connections` without SQLAlchemy on the way."""
+
+    def __init__(self, build: Callable[[], Executable]) -> None:
+        self.build = build
+        self._compiled: dict[str, Compiled] = {}
+
+    def compiled(self, dialect: Dialect) -> "Compiled":
+        found = self._compiled.get(dialect.name)
+        if found is None:
+            found = self._compiled[dialect.name] = Compiled(self.build(), dialect)
+        return found
+
+
+class Compiled:
+    """SQL text of one dialect, and the conversions its columns need (none, for most)."""
+
+    def __init__(self, statement: Executable, dialect: Dialect) -> None:
+        compiled = cast(Any, statement).compile(dialect=dialect)
+        self.sql = str(compiled)
+        self.defaults = {k: v for k, v in compiled.params.items() if v is not None}
+        binds = ((name, bind.type.dialect_impl(dialect).bind_processor(dialect)) for name, bind in compiled.binds.items())
+        self.binds = [(name, process) for name, process in binds if process]
+        columns = [column.type for column in getattr(statement, "selected_columns", None) or getattr(statement, "_returning", ())]
+        results = ((i, kind.dialect_impl(dialect).result_processor(dialect, None)) for i, kind in enumerate(columns))
+        self.results = [(i, process) for i, process in results if process]
+
+    def parameters(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        values = {**self.defaults, **given}
+        for name, process in self.binds:
+            values[name] = process(values[name])
+        return values
+
+    def row(self, raw: Any) -> tuple[Any, ...]:
+        if not self.results:
+            return tuple(raw)
+        values = list(raw)
+        for i, process in self.results:
+            values[i] = process(values[i])
+        return tuple(values)
+
+
+class Connections:
+    """One driver connection per thread, held for its life, in autocommit. `count` counts round trips, for the tests."""
+
+    def __init__(self, database_url: str) -> None:
+        self.url: URL = make_url(database_url)
+        self.engine = create_engine(self.url, **({"paramstyle": "named"} if self.url.get_backend_name() == "sqlite" else {}))
+        self.dialect = self.engine.dialect
+        self.count = 0
+        self._local = threading.local()
+
+    def _open(self) -> Any:
+        if self.dialect.name == "sqlite":
+            connection: Any = sqlite3.connect(self.url.database or "", timeout=STATEMENT_TIMEOUT, isolation_level=None)
+            set_pragmas(connection)
+            return connection
+        import psycopg
+
+        options = {"host": self.url.host, "port": self.url.port, "dbname": self.url.database, "user": self.url.username, "password": self.url.password}
+        return psycopg.connect(**{k: v for k, v in options.items() if v}, **dict(self.url.query), **postgresql_options(), autocommit=True, prepare_threshold=1)
+
+    def _execute(self, sql: str, parameters: Mapping[str, Any]) -> Any:
+        self.count += 1
+        try:
+            held = getattr(self._local, "connection", None)
+            if held is None:
+                held = self._local.connection = self._open()
+            return held.execute(sql, parameters)
+        except self.dialect.loaded_dbapi.OperationalError as error:
+            self.drop()
+            raise StoreUnavailableError(f"database: {type(error).__name__}") from error
+
+    def drop(self) -> None:
+        """Forget this thread's connection; the next statement opens another."""
+        held = self._local.__dict__.pop("connection", None)
+        if held is not None:
+            try:
+                held.close()
+            except self.dialect.loaded_dbapi.Error:
+                return
+
+    def one(self, statement: Statement, **values: Any) -> tuple[Any, ...] | None:
+        """First row, or None."""
+        compiled = statement.compiled(self.dialect)
+        row = self._execute(compiled.sql, compiled.parameters(values)).fetchone()
+        return None if row is None else compiled.row(row)
+
+    def all(self, statement: Statement, **values: Any) -> list[tuple[Any, ...]]:
+        compiled = statement.compiled(self.dialect)
+        return [compiled.row(row) for row in self._execute(compiled.sql, compiled.parameters(values)).fetchall()]
+
+    def run(self, statement: Statement, **values: Any) -> int:
+        """Rows changed."""
+        compiled = statement.compiled(self.dialect)
+        return int(self._execute(compiled.sql, compiled.parameters(values)).rowcount)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Several statements, all or nothing."""
+        self._execute("BEGIN IMMEDIATE" if self.dialect.name == "sqlite" else "BEGIN", {})
+        try:
+            yield
+        except BaseException:
+            if getattr(self._local, "connection", None) is not None:
+                self._execute("ROLLBACK", {})
+            raise
+        self._execute("COMMIT", {})
+
+
+UNAVAILABLE = DBAPIError
+"""What the page door catches to answer 503 when `connection_invalidated` or the operation could not be done."""

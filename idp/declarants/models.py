@@ -1,0 +1,85 @@
+"""Déclarants: one row a person and company. Rows are closed, never deleted, while something refers to them."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Self
+
+from sqlalchemy import CheckConstraint, Enum, Index, String, bindparam, func, select
+from sqlalchemy.orm import Mapped, mapped_column
+
+from idp.database import Json, Model, Statement, db
+from idp.declarants.identite import Identite
+from idp.entreprises.models import SiretColumn
+from idp.entreprises.siret import Siret
+
+
+class Statut(StrEnum):
+    """PRIMO and CANDIDAT hold no right and cannot sign in at a partner (fact 29)."""
+
+    ACTIF = "actif"
+    PRIMO = "primo"
+    CANDIDAT = "candidat"
+    SUSPENDU = "suspendu"
+    RADIE = "radie"
+
+
+class Role(StrEnum):
+    """Fact 27: an administrateur may also declare."""
+
+    DECLARANT = "declarant"
+    ADMINISTRATEUR = "administrateur"
+    ADMINISTRATEUR_DECLARANT = "administrateur_declarant"
+
+
+def enum_column(kind: type[StrEnum], length: int = 30) -> Enum:
+    """Stored by value, as text, refused by the database when unknown."""
+    return Enum(kind, native_enum=False, length=length, values_callable=lambda members: [m.value for m in members], name=kind.__name__.lower(), create_constraint=True)
+
+
+class Declarant(Model):
+    """A person inscribed for one company: SIRET + nom + prénom, unique whatever the spelling."""
+
+    __tablename__ = "declarants"
+    __table_args__ = (
+        Index("uq_declarants_siret_cle", "siret", "cle", unique=True),
+        CheckConstraint("length(cle) between 3 and 200", name="cle_is_folded"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    uid: Mapped[str] = mapped_column(String(40), unique=True)
+    """Opaque, stable, never reused: what `uid` and a public `sub` carry."""
+    siret: Mapped[Siret] = mapped_column(SiretColumn)
+    nom: Mapped[str] = mapped_column(String(80))
+    prenom: Mapped[str] = mapped_column(String(80))
+    cle: Mapped[str] = mapped_column(String(200))
+    statut: Mapped[Statut] = mapped_column(enum_column(Statut))
+    role: Mapped[Role] = mapped_column(enum_column(Role))
+    email: Mapped[str | None] = mapped_column(String(254))
+    email_verified: Mapped[bool] = mapped_column(default=False)
+    telephone: Mapped[str | None] = mapped_column(String(30))
+    fonction: Mapped[str | None] = mapped_column(String(120))
+    service_interne: Mapped[str | None] = mapped_column(String(120))
+    """The unit within the company (`organizational_unit`)."""
+    password_hash: Mapped[str | None] = mapped_column(String(255))
+    pepper_id: Mapped[str | None] = mapped_column(String(40))
+    password_changed_at: Mapped[datetime | None]
+    version: Mapped[int] = mapped_column(default=1)
+    """Version of the credentials: a change voids trusted devices."""
+    epoque: Mapped[int] = mapped_column(default=1)
+    """Version of the rights."""
+    opened_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+    closed_at: Mapped[datetime | None]
+
+    @classmethod
+    def find(cls, identite: Identite) -> Self | None:
+        """Whoever bears this identity, whatever his status."""
+        return db.session.scalar(select(cls).filter_by(siret=identite.siret, cle=identite.cle))
+
+    @classmethod
+    def with_uid(cls, uid: str) -> Self | None:
+        return db.session.scalar(select(cls).filter_by(uid=uid))
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.prenom} {self.nom}"

@@ -1,0 +1,1 @@
+"""One file a grant, on Authlib's classes."""

@@ -1,0 +1,1 @@
+"""Who relies on MAG: the registry of partners and their clients. `kit` is what a partner installs, `portals` two small ones that do."""
