@@ -20,7 +20,7 @@ MINUTE, HOUR = 60, 3600
 
 def setting(doc: str, default: Any = None, *, secret: bool = False) -> Any:
     """A documented field. `doc` is what the operator reads; `secret` hides the value wherever settings are shown."""
-    return field(default=default, metadata={"doc": doc, "secret": secret})
+    return field(default=default, repr=not secret, metadata={"doc": doc, "secret": secret})
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,18 +6,19 @@ that partners call all day run statements compiled once, on a driver connection 
 
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any, Generic, TypeVar, cast
 
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import JSON, BigInteger, DateTime, Dialect, MetaData, TypeDecorator, create_engine, event
+from sqlalchemy import JSON, BigInteger, DateTime, Dialect, MetaData, String, TypeDecorator, create_engine, event, select
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import URL, Engine, make_url
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.sql.expression import Executable
 
 from idp.errors import StoreUnavailableError
@@ -207,3 +208,69 @@ class Connections:
 
 UNAVAILABLE = DBAPIError
 """What the page door catches to answer 503 when `connection_invalidated` or the operation could not be done."""
+
+
+class Version(Model):
+    """A number that grows whenever something changes that processes keep in memory: clients, keys, catalogue."""
+
+    __tablename__ = "versions"
+
+    name: Mapped[str] = mapped_column(String(40), primary_key=True)
+    number: Mapped[int] = mapped_column(BigInt)
+
+    @classmethod
+    def bump(cls, name: str) -> None:
+        """In the transaction of the change: every process notices within a second of the commit."""
+        row = db.session.get(cls, name, with_for_update=True)
+        if row is None:
+            db.session.add(cls(name=name, number=1))
+        else:
+            row.number += 1
+
+
+ALL_VERSIONS = Statement(lambda: select(Version.name, Version.number))
+
+
+class Versions:
+    """The numbers, read again at most once a second; when the database is away, the last ones known."""
+
+    def __init__(self, connections: Connections, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._connections, self._clock = connections, clock
+        self._numbers: dict[str, int] = {}
+        self._checked = float("-inf")
+
+    def of(self, name: str) -> int:
+        if self._clock() - self._checked >= 1:
+            self.refresh()
+        return self._numbers.get(name, 0)
+
+    def refresh(self) -> None:
+        """Look now: after a commit of this very process."""
+        self._checked = self._clock()
+        try:
+            self._numbers = dict(self._connections.all(ALL_VERSIONS))
+        except StoreUnavailableError:
+            if not self._numbers:
+                raise
+
+
+Value = TypeVar("Value")
+
+
+class Kept(Generic[Value]):
+    """A value loaded from the database and kept in memory until its version changes."""
+
+    def __init__(self, versions: Versions, name: str, load: Callable[[], Value]) -> None:
+        self._versions, self._name, self._load = versions, name, load
+        self._held: tuple[int, Value] | None = None
+        self._lock = threading.Lock()
+
+    def __call__(self) -> Value:
+        number = self._versions.of(self._name)
+        held = self._held
+        if held is not None and held[0] == number:
+            return held[1]
+        with self._lock:
+            if self._held is None or self._held[0] != number:
+                self._held = (number, self._load())
+            return self._held[1]

@@ -1,0 +1,97 @@
+"""Master secrets: what seals values at rest, what turns identifiers into digests, and random values.
+
+Everything derives from the settings' master secrets by HKDF (RFC 5869), one key a purpose. The first secret seals; the
+others only open what they sealed, so that a secret is replaced without a stop.
+"""
+
+import base64
+import hashlib
+import hmac
+import os
+from functools import lru_cache
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from idp.config import Secret
+from idp.errors import MagError
+
+
+class UnsealError(MagError):
+    """A sealed value cannot be opened: its master secret is gone, or it was moved or altered."""
+
+    code = "sceau"
+
+
+def b64(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode("ascii")
+
+
+def unb64(text_: str) -> bytes:
+    return base64.urlsafe_b64decode(text_ + "=" * (-len(text_) % 4))
+
+
+def new_secret() -> str:
+    """A value for MAG_SECRETS."""
+    return f"k{os.urandom(3).hex()}:{b64(os.urandom(32))}"
+
+
+def random_token(size: int = 32) -> str:
+    """`size` random bytes, as base64url characters."""
+    return b64(os.urandom(size))
+
+
+def digest(secret: str) -> str:
+    """SHA-256 of a random secret of 128 bits or more, in hexadecimal: how it is stored and looked up."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+@lru_cache(maxsize=128)
+def _derive(secret: Secret, purpose: str) -> bytes:
+    return HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=b"mag:" + purpose.encode()).derive(secret.value)
+
+
+@lru_cache(maxsize=128)
+def _cipher(secret: Secret, purpose: str) -> AESGCM:
+    return AESGCM(_derive(secret, purpose))
+
+
+class Seals:
+    """AES-256-GCM and HMAC-SHA-256 under the master secrets. `purpose` separates keys; `bound` cannot be changed or moved."""
+
+    def __init__(self, secrets: tuple[Secret, ...]) -> None:
+        self._secrets = secrets
+        self._by_id = {secret.id: secret for secret in secrets}
+
+    def seal(self, purpose: str, value: bytes, bound: str = "") -> bytes:
+        """`id "." nonce ciphertext`."""
+        secret, nonce = self._secrets[0], os.urandom(12)
+        return secret.id.encode() + b"." + nonce + _cipher(secret, purpose).encrypt(nonce, value, bound.encode())
+
+    def open(self, purpose: str, sealed: bytes, bound: str = "") -> bytes:
+        """Raises UnsealError."""
+        identifier, dot, rest = sealed.partition(b".")
+        secret = self._by_id.get(identifier.decode("ascii", "replace"))
+        if secret is None or not dot or len(rest) < 28:
+            raise UnsealError(f"{purpose}: unknown master secret")
+        try:
+            return _cipher(secret, purpose).decrypt(rest[:12], rest[12:], bound.encode())
+        except InvalidTag as error:
+            raise UnsealError(f"{purpose}: altered") from error
+
+    def mac(self, purpose: str, data: bytes, secret_id: str | None = None) -> bytes:
+        """32 bytes. Under the current master secret, or the one named; raises UnsealError when that one is gone."""
+        secret = self._secrets[0] if secret_id is None else self._by_id.get(secret_id)
+        if secret is None:
+            raise UnsealError(f"{purpose}: unknown master secret {secret_id}")
+        return hmac.digest(_derive(secret, purpose), data, "sha256")
+
+    def macs(self, purpose: str, data: bytes) -> list[bytes]:
+        """Under every master secret, the current one first: to check what an older one made."""
+        return [self.mac(purpose, data, secret.id) for secret in self._secrets]
+
+    @property
+    def current_id(self) -> str:
+        return self._secrets[0].id
