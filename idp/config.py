@@ -1,6 +1,6 @@
 """Every setting of MAG: typed, documented, with a safe default or a refusal to start that names it.
 
-Settings are read once from the environment into a frozen value. `flask --app wsgi settings` prints this list with the
+Settings are read once from the environment into a frozen value. `mag reglages` prints this list with the
 values in force, secrets hidden. `docs/exploitation.md` is written from the same documentation.
 """
 
@@ -111,9 +111,9 @@ def _parse_secret(part: str) -> Secret:
     except (binascii.Error, ValueError):
         value = b""
     if not identifier or not identifier.isalnum() or len(value) < 32:
-        raise SettingError("MAG_SECRETS must be `id:base64url` with 32 bytes or more; make one with `flask --app wsgi keys secret`")
+        raise SettingError("MAG_SECRETS must be `id:base64url` with 32 bytes or more; make one with `mag secret`")
     if len(set(value)) < 8:
-        raise SettingError("MAG_SECRETS holds a secret that is not random; make one with `flask --app wsgi keys secret`")
+        raise SettingError("MAG_SECRETS holds a secret that is not random; make one with `mag secret`")
     return Secret(identifier, value)
 
 
@@ -131,7 +131,7 @@ def check_issuer(settings: Settings) -> None:
 
 def check_secrets(settings: Settings) -> None:
     if not settings.secrets:
-        raise SettingError("MAG_SECRETS is missing: make one with `flask --app wsgi keys secret`")
+        raise SettingError("MAG_SECRETS is missing: make one with `mag secret`")
     if len({secret.id for secret in settings.secrets}) != len(settings.secrets):
         raise SettingError("MAG_SECRETS names the same identifier twice")
 

@@ -119,7 +119,7 @@ class PublishedKeys:
 
 
 class NoKeyError(RefusedError):
-    """`keys init` was never run."""
+    """`mag cles init` was never run."""
 
     code = "cle_absente"
     status = 503
@@ -139,10 +139,10 @@ class Keyring(Seals):
         public = [dict(row[3]) | {"kid": row[0], "alg": row[1], "use": "sig"} for row in sorted(rows, key=lambda row: (row[1], row[2]))]
         signers = {row[1]: Signer(row[0], row[1], self._private_key(row[0], row[4])) for row in rows if row[2] == KeyState.ACTIVE}
         if set(signers) != set(ALGORITHMS):
-            raise NoKeyError("no active signing key: run `flask --app wsgi keys init`")
+            raise NoKeyError("no active signing key: run `mag cles init`")
         sealed = self._connections.one(SEALED, name="pairwise")
         if sealed is None:
-            raise NoKeyError("no pairwise salt: run `flask --app wsgi keys init`")
+            raise NoKeyError("no pairwise salt: run `mag cles init`")
         salt = self.open("sealed_secrets", bytes(sealed[0]), "pairwise")
         return PublishedKeys(signers, orjson.dumps({"keys": public}), KeySet.import_key_set(cast(Any, {"keys": public})), salt)
 
@@ -194,7 +194,7 @@ def rotate(seals: Seals, alg: str, now: datetime, *, emergency: bool = False) ->
     """
     found = {key.state: key for key in db.session.scalars(select(SigningKey).where(SigningKey.alg == alg, SigningKey.state != KeyState.RETIRED).with_for_update())}
     if KeyState.NEXT not in found or KeyState.ACTIVE not in found:
-        raise RotationRefusedError(f"no next {alg} key: run `keys init`")
+        raise RotationRefusedError(f"no next {alg} key: run `mag cles init`")
     if now - found[KeyState.NEXT].created_at < PUBLISHED_BEFORE_USE and not emergency:
         raise RotationRefusedError(f"the next {alg} key was published less than 24 hours ago; --emergency uses it all the same")
     old, new = found[KeyState.ACTIVE], found[KeyState.NEXT]

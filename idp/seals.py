@@ -95,3 +95,21 @@ class Seals:
     @property
     def current_id(self) -> str:
         return self._secrets[0].id
+
+
+def _under(token: str) -> AESGCM:
+    return AESGCM(hashlib.sha256(b"mag:under:" + token.encode()).digest())
+
+
+def seal_under(token: str, value: bytes) -> bytes:
+    """Seal under a random token of 128 bits or more: only who holds it reads the value."""
+    nonce = os.urandom(12)
+    return nonce + _under(token).encrypt(nonce, value, None)
+
+
+def unseal_under(token: str, sealed: bytes) -> bytes:
+    """Raises UnsealError."""
+    try:
+        return _under(token).decrypt(sealed[:12], sealed[12:], None)
+    except (InvalidTag, ValueError) as error:
+        raise UnsealError("sealed under another token") from error

@@ -3,11 +3,12 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, String, Text, and_, bindparam, exists, insert, or_, select, update
+from sqlalchemy import ForeignKey, Index, Integer, LargeBinary, String, Text, and_, bindparam, delete, exists, insert, select, type_coerce, update
 from sqlalchemy.orm import Mapped, mapped_column
 
-from idp.database import Instant, Json, Model, Statement
+from idp.database import BigInt, Instant, Json, Model, Statement
 from idp.declarants.models import Declarant, Statut
+from idp.entreprises.models import Entreprise
 
 
 class RefreshFamily(Model):
@@ -52,3 +53,51 @@ class Consent(Model):
     client_id: Mapped[str] = mapped_column(String(100), primary_key=True)
     scope: Mapped[str] = mapped_column(Text)
     given_at: Mapped[datetime]
+
+
+# ---------------------------------------------------------------------------------------- statements of machines' endpoints
+
+FAMILIES = RefreshFamily.__table__.c
+
+
+def _bind(name: str, column: str) -> Any:
+    return bindparam(name, type_=FAMILIES[column].type)
+
+
+def _active(declarant_id: Any) -> Any:
+    return exists().where(Declarant.id == declarant_id, Declarant.statut == Statut.ACTIF)
+
+
+NOW = bindparam("now", type_=Instant())
+IN_FORCE = and_(RefreshFamily.id == _bind("family_id", "id"), RefreshFamily.closed_at.is_(None), RefreshFamily.expires_at > NOW)
+OPENED = ("id", "client_id", "declarant_id", "sid", "offline", "context", "current_hash", "opened_at", "expires_at")
+
+OPEN_FAMILY = Statement(lambda: insert(RefreshFamily).from_select(
+    OPENED, select(*(_bind(f"new_{c}", c) for c in OPENED)).where(_active(_bind("new_declarant_id", "declarant_id")))))
+"""Opens nothing for a person who is no longer active (C46)."""
+
+ROTATE = Statement(lambda: update(RefreshFamily)
+    .where(IN_FORCE, RefreshFamily.current_hash == _bind("shown_hash", "current_hash"), RefreshFamily.client_id == _bind("of_client", "client_id"),
+           _active(RefreshFamily.declarant_id))
+    .values(previous_hash=RefreshFamily.current_hash, current_hash=_bind("next_hash", "current_hash"), successor_sealed=_bind("sealed", "successor_sealed"), rotated_at=NOW)
+    .returning(RefreshFamily.declarant_id, RefreshFamily.sid, RefreshFamily.offline, RefreshFamily.context))
+"""The one statement of a refresh: check and rotation at once, so that of parallel ones a single one wins (C19)."""
+
+FIND_FAMILY = Statement(lambda: select(
+    RefreshFamily.client_id, RefreshFamily.declarant_id, RefreshFamily.sid, RefreshFamily.offline, RefreshFamily.context, RefreshFamily.previous_hash,
+    RefreshFamily.successor_sealed, RefreshFamily.rotated_at, RefreshFamily.current_hash).where(IN_FORCE, _active(RefreshFamily.declarant_id)))
+
+CLOSE_FAMILY = Statement(lambda: update(RefreshFamily)
+    .where(RefreshFamily.id == _bind("family_id", "id"), RefreshFamily.closed_at.is_(None)).values(closed_at=NOW, closed_reason=_bind("reason", "closed_reason")))
+
+CLOSE_SESSION = Statement(lambda: update(RefreshFamily)
+    .where(RefreshFamily.sid == _bind("of_sid", "sid"), RefreshFamily.offline.is_(False), RefreshFamily.closed_at.is_(None))
+    .values(closed_at=NOW, closed_reason=_bind("reason", "closed_reason")))
+
+PURGE_FAMILIES = Statement(lambda: delete(RefreshFamily).where(RefreshFamily.expires_at < bindparam("before", type_=Instant())))
+
+PERSON = Statement(lambda: select(
+    Declarant.uid, Declarant.siret, Declarant.nom, Declarant.prenom, Declarant.role, Declarant.email, Declarant.email_verified, Declarant.telephone,
+    Declarant.fonction, Declarant.service_interne, Declarant.updated_at, Entreprise.denomination, Entreprise.categorie_juridique)
+    .join(Entreprise, type_coerce(Entreprise.siren, BigInt) == type_coerce(Declarant.siret, BigInt) // 100000, isouter=True)
+    .where(Declarant.id == bindparam("declarant_id", type_=Integer), Declarant.statut == Statut.ACTIF))

@@ -1,0 +1,79 @@
+"""SSO sessions: opened at sign-in under a new identifier, known by a `__Host-` cookie, revocable here.
+
+The cookie is 256 random bits; the store knows its digest only. A session ends after its idle limit (the store's lifetime,
+started again at each use), at its absolute limit (in the value), at sign-out (guard `sid:`) or with its person
+(guard `compte:`). ASVS 7.2.4, 7.3.1, 7.3.2.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Self
+
+import orjson
+
+from idp.config import Settings
+from idp.declarants.models import Declarant
+from idp.ephemeral import Ephemeral
+from idp.seals import digest, random_token
+
+COOKIE = "__Host-mag_s"
+KIND = "session"
+
+
+def guard_of_session(sid: str) -> str:
+    return f"sid:{sid}"
+
+
+def guard_of_declarant(declarant_id: int) -> str:
+    return f"compte:{declarant_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Who is signed in, since when (`auth_time`, epoch seconds) and how. `sid` may be shown to partners; the cookie may not."""
+
+    sid: str
+    declarant_id: int
+    uid: str
+    auth_time: int
+    amr: tuple[str, ...]
+    acr: str
+    expires_at: int
+
+    def dump(self) -> str:
+        """One line of JSON: authorization codes start with it."""
+        return orjson.dumps([self.sid, self.declarant_id, self.uid, self.auth_time, self.amr, self.acr, self.expires_at]).decode()
+
+    @classmethod
+    def load(cls, text: str | bytes) -> Self:
+        sid, declarant_id, uid, auth_time, amr, acr, expires_at = orjson.loads(text)
+        return cls(sid, declarant_id, uid, auth_time, tuple(amr), acr, expires_at)
+
+
+def open_session(store: Ephemeral, settings: Settings, declarant: Declarant, *, amr: Sequence[str], acr: str, now: datetime) -> tuple[Session, str]:
+    """A new session, and the value of its cookie. Whatever the browser presented before is worth nothing (C37)."""
+    at, cookie = int(now.timestamp()), random_token()
+    session = Session(random_token(16), declarant.id, declarant.uid, at, tuple(amr), acr, at + settings.session_lifetime)
+    guards = (guard_of_session(session.sid), guard_of_declarant(declarant.id))
+    store.put(KIND, digest(cookie), session.dump(), min(settings.session_idle, settings.session_lifetime), guards=guards)
+    return session, cookie
+
+
+def find_session(store: Ephemeral, settings: Settings, cookie: str, now: datetime) -> Session | None:
+    """The session of a cookie, its idle limit started again; None when unknown, ended or too old."""
+    if not cookie or len(cookie) > 100 or not cookie.isascii():
+        return None
+    found = store.get(KIND, digest(cookie), touch=settings.session_idle)
+    session = Session.load(found) if found else None
+    return session if session and session.expires_at > now.timestamp() else None
+
+
+def close_session(store: Ephemeral, settings: Settings, session: Session) -> None:
+    """End the session everywhere: codes not yet redeemed and access tokens born of it die with it."""
+    store.end(guard_of_session(session.sid), lifetime=settings.session_lifetime)
+
+
+def close_every_session(store: Ephemeral, settings: Settings, declarant_id: int, seconds: int | None = None) -> None:
+    """End whatever hangs on a person: for one who is suspended or struck off."""
+    store.end(guard_of_declarant(declarant_id), lifetime=seconds or settings.session_lifetime)

@@ -1,0 +1,128 @@
+"""Commands of the operator that belong to no room: server, secrets, signing keys, settings, housekeeping."""
+
+import os
+import sys
+from dataclasses import fields
+from datetime import UTC, datetime
+
+import click
+from flask.cli import with_appcontext
+from sqlalchemy import select
+
+from idp import http
+from idp.audit import journal
+from idp.audit.events import KeyChanged
+from idp.config import Settings
+from idp.database import db
+from idp.errors import RefusedError
+from idp.keys import ALGORITHMS, SigningKey, initialise, purge_retired, rotate, withdraw
+from idp.oidc.models import PURGE_FAMILIES
+from idp.seals import new_secret
+
+BLOCKING_THREADS = 64
+"""Per worker: sign-ins that wait for a hash slot hold one each, token traffic uses the others (docs/decisions/0005)."""
+
+
+@click.command("secret")
+def secret() -> None:
+    """Fabrique un secret maître pour MAG_SECRETS."""
+    click.echo(new_secret())
+
+
+@click.command("serve")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Adresse d'écoute.")
+@click.option("--port", default=8000, show_default=True, help="Port d'écoute.")
+@click.option("--workers", default=os.cpu_count() or 1, show_default=True, help="Processus ; un par cœur.")
+@click.option("--threads", default=BLOCKING_THREADS, show_default=True, help="Requêtes simultanées par processus.")
+def serve(host: str, port: int, workers: int, threads: int) -> None:
+    """Sert MAG avec Granian. Les réglages sont vérifiés avant de commencer."""
+    Settings.load()
+    arguments = [
+        sys.executable, "-m", "granian", "--interface", "wsgi", "--factory", "wsgi:create_wsgi", "--host", host, "--port", str(port), "--workers", str(workers),
+        "--blocking-threads", str(threads), "--http", "1", "--respawn-failed-workers", "--workers-kill-timeout", "10", "--no-ws", "--log-level", "warning",
+    ]
+    os.execv(sys.executable, arguments)  # noqa: S606  # the server replaces this process: signals reach it directly
+
+
+@click.command("reglages")
+@with_appcontext
+def settings_in_force() -> None:
+    """Affiche chaque réglage, sa valeur (secrets masqués) et ce qu'il fait."""
+    current = http.mag().settings
+    for f in fields(Settings):
+        value = getattr(current, f.name)
+        shown = "(masqué)" if f.metadata["secret"] and value else value
+        click.echo(f"MAG_{f.name.upper()} = {shown}\n    {f.metadata['doc']}")
+
+
+@click.group("cles")
+def keys() -> None:
+    """Clés de signature des jetons."""
+
+
+def _told(key: SigningKey) -> None:
+    journal.record(KeyChanged(kid=key.kid, state=key.state, actor="commande"))
+    click.echo(f"{key.alg}  {key.state:8}  {key.kid}")
+
+
+@keys.command("init")
+@with_appcontext
+def keys_init() -> None:
+    """Fabrique les clés qui manquent ; sans effet si elles existent."""
+    made = initialise(http.mag().keyring, datetime.now(UTC))
+    for key in made:
+        _told(key)
+    db.session.commit()
+    click.echo(f"{len(made)} clé(s) créée(s)." if made else "Toutes les clés existent déjà.")
+
+
+@keys.command("lister")
+@with_appcontext
+def keys_list() -> None:
+    """Liste les clés publiées et leur état."""
+    for key in db.session.scalars(select(SigningKey).order_by(SigningKey.alg, SigningKey.created_at)):
+        click.echo(f"{key.alg}  {key.state:8}  {key.created_at:%Y-%m-%d %H:%M} UTC  {key.kid}")
+
+
+@keys.command("tourner")
+@click.option("--alg", type=click.Choice(ALGORITHMS), multiple=True, help="Un algorithme ; tous par défaut.")
+@click.option("--urgence", is_flag=True, help="Même si la clé suivante est publiée depuis moins de 24 heures.")
+@with_appcontext
+def keys_rotate(alg: tuple[str, ...], urgence: bool) -> None:
+    """La clé suivante signe, l'ancienne reste publiée, une nouvelle est annoncée."""
+    for one in alg or ALGORITHMS:
+        try:
+            for key in rotate(http.mag().keyring, one, datetime.now(UTC), emergency=urgence):
+                _told(key)
+        except RefusedError as error:
+            raise click.ClickException(str(error)) from error
+    db.session.commit()
+
+
+@keys.command("retirer")
+@click.argument("kid")
+@with_appcontext
+def keys_withdraw(kid: str) -> None:
+    """Cesse de publier une clé retirée : ce qu'elle a signé est refusé partout."""
+    try:
+        key = withdraw(kid)
+    except RefusedError as error:
+        raise click.ClickException(str(error)) from error
+    journal.record(KeyChanged(kid=key.kid, state="withdrawn", actor="commande"))
+    db.session.commit()
+    click.echo(f"La clé {kid} n'est plus publiée.")
+
+
+@click.command("purge")
+@with_appcontext
+def purge() -> None:
+    """Supprime ce qui est mort : états de courte durée, familles de jetons échues, clés retirées. À lancer chaque heure."""
+    now = datetime.now(UTC)
+    mag = http.mag()
+    removed = {"états": mag.ephemeral.purge(), "familles": mag.connections.run(PURGE_FAMILIES, before=now), "clés": purge_retired(now)}
+    db.session.commit()
+    click.echo(", ".join(f"{name} : {count}" for name, count in removed.items()))
+
+
+COMMANDS = (settings_in_force, keys, purge)
+"""Commands that need an application; `secret` and `serve` need none."""

@@ -1,0 +1,234 @@
+"""The edge of people's pages: components, headers, anti-forgery, refusals. Machines' endpoints have `oidc/wire.py`.
+
+A MagError that reaches this file is rolled back, answered with its `public` text and nothing else; an unknown exception
+becomes a plain 500 with an incident number.
+"""
+
+import hmac
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Any
+
+from flask import Flask, Response, current_app, g, make_response, render_template, request
+from flask.typing import ResponseReturnValue
+from sqlalchemy.exc import DBAPIError
+from werkzeug.exceptions import HTTPException
+
+from idp.audit.journal import Circumstances, circumstances
+from idp.config import Settings
+from idp.database import Connections, Versions, db
+from idp.ephemeral import Ephemeral
+from idp.errors import ForbiddenError, MagError, StoreUnavailableError
+from idp.keys import Keyring
+from idp.logs import logger
+from idp.seals import b64, digest, random_token
+
+if TYPE_CHECKING:
+    from idp.oidc.server import Clients
+
+BINDING = "__Host-mag_b"
+"""Cookie that ties forms and sign-ins in progress to one browser."""
+BODY_LIMIT = 64 * 1024
+PERMISSIONS = ("accelerometer=(), autoplay=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), magnetometer=(), microphone=(), midi=(), "
+               "payment=(), usb=(), publickey-credentials-get=(self), publickey-credentials-create=(self)")
+
+
+@dataclass(frozen=True, slots=True)
+class Mag:
+    """The components of one process, made by `wsgi.py`."""
+
+    settings: Settings
+    connections: Connections
+    versions: Versions
+    ephemeral: Ephemeral
+    keyring: Keyring
+    registry: "Clients"
+
+
+def mag() -> Mag:
+    """The components of the current application."""
+    return current_app.extensions["mag"]  # type: ignore[no-any-return]  # Flask's extension dict is untyped
+
+
+def now() -> datetime:
+    """The instant of this request: one for all it does."""
+    if "now" not in g:
+        g.now = datetime.now(UTC)
+    return g.now  # type: ignore[no-any-return]  # flask.g is untyped
+
+
+def address_of(environ: dict[str, Any], trusted_proxies: int) -> str:
+    """The client's address: that of the connection, or what the nearest `trusted_proxies` proxies wrote (C50)."""
+    address = str(environ.get("REMOTE_ADDR") or "")
+    if trusted_proxies:
+        chain = [part.strip() for part in str(environ.get("HTTP_X_FORWARDED_FOR", "")).split(",") if part.strip()]
+        if len(chain) >= trusted_proxies:
+            address = chain[-trusted_proxies]
+    try:
+        return str(ip_address(address))
+    except ValueError:
+        return "0.0.0.0"  # noqa: S104  # an unreadable address, not a binding
+
+
+def client_address() -> str:
+    return address_of(request.environ, mag().settings.trusted_proxies)
+
+
+def path(name: str) -> str:
+    """A path of MAG, under the issuer's own path."""
+    return mag().settings.issuer_path + name
+
+
+# ----------------------------------------------------------------------------------------------------------- anti-forgery
+
+def binding() -> str:
+    """128 random bits known to this browser alone; the cookie is set when absent."""
+    if "binding" not in g:
+        given = request.cookies.get(BINDING, "")
+        g.binding = given if 20 <= len(given) <= 40 and given.isascii() else random_token(16)
+        g.binding_is_new = g.binding != given
+    return g.binding  # type: ignore[no-any-return]  # flask.g is untyped
+
+
+def csrf_token(purpose: str) -> str:
+    """What a form of this browser must send back in `csrf`."""
+    return b64(mag().keyring.mac("csrf", f"{purpose}|{digest(binding())}".encode()))
+
+
+def check_csrf(purpose: str) -> None:
+    """Raises ForbiddenError when the form does not come from our own page in this browser (C39)."""
+    origin = request.headers.get("Origin")
+    if origin is not None and origin != mag().settings.issuer_origin:
+        raise ForbiddenError(f"foreign origin for {purpose}")
+    if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
+        raise ForbiddenError(f"cross-site request for {purpose}")
+    if BINDING not in request.cookies:
+        raise ForbiddenError(f"no browser binding for {purpose}", public="Votre navigateur n'a pas renvoyé le cookie de sécurité. Autorisez les cookies de ce site puis recommencez.")
+    given = request.form.get("csrf", "").encode("utf-8", "surrogatepass")
+    expected = (b64(mac).encode() for mac in mag().keyring.macs("csrf", f"{purpose}|{digest(binding())}".encode()))
+    if not any([hmac.compare_digest(given, e) for e in expected]):
+        raise ForbiddenError(f"anti-forgery value for {purpose}", public="Ce formulaire n'est plus valable. Rechargez la page puis recommencez.")
+
+
+def set_cookie(response: Response, name: str, value: str, max_age: int | None = None) -> None:
+    """`__Host-`: Secure, whole site, no Domain; HttpOnly and Lax (C65)."""
+    response.set_cookie(name, value, max_age=max_age, secure=True, httponly=True, samesite="Lax", path="/")
+
+
+# ---------------------------------------------------------------------------------------------------------------- headers
+
+def page_policy(form_action: str = "", image: str = "") -> None:
+    """Let this page's form end, by redirects, at the origin of this transaction; show one image of another origin."""
+    g.form_action = form_action
+    g.image = image
+
+
+def _policy() -> str:
+    form = " ".join(filter(None, ("'self'", g.get("form_action", ""))))
+    image = " ".join(filter(None, ("'self'", g.get("image", ""))))
+    return (f"default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; img-src {image}; connect-src 'self'; base-uri 'none'; "
+            f"frame-ancestors 'none'; form-action {form}; require-trusted-types-for 'script'; trusted-types 'none'")
+
+
+def add_headers(response: Response) -> Response:
+    """Every answer of the page door."""
+    headers = response.headers
+    headers["X-Request-ID"] = g.get("request_id", "")
+    headers["X-Content-Type-Options"] = "nosniff"
+    headers["Referrer-Policy"] = "no-referrer"
+    if mag().settings.issuer.startswith("https"):
+        headers["Strict-Transport-Security"] = "max-age=63072000; includeSubDomains"
+    if request.endpoint != "static":
+        headers["Content-Security-Policy"] = _policy()
+        headers["X-Frame-Options"] = "DENY"
+        headers["Cross-Origin-Opener-Policy"] = "same-origin"
+        headers["Cross-Origin-Resource-Policy"] = "same-origin"
+        headers["Permissions-Policy"] = PERMISSIONS
+        headers["Cache-Control"] = "no-store"
+        response.vary.add("Cookie")
+    if g.get("binding_is_new"):
+        set_cookie(response, BINDING, g.binding)
+    return response
+
+
+# --------------------------------------------------------------------------------------------------------------- refusals
+
+def refusal(status: int, title: str, text: str, *, retry_after: int | None = None) -> Response:
+    """A page that says what was refused and what to do next."""
+    response = make_response(render_template("refus.html", title=title, text=text, status=status, incident=g.get("request_id", "")), status)
+    if retry_after is not None:
+        response.headers["Retry-After"] = str(retry_after)
+    return response
+
+
+def answer_mag_error(error: MagError) -> ResponseReturnValue:
+    db.session.rollback()
+    logger.log(30 if error.status < 500 else 40, "refused", extra={"fields": {
+        "code": error.code, "status": error.status, "reason": str(error), "request_id": g.get("request_id"), "endpoint": request.endpoint}})
+    return refusal(error.status, "Demande refusée" if error.status < 500 else "Service indisponible", error.public, retry_after=error.retry_after)
+
+
+HTTP_TEXTS = {
+    404: ("Page introuvable", "Cette page n'existe pas. Vérifiez l'adresse ou revenez au site d'où vous venez."),
+    405: ("Action impossible", "Cette adresse ne s'utilise pas de cette façon. Revenez à la page précédente."),
+    413: ("Demande trop volumineuse", "Ce que vous avez envoyé est trop volumineux."),
+}
+
+
+def answer_http_error(error: HTTPException) -> ResponseReturnValue:
+    db.session.rollback()
+    status = error.code or 500
+    title, text = HTTP_TEXTS.get(status, ("Demande non valide", "Cette demande n'est pas valide. Revenez à la page précédente et recommencez."))
+    response = refusal(status, title, text)
+    if status == 405 and (allow := dict(error.get_headers()).get("Allow")):
+        response.headers["Allow"] = allow
+    return response
+
+
+def answer_database_error(error: DBAPIError) -> ResponseReturnValue:
+    """The database went away, or would not do it in time: 503, and nothing is half done."""
+    if type(error).__name__ in ("OperationalError", "InterfaceError", "InternalError"):
+        return answer_mag_error(StoreUnavailableError(f"database: {type(error.orig).__name__}"))
+    return answer_unknown(error)
+
+
+def answer_unknown(error: Exception) -> ResponseReturnValue:
+    db.session.rollback()
+    logger.error("unexpected error", exc_info=error, extra={"fields": {"request_id": g.get("request_id"), "endpoint": request.endpoint}})
+    if current_app.testing and current_app.config.get("PROPAGATE_EXCEPTIONS"):
+        raise error
+    return refusal(500, "Une erreur est survenue", "L'incident a été enregistré. Réessayez ; si cela persiste, communiquez le numéro ci-dessous à l'assistance.")
+
+
+def _begin() -> None:
+    g.request_id = request.environ.get("mag.request_id") or secrets.token_hex(8)
+    g.circumstances = circumstances.set(Circumstances(client_address(), g.request_id))
+    if request.content_type and request.content_type.startswith("multipart/"):
+        raise HTTPException(response=refusal(415, "Format refusé", "Ce formulaire n'accepte pas de fichier."))
+    for value in (request.query_string, request.path.encode("utf-8", "surrogatepass")):
+        if b"\0" in value or b"%00" in value:
+            raise HTTPException(response=refusal(400, *HTTP_TEXTS.get(400, ("Demande non valide", "Cette adresse contient un caractère interdit."))))
+
+
+def _end(_error: BaseException | None) -> None:
+    if "circumstances" in g:
+        circumstances.reset(g.pop("circumstances"))
+
+
+def install(app: Flask) -> None:
+    """Wire the edge to an application."""
+    app.config["MAX_CONTENT_LENGTH"] = BODY_LIMIT
+    app.config["MAX_FORM_MEMORY_SIZE"] = BODY_LIMIT
+    app.config["MAX_FORM_PARTS"] = 100
+    app.before_request(_begin)
+    app.after_request(add_headers)
+    app.teardown_request(_end)
+    app.register_error_handler(MagError, answer_mag_error)
+    app.register_error_handler(HTTPException, answer_http_error)
+    app.register_error_handler(DBAPIError, answer_database_error)
+    app.register_error_handler(Exception, answer_unknown)
+    app.jinja_env.globals.update(csrf_token=csrf_token, path=path)
+
+

@@ -1,0 +1,91 @@
+"""Scopes and claims: what each scope opens, and the values of one person. Pure.
+
+One scope per claim as ProConnect and FranceConnect name them, beside the four of OpenID Connect Core section 5.4. A claim
+without a value is left out, never null nor empty (Core section 5.3.2).
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+SCOPE_CLAIMS: Mapping[str, tuple[str, ...]] = {
+    "openid": ("sub",),
+    "profile": ("name", "given_name", "family_name", "usual_name", "job", "updated_at"),
+    "email": ("email", "email_verified"),
+    "phone": ("phone_number", "phone_number_verified"),
+    "given_name": ("given_name",),
+    "usual_name": ("usual_name",),
+    "family_name": ("family_name",),
+    "uid": ("uid",),
+    "siret": ("siret",),
+    "siren": ("siren",),
+    "organizational_unit": ("organizational_unit",),
+    "organization_label": ("organization_label",),
+    "organization": ("label", "siret", "is_external", "is_public_service"),
+    "roles": ("roles",),
+    "idp_id": ("idp_id",),
+    "idp_acr": ("idp_acr",),
+    "identite_pivot": ("given_name", "family_name"),
+    "amr": ("amr",),
+    "belonging_population": ("belonging_population",),
+    "chorusdt": (),
+    "custom": (),
+    "offline_access": (),
+}
+HABILITATIONS = "habilitations:"
+"""Prefix of the scopes that open the rights on one service: `habilitations:dsn`."""
+CLAIMS = tuple(sorted({claim for claims in SCOPE_CLAIMS.values() for claim in claims} | {"acr", "auth_time", "sid", "hab", "habilitations_flat"}))
+PUBLIC_LEGAL_CATEGORIES = ("71", "72", "73", "74", "41")
+"""First digits of the legal categories of public bodies (INSEE, level II)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """What MAG knows of the person a token is about."""
+
+    uid: str
+    siret: str
+    nom: str
+    prenom: str
+    role: str
+    email: str | None = None
+    email_verified: bool = False
+    telephone: str | None = None
+    fonction: str | None = None
+    service_interne: str | None = None
+    updated_at: int = 0
+    """Epoch seconds."""
+    organization_label: str | None = None
+    categorie_juridique: str | None = None
+
+
+def services_of_scope(scope: Iterable[str]) -> frozenset[str]:
+    """Codes of the services whose rights these scopes open."""
+    return frozenset(s.removeprefix(HABILITATIONS) for s in scope if s.startswith(HABILITATIONS))
+
+
+def claims_of_scope(scope: Iterable[str]) -> frozenset[str]:
+    """Claims that the userinfo endpoint answers for these scopes."""
+    return frozenset(claim for s in scope for claim in SCOPE_CLAIMS.get(s, ()))
+
+
+def values(person: Person, *, idp_id: str, acr: str, amr: Iterable[str]) -> dict[str, Any]:
+    """Every claim that has a value."""
+    public = (person.categorie_juridique or "").startswith(PUBLIC_LEGAL_CATEGORIES)
+    every = {
+        "name": f"{person.prenom} {person.nom}", "given_name": person.prenom, "family_name": person.nom, "usual_name": person.nom,
+        "job": person.fonction, "updated_at": person.updated_at or None, "email": person.email,
+        "email_verified": person.email_verified if person.email else None, "phone_number": person.telephone,
+        "phone_number_verified": False if person.telephone else None, "uid": person.uid, "siret": person.siret, "siren": person.siret[:9],
+        "organizational_unit": person.service_interne, "organization_label": person.organization_label, "label": person.organization_label,
+        "is_external": False, "is_public_service": public if person.categorie_juridique else None,
+        "belonging_population": "agent" if public else ("salarie" if person.categorie_juridique else None),
+        "roles": person.role.split("_"), "idp_id": idp_id, "idp_acr": acr, "amr": list(amr),
+    }
+    return {name: value for name, value in every.items() if value is not None and value != ""}
+
+
+def select_claims(person: Person, wanted: Iterable[str], *, idp_id: str, acr: str, amr: Iterable[str]) -> dict[str, Any]:
+    """Only what was asked, and has a value."""
+    every = values(person, idp_id=idp_id, acr=acr, amr=amr)
+    return {name: every[name] for name in sorted(wanted) if name in every}

@@ -1,0 +1,77 @@
+"""Authorization codes: born of a live session in one round trip, spent once in one more.
+
+A code is 256 random bits; the store holds its digest. Its value is the session's line, then the request's. It dies with its
+session or its person (guards) and serves only the client, redirect URI and PKCE verifier it was made for (proof).
+RFC 6749 sections 4.1.2 and 10.5, RFC 7636 section 4.6, RFC 9700 section 4.5.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import orjson
+
+from idp.authentication.session import KIND, Session
+from idp.config import Settings
+from idp.ephemeral import Ephemeral
+from idp.seals import b64, digest, random_token
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """What a code stands for: the request as granted, and the family its tokens will belong to."""
+
+    client_id: str
+    scope: tuple[str, ...]
+    nonce: str
+    id_token_claims: tuple[str, ...]
+    userinfo_claims: tuple[str, ...]
+    family_id: str
+
+    def dump(self) -> str:
+        return orjson.dumps([self.client_id, self.scope, self.nonce, self.id_token_claims, self.userinfo_claims, self.family_id]).decode()
+
+    @classmethod
+    def load(cls, text: str | bytes) -> Self:
+        client_id, scope, nonce, id_token_claims, userinfo_claims, family_id = orjson.loads(text)
+        return cls(client_id, tuple(scope), nonce, tuple(id_token_claims), tuple(userinfo_claims), family_id)
+
+
+def make_granted(client_id: str, scope: Sequence[str], nonce: str, id_token_claims: Sequence[str], userinfo_claims: Sequence[str]) -> Granted:
+    return Granted(client_id, tuple(scope), nonce, tuple(id_token_claims), tuple(userinfo_claims), random_token(16))
+
+
+def proof(client_id: str, redirect_uri: str, challenge: str) -> str:
+    """What the token request must show again, as one digest."""
+    return b64(hashlib.sha256(f"{client_id}\0{redirect_uri}\0{challenge}".encode("utf-8", "surrogatepass")).digest())
+
+
+@dataclass(frozen=True, slots=True)
+class Redeemed:
+    """A code that was spent: by this very request (`first`), or before."""
+
+    session: Session
+    granted: Granted
+    first: bool
+
+
+def issue(store: Ephemeral, settings: Settings, cookie: str, granted: Granted, shown: str) -> tuple[Session, str] | None:
+    """The session of a cookie and a code born of it; None without a live session.
+
+    The caller may still decide not to reveal the code: nobody else knows it, and it dies of its lifetime.
+    """
+    if not cookie or len(cookie) > 100 or not cookie.isascii():
+        return None
+    code = random_token()
+    found = store.derive(KIND, digest(cookie), settings.session_idle, "code", digest(code), granted.dump(), settings.code_lifetime, proof=shown)
+    return (Session.load(found), code) if found else None
+
+
+def redeem(store: Ephemeral, code: str, shown: str) -> Redeemed | None:
+    """Spend a code; None when unknown, dead, or not shown what it was made for. A second time answers `first` False."""
+    spent = store.spend("code", digest(code), shown)
+    if spent is None:
+        return None
+    session, _, granted = spent.value.partition("\n")
+    return Redeemed(Session.load(session), Granted.load(granted), spent.first)

@@ -1,0 +1,81 @@
+"""What comes next in an authorization: one pure function of what is known. Steps never route to one another.
+
+OpenID Connect Core sections 3.1.2.3 (authentication), 3.1.2.4 (consent), 3.1.2.6 (errors of `prompt=none`).
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from idp.authentication.session import Session
+from idp.oidc.errors import AuthorizationError
+from idp.oidc.request import AuthorizationRequest
+
+
+class Step(StrEnum):
+    """The page to show, or the code to give."""
+
+    SIGN_IN = "sign_in"
+    SELECT = "select"
+    CONSENT = "consent"
+    ISSUE = "issue"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """What happened since the partner asked (`asked_at`, epoch seconds; None at the first visit)."""
+
+    asked_at: int | None = None
+    selected: bool = False
+    refused: bool = False
+    consented_at: datetime | None = None
+    consented_scope: frozenset[str] = frozenset()
+
+
+def needs_sign_in(request: AuthorizationRequest, session: Session | None, progress: Progress, now: int) -> bool:
+    """Core section 3.1.2.1: `prompt=login`, `max_age`; a sign-in made since the partner asked satisfies both."""
+    if session is None:
+        return True
+    if progress.asked_at is not None and session.auth_time >= progress.asked_at:
+        return False
+    too_old = request.max_age is not None and now - session.auth_time > request.max_age
+    return "login" in request.prompt or too_old
+
+
+def needs_consent(request: AuthorizationRequest, scope: list[str], progress: Progress) -> bool:
+    """Core section 3.1.2.4; ours: partners that the registry calls first-party ask only with `prompt=consent`."""
+    if "consent" in request.prompt:
+        return progress.consented_at is None or progress.asked_at is None or progress.consented_at.timestamp() < progress.asked_at
+    return not request.client.first_party and not set(scope) <= progress.consented_scope
+
+
+def next_step(request: AuthorizationRequest, session: Session | None, sub: str | None, hinted_sub: str | None, scope: list[str], progress: Progress, now: int) -> Step:
+    """Raises AuthorizationError, for the partner. `hinted_sub` is the subject of a valid `id_token_hint`, or asked by `claims`."""
+    silent = "none" in request.prompt
+    if progress.refused:
+        raise AuthorizationError("access_denied", "the person refused")
+    if needs_sign_in(request, session, progress, now) or (hinted_sub is not None and hinted_sub != sub):
+        if silent:
+            raise AuthorizationError("login_required", "no session answers this request")
+        if session is not None and progress.asked_at is not None and session.auth_time >= progress.asked_at:
+            raise AuthorizationError("access_denied", "another person signed in than the one asked for")
+        return Step.SIGN_IN
+    if "select_account" in request.prompt and not progress.selected and not _just_signed_in(session, progress):
+        return Step.SELECT
+    check_acr(request, session)
+    if needs_consent(request, scope, progress):
+        if silent:
+            raise AuthorizationError("consent_required", "the person has not agreed yet")
+        return Step.CONSENT
+    return Step.ISSUE
+
+
+def _just_signed_in(session: Session | None, progress: Progress) -> bool:
+    return session is not None and progress.asked_at is not None and session.auth_time >= progress.asked_at
+
+
+def check_acr(request: AuthorizationRequest, session: Session | None) -> None:
+    """Core section 5.5.1.1; an essential level that cannot be reached is an error (OpenID Connect Unmet Authentication Requirements)."""
+    required = request.claims.required_acr()
+    if required and session is not None and session.acr not in required:
+        raise AuthorizationError("unmet_authentication_requirements", "the level asked for cannot be reached")

@@ -1,0 +1,231 @@
+"""Machines' door: token, userinfo, introspection, revocation, JWKS, discovery, the claim endpoint of rights.
+
+Each endpoint parses, acts, answers. Round trips per request are part of the contract (docs/performance.md) and counted by
+tests. One function at the edge turns refusals into OAuth errors; nothing unknown leaves but an incident number.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from authlib.oauth2.rfc6749.errors import InvalidRequestError, OAuth2Error
+
+from idp.audit import journal
+from idp.audit.events import TokenRevoked
+from idp.authentication.session import guard_of_declarant, guard_of_session
+from idp.errors import MagError
+from idp.logs import logger
+from idp.oidc.claims import Person, claims_of_scope, select_claims, services_of_scope
+from idp.oidc.client import Client
+from idp.oidc.client_auth import ClientAuthenticator, refused
+from idp.oidc.families import Families, guard_of_family
+from idp.oidc.issuing import Issuer
+from idp.oidc.metadata import discovery
+from idp.oidc.people import KIND, People
+from idp.oidc.rights import Rights
+from idp.oidc.server import TokenServer
+from idp.oidc.tokens import AccessToken, Mint, Reader
+from idp.oidc.wire import NO_STORE, Answer, Environ, bearer_token, error_answer, json_answer, read_form, read_pairs
+
+if TYPE_CHECKING:
+    from idp.http import Mag
+
+PUBLIC_CACHE = ("Cache-Control", "public, max-age=300")
+ANYONE = ("Access-Control-Allow-Origin", "*")
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One path: its methods, and what answers."""
+
+    methods: tuple[str, ...]
+    act: Callable[[Environ], Answer]
+
+
+class Machines:
+    """The machines' door of one process."""
+
+    def __init__(self, mag: "Mag") -> None:
+        settings, self.mag = mag.settings, mag
+        self.settings = settings
+        self.mint, self.reader = Mint(settings, mag.keyring), Reader(settings, mag.keyring)
+        self.families = Families(settings, mag.connections, mag.ephemeral, mag.keyring)
+        self.people = People(mag.connections, mag.ephemeral)
+        self.rights = Rights(settings, mag.connections, mag.versions, mag.keyring)
+        self.authenticate = ClientAuthenticator(settings, mag.registry, mag.ephemeral, mag.connections)
+        issuer = Issuer(settings, self.mint, self.families, self.people, self.rights)
+        self.server = TokenServer(self.authenticate, mag.registry, issuer, mag.ephemeral)
+        self._discovery: tuple[object, bytes] = (None, b"")
+        endpoints = {
+            "/.well-known/openid-configuration": Endpoint(("GET", "HEAD"), self.configuration),
+            "/.well-known/oauth-authorization-server": Endpoint(("GET", "HEAD"), self.configuration),
+            "/jwks": Endpoint(("GET", "HEAD"), self.jwks),
+            "/token": Endpoint(("POST",), self.token),
+            "/userinfo": Endpoint(("GET", "POST"), self.userinfo),
+            "/token/introspection": Endpoint(("POST",), self.introspection),
+            "/token/revocation": Endpoint(("POST",), self.revocation),
+            "/habilitations/v1": Endpoint(("GET",), self.claim_page),
+        }
+        self.routes = {settings.issuer_path + path: endpoint for path, endpoint in endpoints.items()}
+        if settings.issuer_path:
+            self.routes[f"/.well-known/oauth-authorization-server{settings.issuer_path}"] = endpoints["/.well-known/oauth-authorization-server"]
+
+    # ------------------------------------------------------------------------------------------------------------ the edge
+
+    def answer(self, endpoint: Endpoint, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """One answer, whatever happens."""
+        request_id, method = environ["mag.request_id"], environ["REQUEST_METHOD"]
+        if method not in endpoint.methods:
+            answer = Answer(405, b'{"error":"invalid_request","error_description":"this method is not allowed here"}', headers=(*NO_STORE, ("Allow", ", ".join(endpoint.methods))))
+            return answer.send(start_response, request_id)
+        try:
+            answer = endpoint.act(environ)
+        except OAuth2Error as error:
+            answer = error_answer(error)
+        except MagError as error:
+            logger.error("refused", extra={"fields": {"code": error.code, "reason": str(error), "request_id": request_id, "path": environ.get("PATH_INFO")}})
+            answer = unavailable(error)
+        except Exception as error:
+            logger.error("unexpected error", exc_info=error, extra={"fields": {"request_id": request_id, "path": environ.get("PATH_INFO")}})
+            answer = json_answer({"error": "server_error", "error_description": f"incident {request_id}"}, 500)
+        sent = answer.send(start_response, request_id)
+        return [b""] if method == "HEAD" else sent
+
+    def _client(self, environ: Environ, form: dict[str, str]) -> Client:
+        return self.authenticate(environ.get("HTTP_AUTHORIZATION", ""), form)
+
+    # ---------------------------------------------------------------------------------------------------------- documents
+
+    def configuration(self, _environ: Environ) -> Answer:
+        catalogue = self.rights.catalogue()
+        if self._discovery[0] is not catalogue:
+            self._discovery = (catalogue, orjson.dumps(discovery(self.settings, self.rights.services())))
+        return Answer(200, self._discovery[1], headers=(PUBLIC_CACHE, ANYONE))
+
+    def jwks(self, environ: Environ) -> Answer:
+        keys = self.mag.keyring.published()
+        headers = (PUBLIC_CACHE, ANYONE, ("ETag", keys.etag))
+        if environ.get("HTTP_IF_NONE_MATCH") == keys.etag:
+            return Answer(304, b"", headers=headers)
+        return Answer(200, keys.jwks, headers=headers)
+
+    # ------------------------------------------------------------------------------------------------------------- tokens
+
+    def token(self, environ: Environ) -> Answer:
+        """RFC 6749 section 3.2."""
+        return self.server.answer(read_form(environ), environ.get("HTTP_AUTHORIZATION", ""))
+
+    def _alive(self, token: AccessToken) -> tuple[bool, Person | None]:
+        """Whether a token still counts, and its person, in one round trip (and a second read when the profile is not held)."""
+        handle = token.handle
+        guards = [guard_of_declarant(handle.declarant_id), guard_of_family(handle.family_id), *([guard_of_session(handle.sid)] if handle.sid else [])]
+        born, ended, held = self.mag.ephemeral.read(guards, KIND, str(handle.declarant_id))
+        if ended or (token.claims["iat"] < int(born) and not self.families.is_open(handle.family_id)):
+            return False, None
+        person = self.people.held(held, handle.declarant_id)
+        return person is not None, person
+
+    def userinfo(self, environ: Environ) -> Answer:
+        """OpenID Connect Core section 5.3; the token comes in the header, or in a form body (RFC 6750 section 2.2)."""
+        text = bearer_token(environ)
+        if text is None and environ["REQUEST_METHOD"] == "POST" and environ.get("CONTENT_TYPE"):
+            text = read_form(environ).get("access_token")
+        if not text:
+            return challenge("")
+        now = datetime.now(UTC)
+        token = self.reader.access_token(text, now.timestamp())
+        client = self.mag.registry.find(token.claims["client_id"]) if token else None
+        if token is None or client is None or not token.handle.declarant_id:
+            return challenge("invalid_token")
+        alive, person = self._alive(token)
+        if not alive or person is None:
+            return challenge("invalid_token")
+        if "openid" not in token.claims["scope"].split():
+            return challenge("insufficient_scope")
+        return self._userinfo(client, token, person, now)
+
+    def _userinfo(self, client: Client, token: AccessToken, person: Person, now: datetime) -> Answer:
+        scope = [s for s in token.claims["scope"].split() if s in client.scope]
+        wanted = claims_of_scope(scope) | set(token.handle.userinfo_claims)
+        claims = {"sub": token.claims["sub"], **select_claims(person, wanted, idp_id=self.settings.issuer, acr=token.claims["acr"], amr=token.claims["amr"]),
+                  **self.rights.claims(client, token.handle.declarant_id, services_of_scope(scope), now)}
+        if not client.userinfo_signed_response_alg:
+            return json_answer(claims)
+        claims |= {"iss": self.settings.issuer, "aud": client.client_id, "iat": int(now.timestamp()) - 5}
+        return Answer(200, self.mint.signed(client.userinfo_signed_response_alg, claims).encode(), "application/jwt")
+
+    def introspection(self, environ: Environ) -> Answer:
+        """RFC 7662 section 2; a caller who is not entitled reads what a stranger would: inactive (C22)."""
+        form = read_form(environ)
+        client = self._client(environ, form)
+        if client.token_endpoint_auth_method == "none":
+            raise refused()
+        if "token" not in form:
+            raise InvalidRequestError("token is required")
+        token = self.reader.access_token(form["token"], datetime.now(UTC).timestamp())
+        if token is None or not entitled(client, token) or self.mag.registry.find(token.claims["client_id"]) is None:
+            return json_answer({"active": False})
+        if token.handle.declarant_id and not self._alive(token)[0]:
+            return json_answer({"active": False})
+        return json_answer({"active": True, "token_type": "Bearer", **token.claims})
+
+    def revocation(self, environ: Environ) -> Answer:
+        """RFC 7009 section 2; ours: revoking one token ends everything its authorization gave."""
+        form = read_form(environ)
+        client = self._client(environ, form)
+        if "token" not in form:
+            raise InvalidRequestError("token is required")
+        family_id, declarant_id = self._family_of(client, form["token"])
+        if family_id:
+            now = datetime.now(UTC)
+            with self.mag.connections.transaction():
+                self.families.close(family_id, "revoked", now)
+                journal.write(self.mag.connections, TokenRevoked(client_id=client.client_id, declarant_id=declarant_id, family_id=family_id), now)
+        return Answer(200, b"")
+
+    def _family_of(self, client: Client, text: str) -> tuple[str | None, int | None]:
+        """Family of a token of this very client; None for anything else, which is not an error (RFC 7009 section 2.2)."""
+        token = self.reader.access_token(text, datetime.now(UTC).timestamp())
+        if token is not None:
+            own = token.claims["client_id"] == client.client_id
+            return (token.handle.family_id or None, token.handle.declarant_id or None) if own else (None, None)
+        family_id = self.families.family_of(text)
+        found = self.families.owner(family_id) if family_id else None
+        return (family_id, found[1]) if found and found[0] == client.client_id else (None, None)
+
+    # ------------------------------------------------------------------------------------------------------------- rights
+
+    def claim_page(self, environ: Environ) -> Answer:
+        """OpenID Connect Core section 5.6.2: the distributed claim of a large account, page by page, signed."""
+        parameters = read_pairs(environ.get("QUERY_STRING", ""))
+        text = bearer_token(environ)
+        pass_ = self.rights.read_pass(text, datetime.now(UTC)) if text else None
+        client = self.mag.registry.find(pass_.client_id) if pass_ else None
+        if pass_ is None or client is None:
+            return challenge("invalid_token" if text else "")
+        _, ended, _ = self.mag.ephemeral.read([guard_of_declarant(pass_.declarant_id)], KIND, str(pass_.declarant_id))
+        if ended:
+            return challenge("invalid_token")
+        claims = self.rights.page(pass_, parameters.get("next", ""), datetime.now(UTC))
+        return Answer(200, self.mint.signed(client.access_token_signing_alg, claims).encode(), "application/jwt")
+
+
+def entitled(client: Client, token: AccessToken) -> bool:
+    """Its own token, one aimed at it, or at an audience it registered for."""
+    audience = token.claims["aud"]
+    aimed = {audience} if isinstance(audience, str) else set(audience)
+    return token.claims["client_id"] == client.client_id or client.client_id in aimed or bool(aimed & client.introspect)
+
+
+def challenge(error: str) -> Answer:
+    """RFC 6750 section 3."""
+    status = 403 if error == "insufficient_scope" else 401
+    value = 'Bearer realm="mag"' + (f', error="{error}"' if error else "")
+    return Answer(status, orjson.dumps({"error": error or "invalid_token"}), headers=(*NO_STORE, ("WWW-Authenticate", value)))
+
+
+def unavailable(error: MagError) -> Answer:
+    headers = (*NO_STORE, ("Retry-After", str(error.retry_after or 5)))
+    return json_answer({"error": "temporarily_unavailable", "error_description": "try again in a few seconds"}, 503, headers)

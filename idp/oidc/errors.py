@@ -1,0 +1,22 @@
+"""Errors of the authorization endpoint: pages before the redirect URI is proved, redirects after.
+
+Token errors are Authlib's classes. Descriptions are fixed ASCII English: no user input is ever put in one.
+"""
+
+from idp.errors import RefusedError
+
+
+class UntrustedRequestError(RefusedError):
+    """The client or the redirect URI is not proved: the person reads a page, nobody is redirected (C03)."""
+
+    code = "demande_partenaire"
+    status = 400
+    public = "Le site d'où vous venez a fait une demande que MAG ne peut pas accepter. Revenez à ce site et recommencez ; si cela persiste, prévenez son assistance."
+
+
+class AuthorizationError(Exception):
+    """An error that the partner reads at its redirect URI. `error` is a registered code."""
+
+    def __init__(self, error: str, description: str = "") -> None:
+        super().__init__(description or error)
+        self.error, self.description = error, description

@@ -1,0 +1,126 @@
+"""Families of refresh tokens: opened with a code, rotated at each use, closed on reuse (RFC 9700 section 4.14.2).
+
+A token reads `family.secret.tag`. The tag proves that MAG issued it, so an old token tells a replay from a guess. Within the
+grace of a rotation the token before gives the same successor: the answer may have been lost on the way (ours).
+"""
+
+import hmac
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from authlib.oauth2.rfc6749.errors import InvalidGrantError
+
+from idp.audit import journal
+from idp.audit.events import RefreshTokenReplayed
+from idp.authentication.session import Session
+from idp.config import Settings
+from idp.database import Connections
+from idp.ephemeral import Ephemeral
+from idp.keys import Keyring
+from idp.oidc.client import Client
+from idp.oidc.codes import Granted
+from idp.oidc.models import CLOSE_FAMILY, FIND_FAMILY, OPEN_FAMILY, ROTATE
+from idp.seals import UnsealError, b64, digest, random_token, seal_under, unseal_under
+
+
+def guard_of_family(family_id: str) -> str:
+    return f"fam:{family_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What the tokens of a family repeat, whoever asks again."""
+
+    declarant_id: int
+    sid: str
+    offline: bool
+    family_id: str
+    context: dict[str, Any]
+    """uid, scope, auth_time, acr, amr, nonce, id_token and userinfo claims."""
+
+
+def context_of(session: Session, granted: Granted) -> dict[str, Any]:
+    return {"uid": session.uid, "scope": list(granted.scope), "auth_time": session.auth_time, "acr": session.acr, "amr": list(session.amr),
+            "nonce": granted.nonce, "id_token": list(granted.id_token_claims), "userinfo": list(granted.userinfo_claims)}
+
+
+class Families:
+    """Operations on families, for machines' endpoints."""
+
+    def __init__(self, settings: Settings, connections: Connections, store: Ephemeral, keyring: Keyring) -> None:
+        self.settings, self.connections, self.store, self.keyring = settings, connections, store, keyring
+
+    def _token(self, family_id: str) -> str:
+        secret = random_token()
+        return f"{family_id}.{secret}.{b64(self.keyring.mac('refresh', f'{family_id}.{secret}'.encode())[:16])}"
+
+    def family_of(self, token: str) -> str | None:
+        """The family of a token that MAG did issue; None for anything else."""
+        family_id, _, rest = token.partition(".")
+        secret, _, tag = rest.partition(".")
+        if not (token.isascii() and len(token) <= 200 and family_id and secret and tag):
+            return None
+        expected = (b64(mac[:16]) for mac in self.keyring.macs("refresh", f"{family_id}.{secret}".encode()))
+        return family_id if any([hmac.compare_digest(tag, e) for e in expected]) else None
+
+    def open(self, client: Client, session: Session, granted: Granted, *, offline: bool, now: datetime) -> str:
+        """A first refresh token. Raises InvalidGrantError when the person is no longer active."""
+        token = self._token(granted.family_id)
+        life = self.settings.offline_lifetime if offline else min(self.settings.refresh_token_lifetime, max(1, session.expires_at - int(now.timestamp())))
+        opened = self.connections.run(
+            OPEN_FAMILY, new_id=granted.family_id, new_client_id=client.client_id, new_declarant_id=session.declarant_id, new_sid=session.sid, new_offline=offline,
+            new_context=context_of(session, granted), new_current_hash=digest(token), new_opened_at=now, new_expires_at=now + timedelta(seconds=life))
+        if opened != 1:
+            raise InvalidGrantError("the account is no longer active")
+        return token
+
+    def refresh(self, client: Client, token: str, now: datetime) -> tuple[Grant, str]:
+        """The grant and the successor. Raises InvalidGrantError; a replay closes the family first."""
+        family_id = self.family_of(token)
+        if family_id is None:
+            raise InvalidGrantError("the refresh token is not valid")
+        successor = self._token(family_id)
+        row = self.connections.one(ROTATE, family_id=family_id, shown_hash=digest(token), of_client=client.client_id, next_hash=digest(successor),
+                                   sealed=seal_under(token, successor.encode()), now=now)
+        if row is not None:
+            return Grant(row[0], row[1], row[2], family_id, row[3]), successor
+        return self._again(client, token, family_id, now)
+
+    def _again(self, client: Client, token: str, family_id: str, now: datetime) -> tuple[Grant, str]:
+        """A token that is not in force: the one before, within its grace, or a replay."""
+        row = self.connections.one(FIND_FAMILY, family_id=family_id, now=now)
+        if row is None or row[0] != client.client_id:
+            raise InvalidGrantError("the refresh token is not valid")
+        _, declarant_id, sid, offline, context, previous_hash, sealed, rotated_at, _ = row
+        if previous_hash == digest(token) and sealed and now - rotated_at <= timedelta(seconds=self.settings.refresh_grace):
+            try:
+                return Grant(declarant_id, sid, offline, family_id, context), unseal_under(token, bytes(sealed)).decode()
+            except UnsealError:
+                raise InvalidGrantError("the refresh token is not valid") from None
+        self._replayed(client, family_id, declarant_id, now)
+        raise InvalidGrantError("the refresh token was already used")
+
+    def _replayed(self, client: Client, family_id: str, declarant_id: int, now: datetime) -> None:
+        with self.connections.transaction():
+            self.connections.run(CLOSE_FAMILY, family_id=family_id, now=now, reason="replay")
+            journal.write(self.connections, RefreshTokenReplayed(declarant_id=declarant_id, client_id=client.client_id, family_id=family_id), now)
+        self.end_access(family_id)
+
+    def close(self, family_id: str, reason: str, now: datetime) -> int:
+        """Close a family and everything it gave; how many were open."""
+        closed = self.connections.run(CLOSE_FAMILY, family_id=family_id, now=now, reason=reason)
+        self.end_access(family_id)
+        return closed
+
+    def end_access(self, family_id: str) -> None:
+        """Access tokens of the family die now; the mark outlives them."""
+        self.store.end(guard_of_family(family_id), lifetime=self.settings.access_token_lifetime + 60)
+
+    def owner(self, family_id: str) -> tuple[str, int] | None:
+        """Client and person of an open family."""
+        row = self.connections.one(FIND_FAMILY, family_id=family_id, now=datetime.now(UTC))
+        return (row[0], row[1]) if row else None
+
+    def is_open(self, family_id: str) -> bool:
+        return self.connections.one(FIND_FAMILY, family_id=family_id, now=datetime.now(UTC)) is not None

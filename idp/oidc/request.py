@@ -1,0 +1,110 @@
+"""The authorization request: read once, whole, before anything else sees it.
+
+Implements RFC 6749 section 4.1.1, OpenID Connect Core section 3.1.2.1 and 5.5, RFC 7636 section 4.3.
+Left out on purpose, for a change of their own: PAR, JAR, JARM, resource indicators.
+"""
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from idp.oidc.client import Client
+
+CLAIMS_LIMIT = 4096
+"""Characters of the `claims` parameter."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorizationRequest:
+    """What the partner asks. The text of each parameter is unverified until `checks.CHECKS` has passed."""
+
+    parameters: Mapping[str, str]
+    client: Client
+    claims: "ClaimsRequest" = field(default_factory=lambda: ClaimsRequest())
+
+    def get(self, name: str) -> str:
+        return self.parameters.get(name, "")
+
+    @property
+    def redirect_uri(self) -> str:
+        return self.get("redirect_uri")
+
+    @property
+    def state(self) -> str:
+        return self.get("state")
+
+    @property
+    def asked_scope(self) -> list[str]:
+        return list(dict.fromkeys(self.get("scope").split()))
+
+    @property
+    def prompt(self) -> frozenset[str]:
+        return frozenset(self.get("prompt").split())
+
+    @property
+    def max_age(self) -> int | None:
+        """Seconds; the client's default when the request does not say."""
+        text = self.get("max_age")
+        return int(text) if text else self.client.default_max_age
+
+    @property
+    def acr_values(self) -> list[str]:
+        return self.get("acr_values").split()
+
+    def granted_scope(self, supported: frozenset[str]) -> list[str]:
+        """Never more than the client's registration (C10); unknown scopes are ignored (OpenID Connect Core section 3.1.2.1)."""
+        return [s for s in self.asked_scope if s in self.client.scope and s in supported]
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimsRequest:
+    """OpenID Connect Core section 5.5: claims asked one by one."""
+
+    id_token: Mapping[str, Any] = field(default_factory=dict)
+    userinfo: Mapping[str, Any] = field(default_factory=dict)
+
+    def required_acr(self) -> frozenset[str]:
+        """Section 5.5.1.1: values without which the request must fail."""
+        wanted = self.id_token.get("acr")
+        if not isinstance(wanted, Mapping) or wanted.get("essential") is not True:
+            return frozenset()
+        values = wanted.get("values") if isinstance(wanted.get("values"), list) else [wanted.get("value")]
+        return frozenset(v for v in values or () if isinstance(v, str))
+
+    def required_sub(self) -> str | None:
+        wanted = self.id_token.get("sub")
+        value = wanted.get("value") if isinstance(wanted, Mapping) else None
+        return value if isinstance(value, str) else None
+
+
+class InvalidClaimsError(ValueError):
+    """The `claims` parameter is not what section 5.5 describes."""
+
+
+def read_claims(text: str) -> ClaimsRequest:
+    """Raises InvalidClaimsError."""
+    if not text:
+        return ClaimsRequest()
+    if len(text) > CLAIMS_LIMIT:
+        raise InvalidClaimsError("too long")
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        raise InvalidClaimsError("not JSON") from None
+    if not isinstance(value, dict):
+        raise InvalidClaimsError("not an object")
+    parts = {}
+    for part in ("id_token", "userinfo"):
+        asked = value.get(part) or {}
+        if not isinstance(asked, dict) or not all(v is None or isinstance(v, dict) for v in asked.values()):
+            raise InvalidClaimsError("members must be null or objects")
+        parts[part] = asked
+    return ClaimsRequest(**parts)
+
+
+def s256(verifier: str) -> str:
+    """RFC 7636 section 4.6."""
+    return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode("ascii", "replace")).digest()).rstrip(b"=").decode()

@@ -1,0 +1,79 @@
+"""The token endpoint, on Authlib: its server picks the grant, its grants state the rules, its errors speak.
+
+What is ours is what a hot path needs (docs/decisions/0001): the request is parsed once by `wire.py`, the client is
+authenticated by the one method it registered, and nothing is written that a later request does not read.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from authlib.oauth2.rfc6749 import AuthorizationServer, OAuth2Request
+from authlib.oauth2.rfc6749.errors import InvalidRequestError, OAuth2Error, UnsupportedGrantTypeError
+from authlib.oauth2.rfc6749.requests import BasicOAuth2Payload
+
+from idp.ephemeral import Ephemeral
+from idp.oidc.client import Client
+from idp.oidc.client_auth import ClientAuthenticator, Clients
+from idp.oidc.grants.authorization_code import AuthorizationCodeGrant
+from idp.oidc.grants.client_credentials import ClientCredentialsGrant
+from idp.oidc.grants.refresh_token import RefreshTokenGrant
+from idp.oidc.issuing import Issuer
+from idp.oidc.wire import Answer, error_answer, json_answer
+
+GRANTS = (AuthorizationCodeGrant, RefreshTokenGrant, ClientCredentialsGrant)
+
+
+class TokenRequest(OAuth2Request):
+    """A token request already read. Authlib's constructor asks for https in the address: MAG's own settings hold that rule."""
+
+    def __init__(self, form: Mapping[str, str], authorization: str) -> None:
+        self.method, self.uri, self.headers = "POST", "", {"Authorization": authorization} if authorization else {}
+        self._form = form
+        self.payload = BasicOAuth2Payload(form)
+        self.client: Client | None = None
+        self.authorization = authorization
+        self.user = self.auth_method = self.authorization_code = self.refresh_token = self.credential = self._scope = None
+
+    @property
+    def form(self) -> Mapping[str, str]:
+        return self._form
+
+
+class TokenServer(AuthorizationServer):
+    """Authlib's server, told how MAG authenticates, answers and keeps."""
+
+    def __init__(self, authenticator: ClientAuthenticator, clients: Clients, issuer: Issuer, store: Ephemeral) -> None:
+        super().__init__()
+        self.authenticator, self.clients, self.issuer, self.store = authenticator, clients, issuer, store
+        for grant in GRANTS:
+            self.register_grant(grant)
+
+    def query_client(self, client_id: str) -> Client | None:
+        return self.clients.find(client_id)
+
+    def authenticate_client(self, request: TokenRequest, methods: Any, endpoint: str = "token") -> Client:  # noqa: ARG002  # Authlib's signature; the client's own method decides
+        return self.authenticator(request.authorization, request.form)
+
+    def send_signal(self, name: str, *args: Any, **kwargs: Any) -> None:
+        """Nobody listens."""
+
+    def create_oauth2_request(self, request: TokenRequest) -> TokenRequest:
+        return request
+
+    def handle_response(self, status: int, body: Any, headers: Any) -> Answer:  # noqa: ARG002  # Authlib's signature; headers are the door's
+        return json_answer(body, status)
+
+    def answer(self, form: Mapping[str, str], authorization: str) -> Answer:
+        """RFC 6749 section 5. Errors that Authlib would word with the client's own input have fixed texts here."""
+        if "grant_type" not in form:
+            return error_answer(InvalidRequestError("grant_type is required"))
+        request = TokenRequest(form, authorization)
+        try:
+            grant = self.get_token_grant(request)
+            grant.validate_token_request()
+            return self.handle_response(*grant.create_token_response())
+        except UnsupportedGrantTypeError as error:
+            error.description = "this grant_type is not supported"
+            return error_answer(error)
+        except OAuth2Error as error:
+            return error_answer(error)

@@ -1,0 +1,126 @@
+"""Machines' requests and answers on plain WSGI: parse once, answer bytes.
+
+A request that cannot be read without doubt (a parameter twice, a broken encoding, another content type) is refused here,
+before anything sees it (C02, C55b, C56, C57).
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl
+
+import orjson
+from authlib.oauth2.rfc6749.errors import InvalidRequestError, OAuth2Error
+
+BODY_LIMIT = 64 * 1024
+FIELDS_LIMIT = 100
+Environ = dict[str, Any]
+NO_STORE = (("Cache-Control", "no-store"), ("Pragma", "no-cache"))
+SAFE = (("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "no-referrer"))
+STATUSES = {
+    200: "200 OK", 304: "304 Not Modified", 400: "400 Bad Request", 401: "401 Unauthorized", 403: "403 Forbidden", 404: "404 Not Found",
+    405: "405 Method Not Allowed", 411: "411 Length Required", 413: "413 Content Too Large", 415: "415 Unsupported Media Type",
+    500: "500 Internal Server Error", 503: "503 Service Unavailable",
+}
+
+
+class UnreadableRequestError(OAuth2Error):
+    """The request as a whole, not one of its parameters: 413, 415…"""
+
+    error = "invalid_request"
+
+    def __init__(self, description: str, status: int) -> None:
+        super().__init__(description=description, status_code=status)
+
+
+@dataclass(slots=True)
+class Answer:
+    """What goes back: a body already encoded."""
+
+    status: int
+    body: bytes
+    content_type: str = "application/json"
+    headers: tuple[tuple[str, str], ...] = NO_STORE
+
+    def send(self, start_response: Callable[..., Any], request_id: str) -> list[bytes]:
+        headers = [*self.headers, *SAFE, ("Content-Length", str(len(self.body))), ("X-Request-ID", request_id)]
+        if self.body or self.content_type != "application/json":
+            headers.insert(0, ("Content-Type", self.content_type))
+        start_response(STATUSES[self.status], headers)
+        return [self.body]
+
+
+def json_answer(value: Any, status: int = 200, headers: tuple[tuple[str, str], ...] = NO_STORE) -> Answer:
+    return Answer(status, orjson.dumps(value), headers=headers)
+
+
+def error_answer(error: OAuth2Error) -> Answer:
+    """RFC 6749 section 5.2."""
+    headers = NO_STORE
+    if error.status_code == 401:
+        headers = (*NO_STORE, ("WWW-Authenticate", f'Basic realm="mag", error="{error.error}"'))
+    body = {"error": error.error}
+    if error.description:
+        body["error_description"] = error.description
+    return Answer(error.status_code, orjson.dumps(body), headers=headers)
+
+
+def read_pairs(text: str) -> dict[str, str]:
+    """Parameters of a form or a query; empty values are as if absent (RFC 6749 section 3.1), a repeated name is refused."""
+    try:
+        pairs = parse_qsl(text, keep_blank_values=True, encoding="utf-8", errors="strict", max_num_fields=FIELDS_LIMIT)
+    except (ValueError, UnicodeDecodeError):
+        raise InvalidRequestError("the parameters cannot be read") from None
+    values: dict[str, str] = {}
+    for name, value in pairs:
+        if name in values:
+            raise InvalidRequestError("a parameter is repeated")
+        if "\0" in value or "\0" in name:
+            raise InvalidRequestError("a parameter holds a NUL character")
+        values[name] = value
+    return {name: value for name, value in values.items() if value}
+
+
+def read_form(environ: Environ) -> dict[str, str]:
+    """The body of a POST as a form. Raises InvalidRequestError or UnreadableRequestError."""
+    kind = str(environ.get("CONTENT_TYPE", "")).split(";", 1)[0].strip().lower()
+    if kind != "application/x-www-form-urlencoded":
+        raise UnreadableRequestError("the content type must be application/x-www-form-urlencoded", 415)
+    body = read_body(environ)
+    try:
+        return read_pairs(body.decode("ascii"))
+    except UnicodeDecodeError:
+        raise InvalidRequestError("the body must be percent-encoded ASCII") from None
+
+
+def read_body(environ: Environ) -> bytes:
+    """At most 64 KiB. A chunked body without a length is read to the limit (the server has unframed it)."""
+    length = str(environ.get("CONTENT_LENGTH") or "")
+    if length and not (length.isascii() and length.isdigit()):
+        raise InvalidRequestError("the content length is not a number")
+    if length and int(length) > BODY_LIMIT:
+        raise UnreadableRequestError("the body is too large", 413)
+    body: bytes = environ["wsgi.input"].read(int(length) if length else BODY_LIMIT + 1)
+    if len(body) > BODY_LIMIT:
+        raise UnreadableRequestError("the body is too large", 413)
+    if length and len(body) != int(length):
+        raise InvalidRequestError("the body is shorter than announced")
+    return body
+
+
+@dataclass(slots=True)
+class Headers:
+    """Request headers by their usual names, for Authlib."""
+
+    environ: Environ
+    _names: Mapping[str, str] = field(default_factory=dict)
+
+    def get(self, name: str, default: str | None = None) -> str | None:
+        value = self.environ.get("HTTP_" + name.upper().replace("-", "_"))
+        return default if value is None else str(value)
+
+
+def bearer_token(environ: Environ) -> str | None:
+    """RFC 6750 section 2.1; the scheme has no case."""
+    scheme, _, token = str(environ.get("HTTP_AUTHORIZATION", "")).partition(" ")
+    return token.strip() if scheme.lower() == "bearer" and token.strip() else None

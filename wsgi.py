@@ -1,0 +1,119 @@
+"""Composition root: the one file that knows every room.
+
+Two doors, one code base: people's pages are Flask; the endpoints that machines call all day are a small WSGI application in
+front of it (docs/decisions/0001). `create_wsgi()` composes both, for any WSGI server; `mag` and `flask --app wsgi` are the
+command line.
+"""
+
+import secrets
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import click
+from flask import Flask
+from flask.cli import FlaskGroup
+
+import migrations
+from idp import commands, http, logs
+from idp.audit.journal import Circumstances, circumstances
+from idp.authentication import commands as authentication_commands
+from idp.authentication import views as authentication_views
+from idp.config import Settings
+from idp.database import Connections, Versions, db, engine_options
+from idp.declarants import commands as declarants_commands
+from idp.entreprises import commands as entreprises_commands
+from idp.ephemeral import open_ephemeral
+from idp.habilitations import commands as habilitations_commands
+from idp.keys import Keyring
+from idp.notifications import commands as notifications_commands
+from idp.oidc import endpoints as oidc_endpoints
+from idp.oidc import views as oidc_views
+from partners import commands as partners_commands
+from partners import demo
+from partners.outgoing import JwksCache
+from partners.registry import Registry
+
+URL_LIMIT = 8 * 1024
+"""Bytes of path and query; longer answers 414."""
+
+Environ = dict[str, Any]
+StartResponse = Callable[..., Any]
+
+
+def create_mag(settings: Settings) -> http.Mag:
+    """The components of one process."""
+    connections = Connections(settings.database_url)
+    versions = Versions(connections)
+    registry = Registry(connections, versions, JwksCache(settings))
+    return http.Mag(settings, connections, versions, open_ephemeral(settings.redis_url, connections), Keyring(settings, connections, versions), registry)
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """People's pages and the command line. Raises SettingError when a setting is missing or unsafe."""
+    settings = settings or Settings.load()
+    logs.configure(settings.log_level)
+    app = Flask("idp", static_url_path=f"{settings.issuer_path}/static", static_folder="static", template_folder="templates")
+    app.config.update(SQLALCHEMY_DATABASE_URI=settings.database_url, SQLALCHEMY_ENGINE_OPTIONS=engine_options(settings.database_url))
+    db.init_app(app)
+    app.extensions["mag"] = create_mag(settings)
+    http.install(app)
+    for blueprint in (authentication_views.bp, oidc_views.bp):
+        app.register_blueprint(blueprint, url_prefix=settings.issuer_path or None)
+    for room in (commands, authentication_commands, declarants_commands, entreprises_commands, habilitations_commands, notifications_commands, partners_commands):
+        for command in room.COMMANDS:
+            app.cli.add_command(command)
+    return app
+
+
+class Doors:
+    """Both doors behind one host check and one size limit; `flask` is the page door."""
+
+    def __init__(self, flask: Flask) -> None:
+        self.flask = flask
+        self.mag: http.Mag = flask.extensions["mag"]
+        settings = self.mag.settings
+        self.hosts = frozenset({settings.issuer_host, *settings.hosts})
+        self.machines = oidc_endpoints.Machines(self.mag)
+        self.trusted_proxies = settings.trusted_proxies
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        if environ.get("HTTP_HOST") not in self.hosts:
+            return refuse(start_response, "421 Misdirected Request", b"This host is not served here.\n")
+        if len(environ.get("PATH_INFO", "")) + len(environ.get("QUERY_STRING", "")) > URL_LIMIT:
+            return refuse(start_response, "414 URI Too Long", b"This address is too long.\n")
+        environ["mag.request_id"] = request_id = secrets.token_hex(8)
+        endpoint = self.machines.routes.get(environ.get("PATH_INFO", ""))
+        if endpoint is None:
+            return self.flask.wsgi_app(environ, start_response)
+        token = circumstances.set(Circumstances(http.address_of(environ, self.trusted_proxies), request_id))
+        try:
+            return self.machines.answer(endpoint, environ, start_response)
+        finally:
+            circumstances.reset(token)
+
+
+def refuse(start_response: StartResponse, status: str, text: bytes) -> Iterable[bytes]:
+    start_response(status, [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(text))), ("Cache-Control", "no-store")])
+    return [text]
+
+
+def create_wsgi(settings: Settings | None = None) -> Doors:
+    """The whole public identity provider, as one WSGI application."""
+    return Doors(create_app(settings))
+
+
+@click.command("migrate")
+@click.option("--vers", "revision", default="head", show_default=True, help="Révision à atteindre.")
+def migrate(revision: str) -> None:
+    """Met le schéma de la base à niveau."""
+    migrations.upgrade(Settings.load().database_url, revision)
+    click.echo("Le schéma de la base est à jour.")
+
+
+@click.group(cls=FlaskGroup, create_app=lambda: create_app(), add_default_commands=False)
+def command_line() -> None:
+    """Mire d'Authentification Générique : exploitation en ligne de commande."""
+
+
+for without_application in (commands.secret, commands.serve, migrate, demo.demo):
+    command_line.add_command(without_application)
