@@ -19,11 +19,12 @@ from idp.audit.journal import Circumstances, circumstances
 from idp.authentication import commands as authentication_commands
 from idp.authentication import views as authentication_views
 from idp.config import Settings
-from idp.database import Connections, Versions, db, engine_options
+from idp.database import Connections, Kept, Versions, db, engine_options
 from idp.declarants import commands as declarants_commands
 from idp.entreprises import commands as entreprises_commands
 from idp.ephemeral import open_ephemeral
 from idp.habilitations import commands as habilitations_commands
+from idp.habilitations.decision import read_catalogue
 from idp.keys import Keyring
 from idp.notifications import commands as notifications_commands
 from idp.oidc import endpoints as oidc_endpoints
@@ -45,7 +46,9 @@ def create_mag(settings: Settings) -> http.Mag:
     connections = Connections(settings.database_url)
     versions = Versions(connections)
     registry = Registry(connections, versions, JwksCache(settings))
-    return http.Mag(settings, connections, versions, open_ephemeral(settings.redis_url, connections), Keyring(settings, connections, versions), registry)
+    store, keyring = open_ephemeral(settings.redis_url, connections), Keyring(settings, connections, versions)
+    catalogue = Kept(versions, "catalogue", lambda: read_catalogue(connections))
+    return http.Mag(settings, connections, versions, store, keyring, registry, catalogue)
 
 
 def create_app(settings: Settings | None = None) -> Flask:

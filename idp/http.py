@@ -18,9 +18,10 @@ from werkzeug.exceptions import HTTPException
 
 from idp.audit.journal import Circumstances, circumstances
 from idp.config import Settings
-from idp.database import Connections, Versions, db
+from idp.database import Connections, Kept, Versions, db
 from idp.ephemeral import Ephemeral
 from idp.errors import ForbiddenError, MagError, StoreUnavailableError
+from idp.habilitations.droits import Catalogue
 from idp.keys import Keyring
 from idp.logs import logger
 from idp.seals import b64, digest, random_token
@@ -45,6 +46,7 @@ class Mag:
     ephemeral: Ephemeral
     keyring: Keyring
     registry: "Clients"
+    catalogue: Kept[Catalogue]
 
 
 def mag() -> Mag:

@@ -12,7 +12,7 @@ from idp.errors import RefusedError
 LONGEST_NAME = 80
 """Characters."""
 
-LETTERS = str.maketrans({"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "đ": "d", "ð": "d", "þ": "th", "ł": "l", "ħ": "h", "ı": "i", "ij": "ij", "ŋ": "n"})
+LETTERS = str.maketrans({"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "đ": "d", "ð": "d", "þ": "th", "ł": "l", "ħ": "h", "ı": "i", "ŋ": "n"})
 
 
 class InvalidNameError(RefusedError):

@@ -32,8 +32,6 @@ SCOPE_CLAIMS: Mapping[str, tuple[str, ...]] = {
     "custom": (),
     "offline_access": (),
 }
-HABILITATIONS = "habilitations:"
-"""Prefix of the scopes that open the rights on one service: `habilitations:dsn`."""
 CLAIMS = tuple(sorted({claim for claims in SCOPE_CLAIMS.values() for claim in claims} | {"acr", "auth_time", "sid", "hab", "habilitations_flat"}))
 PUBLIC_LEGAL_CATEGORIES = ("71", "72", "73", "74", "41")
 """First digits of the legal categories of public bodies (INSEE, level II)."""
@@ -57,11 +55,6 @@ class Person:
     """Epoch seconds."""
     organization_label: str | None = None
     categorie_juridique: str | None = None
-
-
-def services_of_scope(scope: Iterable[str]) -> frozenset[str]:
-    """Codes of the services whose rights these scopes open."""
-    return frozenset(s.removeprefix(HABILITATIONS) for s in scope if s.startswith(HABILITATIONS))
 
 
 def claims_of_scope(scope: Iterable[str]) -> frozenset[str]:

@@ -16,15 +16,16 @@ from idp.audit import journal
 from idp.audit.events import TokenRevoked
 from idp.authentication.session import guard_of_declarant, guard_of_session
 from idp.errors import MagError
+from idp.habilitations.disclosure import services_of_scope
 from idp.logs import logger
-from idp.oidc.claims import Person, claims_of_scope, select_claims, services_of_scope
+from idp.oidc.claims import Person, claims_of_scope, select_claims
 from idp.oidc.client import Client
 from idp.oidc.client_auth import ClientAuthenticator, refused
 from idp.oidc.families import Families, guard_of_family
 from idp.oidc.issuing import Issuer
 from idp.oidc.metadata import discovery
 from idp.oidc.people import KIND, People
-from idp.oidc.rights import Rights
+from idp.oidc.rights import Rights, known_services
 from idp.oidc.server import TokenServer
 from idp.oidc.tokens import AccessToken, Mint, Reader
 from idp.oidc.wire import NO_STORE, Answer, Environ, bearer_token, error_answer, json_answer, read_form, read_pairs
@@ -53,7 +54,7 @@ class Machines:
         self.mint, self.reader = Mint(settings, mag.keyring), Reader(settings, mag.keyring)
         self.families = Families(settings, mag.connections, mag.ephemeral, mag.keyring)
         self.people = People(mag.connections, mag.ephemeral)
-        self.rights = Rights(settings, mag.connections, mag.versions, mag.keyring)
+        self.rights = Rights(settings, mag.connections, mag.catalogue, mag.keyring)
         self.authenticate = ClientAuthenticator(settings, mag.registry, mag.ephemeral, mag.connections)
         issuer = Issuer(settings, self.mint, self.families, self.people, self.rights)
         self.server = TokenServer(self.authenticate, mag.registry, issuer, mag.ephemeral)
@@ -99,9 +100,9 @@ class Machines:
     # ---------------------------------------------------------------------------------------------------------- documents
 
     def configuration(self, _environ: Environ) -> Answer:
-        catalogue = self.rights.catalogue()
+        catalogue = self.mag.catalogue()
         if self._discovery[0] is not catalogue:
-            self._discovery = (catalogue, orjson.dumps(discovery(self.settings, self.rights.services())))
+            self._discovery = (catalogue, orjson.dumps(discovery(self.settings, known_services(catalogue))))
         return Answer(200, self._discovery[1], headers=(PUBLIC_CACHE, ANYONE))
 
     def jwks(self, environ: Environ) -> Answer:
@@ -150,7 +151,7 @@ class Machines:
         scope = [s for s in token.claims["scope"].split() if s in client.scope]
         wanted = claims_of_scope(scope) | set(token.handle.userinfo_claims)
         claims = {"sub": token.claims["sub"], **select_claims(person, wanted, idp_id=self.settings.issuer, acr=token.claims["acr"], amr=token.claims["amr"]),
-                  **self.rights.claims(client, token.handle.declarant_id, services_of_scope(scope), now)}
+                  **self.rights.claims(client, token.handle.declarant_id, services_of_scope(scope), now, sid=token.handle.sid, family_id=token.handle.family_id)}
         if not client.userinfo_signed_response_alg:
             return json_answer(claims)
         claims |= {"iss": self.settings.issuer, "aud": client.client_id, "iat": int(now.timestamp()) - 5}
@@ -205,7 +206,8 @@ class Machines:
         client = self.mag.registry.find(pass_.client_id) if pass_ else None
         if pass_ is None or client is None:
             return challenge("invalid_token" if text else "")
-        _, ended, _ = self.mag.ephemeral.read([guard_of_declarant(pass_.declarant_id)], KIND, str(pass_.declarant_id))
+        guards = [guard_of_declarant(pass_.declarant_id), guard_of_family(pass_.family_id), *([guard_of_session(pass_.sid)] if pass_.sid else [])]
+        _, ended, _ = self.mag.ephemeral.read(guards, KIND, str(pass_.declarant_id))
         if ended:
             return challenge("invalid_token")
         claims = self.rights.page(pass_, parameters.get("next", ""), datetime.now(UTC))

@@ -7,8 +7,9 @@ from typing import Any
 
 from idp.authentication.session import Session
 from idp.config import Settings
+from idp.habilitations.disclosure import services_of_scope
 from idp.logs import note
-from idp.oidc.claims import select_claims, services_of_scope
+from idp.oidc.claims import select_claims
 from idp.oidc.client import Client
 from idp.oidc.codes import Granted
 from idp.oidc.families import Families, Grant, context_of
@@ -51,7 +52,7 @@ class Issuer:
         sub = subject(self.mint.keyring, client, context["uid"])
         handle = Handle(grant.declarant_id, grant.family_id, "" if grant.offline else grant.sid, tuple(context["userinfo"]))
         birth = {"auth_time": context["auth_time"], "acr": context["acr"], "amr": context["amr"]}
-        rights = self.rights.claims(client, grant.declarant_id, services_of_scope(scope), now)
+        rights = self.rights.claims(client, grant.declarant_id, services_of_scope(scope), now, sid=handle.sid, family_id=grant.family_id)
         answer = self._answer(self.mint.access_token(client, sub, scope, at, handle, {**birth, **rights}), scope)
         if "openid" in scope:
             answer["id_token"] = self._id_token(client, sub, at, grant, {**birth, **rights}, answer["access_token"])

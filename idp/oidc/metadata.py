@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from idp.config import Settings
-from idp.oidc.claims import CLAIMS, HABILITATIONS, SCOPE_CLAIMS
+from idp.habilitations.disclosure import SCOPE as HABILITATIONS
+from idp.oidc.claims import CLAIMS, SCOPE_CLAIMS
 from idp.oidc.client import AUTH_METHODS, GRANT_TYPES, SIGNING_ALGS
 
 ACR_VALUES = ("eidas1",)

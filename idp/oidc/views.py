@@ -17,9 +17,10 @@ from idp.authentication import demande as demandes
 from idp.authentication.demande import Demande
 from idp.authentication.session import COOKIE, Session, find_session
 from idp.database import db
+from idp.habilitations.disclosure import SCOPE as HABILITATIONS
 from idp.oidc import codes, logout
 from idp.oidc.checks import read_request, verify
-from idp.oidc.claims import CLAIMS, HABILITATIONS, SCOPE_CLAIMS
+from idp.oidc.claims import CLAIMS, SCOPE_CLAIMS
 from idp.oidc.dispatch import Progress, Step, next_step
 from idp.oidc.errors import AuthorizationError, UntrustedRequestError
 from idp.oidc.models import Consent
@@ -86,7 +87,7 @@ def _proceed(asked: AuthorizationRequest, demande: Demande | None) -> ResponseRe
 
 
 def _supported_scopes() -> frozenset[str]:
-    return frozenset(SCOPE_CLAIMS) | {HABILITATIONS + code for code in known_services(http.mag())}
+    return frozenset(SCOPE_CLAIMS) | {HABILITATIONS + code for code in known_services(http.mag().catalogue())}
 
 
 def _session_and_code(asked: AuthorizationRequest, scope: list[str]) -> tuple[Session | None, str]:
@@ -167,7 +168,7 @@ CLAIM_NAMES = {
 
 
 def _consent_page(asked: AuthorizationRequest, scope: list[str], session: Session, token: str) -> Response:
-    services = known_services(http.mag())
+    services = known_services(http.mag().catalogue())
     told = [CLAIM_NAMES[s] for s in scope if s in CLAIM_NAMES]
     rights = [services[s.removeprefix(HABILITATIONS)] for s in scope if s.startswith(HABILITATIONS)]
     http.page_policy(origin(asked.redirect_uri))

@@ -1,0 +1,83 @@
+"""Rights in tokens: the claim `hab` for the services of the granted scopes, and the pass to the pages of a large account.
+
+What a partner may learn is decided by `habilitations.disclosure`; this file says it in OpenID Connect's words. The pass is
+the `access_token` of a distributed claim (OpenID Connect Core section 5.6.2): sealed, nothing stored, good for one client,
+one person, one set of services and as long as the token it came with.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from idp.config import Settings
+from idp.database import Connections, Kept
+from idp.habilitations.decision import claim_page, disclose
+from idp.habilitations.droits import Catalogue
+from idp.keys import Keyring
+from idp.oidc.client import Client
+from idp.seals import UnsealError, b64, unb64
+
+PASS_LIMIT = 4096
+"""Characters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """What a claim pass opens."""
+
+    declarant_id: int
+    client_id: str
+    sid: str
+    family_id: str
+    services: tuple[str, ...]
+    expires_at: int
+
+
+class Rights:
+    """Claims about rights, for one process."""
+
+    def __init__(self, settings: Settings, connections: Connections, catalogue: Kept[Catalogue], keyring: Keyring) -> None:
+        self.settings, self.connections, self.catalogue, self.keyring = settings, connections, catalogue, keyring
+        self.endpoint = f"{settings.issuer}/habilitations/v1"
+
+    def claims(self, client: Client, declarant_id: int, services: Collection[str], now: datetime, *, sid: str = "", family_id: str = "") -> dict[str, Any]:
+        """`hab` and what goes with it; nothing when no such scope was granted."""
+        if not services:
+            return {}
+        bound = self.settings.hab_bound if client.hab_bound is None else client.hab_bound
+        found = disclose(self.connections, self.catalogue(), declarant_id, services=services, now=now, bound=bound)
+        expires_at = int(now.timestamp()) + self.settings.access_token_lifetime
+        token = None if found.is_whole else self._pass(Pass(declarant_id, client.client_id, sid, family_id, tuple(sorted(services)), expires_at))
+        claims = found.claims(self.endpoint, token)
+        if client.hab_flat and found.habilitations_flat is not None:
+            claims["habilitations_flat"] = found.habilitations_flat
+        return claims
+
+    def _pass(self, given: Pass) -> str:
+        inside = [given.declarant_id, given.client_id, given.sid, given.family_id, given.services, given.expires_at]
+        return b64(self.keyring.seal("claim-pass", orjson.dumps(inside)))
+
+    def read_pass(self, text: str, now: datetime) -> Pass | None:
+        """None when it is not ours, or has expired."""
+        if len(text) > PASS_LIMIT or not text.isascii():
+            return None
+        try:
+            declarant_id, client_id, sid, family_id, services, expires_at = orjson.loads(self.keyring.open("claim-pass", unb64(text)))
+        except (UnsealError, ValueError):
+            return None
+        found = Pass(declarant_id, client_id, sid, family_id, tuple(services), expires_at)
+        return found if found.expires_at > now.timestamp() else None
+
+    def page(self, given: Pass, after: str, now: datetime) -> dict[str, Any]:
+        """The payload of one page. Raises InvalidPositionError."""
+        page = claim_page(self.connections, self.catalogue(), given.declarant_id, services=given.services, now=now, after=after)
+        at = int(now.timestamp())
+        return {"iss": self.settings.issuer, "aud": given.client_id, "iat": at, "exp": at + self.settings.access_token_lifetime, "habilitations": page.claim}
+
+
+def known_services(catalogue: Catalogue) -> Mapping[str, str]:
+    """Codes and names of the services in force."""
+    return {code: service.libelle for code, service in catalogue.services.items() if service.enabled}
