@@ -51,10 +51,22 @@ class Session:
         return cls(sid, declarant_id, uid, auth_time, tuple(amr), acr, expires_at)
 
 
-def open_session(store: Ephemeral, settings: Settings, declarant: Declarant, *, amr: Sequence[str], acr: str, now: datetime) -> tuple[Session, str]:
-    """A new session, and the value of its cookie. Whatever the browser presented before is worth nothing (C37)."""
+def open_session(
+    store: Ephemeral, settings: Settings, declarant: Declarant, *, amr: Sequence[str], acr: str, now: datetime, presented: str = "",
+) -> tuple[Session, str]:
+    """A new session, and the value of its cookie. Whatever the browser `presented` before is worth nothing from now on (C37).
+
+    Signing in again as the same person keeps `sid`, so that partners go on knowing the session; as another, the session
+    presented ends everywhere.
+    """
+    before = find_session(store, settings, presented, now)
+    if before is not None:
+        store.delete(KIND, digest(presented))
+        if before.declarant_id != declarant.id:
+            close_session(store, settings, before)
+    sid = before.sid if before is not None and before.declarant_id == declarant.id else random_token(16)
     at, cookie = int(now.timestamp()), random_token()
-    session = Session(random_token(16), declarant.id, declarant.uid, at, tuple(amr), acr, at + settings.session_lifetime)
+    session = Session(sid, declarant.id, declarant.uid, at, tuple(amr), acr, at + settings.session_lifetime)
     guards = (guard_of_session(session.sid), guard_of_declarant(declarant.id))
     store.put(KIND, digest(cookie), session.dump(), min(settings.session_idle, settings.session_lifetime), guards=guards)
     return session, cookie
