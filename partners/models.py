@@ -37,7 +37,8 @@ class OAuthClient(Model):
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
     partenaire: Mapped[Partenaire] = relationship(back_populates="clients")
-    secrets: Mapped[list["ClientSecret"]] = relationship(back_populates="client", order_by="ClientSecret.created_at", cascade="all, delete-orphan")
+    secrets: Mapped[list["ClientSecret"]] = relationship(
+        back_populates="client", order_by="ClientSecret.created_at", cascade="all, delete-orphan")
 
 
 class ClientSecret(Model):

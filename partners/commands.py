@@ -1,0 +1,233 @@
+"""`mag partenaires …`: what an operator does to partners and their clients. Secrets are shown once, on standard output."""
+
+import functools
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+import click
+from flask import current_app
+from flask.cli import with_appcontext
+from sqlalchemy import select
+
+from idp.database import db
+from idp.errors import MagError
+from partners import client_list, declaration, onboarding
+from partners.models import OAuthClient, Partenaire
+from partners.outgoing import Fetcher
+
+P = ParamSpec("P")
+R = TypeVar("R")
+READABLE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+def act(command: Callable[P, R]) -> Callable[P, R]:
+    """A refusal rolls back and becomes one sentence, without a trace."""
+
+    @with_appcontext
+    @functools.wraps(command)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return command(*args, **kwargs)
+        except MagError as error:
+            db.session.rollback()
+            raise click.ClickException(error.public if error.status < 500 else str(error)) from error
+
+    return wrapped
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def sector() -> Callable[[str], Any]:
+    return Fetcher(current_app.extensions["mag"].settings).json
+
+
+@click.group()
+def partenaires() -> None:
+    """Partenaires : inscription, clients OpenID Connect, secrets."""
+
+
+@partenaires.command()
+@act
+def lister() -> None:
+    """Liste les partenaires et leurs clients."""
+    found = list(db.session.scalars(select(Partenaire).order_by(Partenaire.code)))
+    for partenaire in found:
+        click.echo(f"{partenaire.code:<24} {partenaire.nom}{state(partenaire)}")
+        for client in partenaire.clients:
+            name = client.client_metadata.get("client_name", "")
+            click.echo(f"  {client.client_id:<40} {name}{state(client)}")
+    if not found:
+        click.echo("Aucun partenaire.")
+
+
+def state(target: Partenaire | OAuthClient) -> str:
+    return "" if target.enabled else "  [désactivé]"
+
+
+@partenaires.command()
+@click.argument("nom")
+@act
+def montrer(nom: str) -> None:
+    """Montre un partenaire (par son code) ou un client (par son identifiant) ; jamais un secret."""
+    client = db.session.get(OAuthClient, nom)
+    if client is not None:
+        show_client(client)
+        return
+    partenaire = onboarding.partenaire_named(nom)
+    click.echo(f"{partenaire.code} : {partenaire.nom}{state(partenaire)}")
+    click.echo(f"Contact : {partenaire.contact or 'aucun'}\nDepuis le {partenaire.created_at:%d/%m/%Y}\n")
+    for one in partenaire.clients:
+        show_client(one)
+
+
+def show_client(client: OAuthClient) -> None:
+    click.echo(f"{client.client_id} (partenaire {client.partenaire.code}){state(client)}")
+    click.echo(json.dumps(client.client_metadata, ensure_ascii=False, indent=2, sort_keys=True))
+    for secret in onboarding.live_secrets(client, now()):
+        until = f"jusqu'au {secret.expires_at:%d/%m/%Y à %H:%M} UTC" if secret.expires_at else "sans échéance"
+        click.echo(f"Secret du {secret.created_at:%d/%m/%Y à %H:%M} UTC, {until} (SHA-256 : {secret.secret_hash[:12]}…)")
+    click.echo()
+
+
+@partenaires.command()
+@click.argument("code")
+@click.option("--nom", help="Nom du partenaire, tel que les déclarants le lisent. Obligatoire pour un nouveau partenaire.")
+@click.option("--contact", help="Adresse électronique de contact.")
+@click.option("--client", "metadata_file", type=READABLE, help="Fichier JSON : les métadonnées du client, dans les termes de la RFC 7591.")
+@click.option("--client-id", help="Identifiant du client ; tiré au hasard sinon.")
+@act
+def inscrire(code: str, nom: str | None, contact: str | None, metadata_file: Path | None, client_id: str | None) -> None:
+    """Inscrit un partenaire (avec --nom) et, avec --client, un de ses clients ; affiche une seule fois le secret."""
+    if nom is None and metadata_file is None:
+        raise click.UsageError("Donnez --nom pour un nouveau partenaire, --client pour un nouveau client.")
+    partenaire = onboarding.register_partenaire(code, nom, contact, now()) if nom else onboarding.partenaire_named(code)
+    made = None
+    if metadata_file is not None:
+        made = onboarding.register_client(partenaire, read_metadata(metadata_file), now(), client_id=client_id, fetch_sector=sector())
+    db.session.commit()
+    click.echo(f"Partenaire {partenaire.code} : {partenaire.nom}")
+    if made is not None:
+        show_secret(made[0].client_id, made[1])
+
+
+def read_metadata(file: Path) -> dict[str, Any]:
+    try:
+        metadata = json.loads(file.read_text("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise click.ClickException(f"{file} n'est pas du JSON : {error}") from error
+    if not isinstance(metadata, dict):
+        raise click.ClickException(f"{file} doit contenir un objet JSON.")
+    return metadata
+
+
+def show_secret(client_id: str, secret: str | None) -> None:
+    click.echo(f"client_id     : {client_id}")
+    if secret is not None:
+        click.echo(f"client_secret : {secret}")
+        click.echo("Ce secret ne sera plus jamais affiché : transmettez-le par un canal sûr.")
+
+
+@partenaires.command()
+@click.argument("nom")
+@click.option("--nom-affiche", help="Nouveau nom du partenaire.")
+@click.option("--contact", help="Nouvelle adresse de contact.")
+@click.option("--client", "metadata_file", type=READABLE, help="Fichier JSON : les métadonnées du client, toutes remplacées.")
+@act
+def modifier(nom: str, nom_affiche: str | None, contact: str | None, metadata_file: Path | None) -> None:
+    """Modifie un partenaire (par son code) ou un client (par son identifiant)."""
+    if metadata_file is not None:
+        changed = onboarding.change_client(onboarding.client_named(nom), read_metadata(metadata_file), now(), fetch_sector=sector())
+    else:
+        given = {name: value for name, value in {"nom": nom_affiche, "contact": contact}.items() if value is not None}
+        changed = onboarding.change_partenaire(onboarding.partenaire_named(nom), given, now())
+    db.session.commit()
+    click.echo(f"Modifié : {', '.join(changed)}." if changed else "Rien à modifier.")
+
+
+def target_named(name: str) -> Partenaire | OAuthClient:
+    return db.session.get(OAuthClient, name) or onboarding.partenaire_named(name)
+
+
+@partenaires.command()
+@click.argument("nom")
+@act
+def desactiver(nom: str) -> None:
+    """Arrête un client, ou tous ceux d'un partenaire : partout, en une seconde."""
+    done = onboarding.switch(target_named(nom), now(), enabled=False)
+    db.session.commit()
+    click.echo(f"{nom} est désactivé." if done else f"{nom} était déjà désactivé.")
+
+
+@partenaires.command()
+@click.argument("nom")
+@act
+def reactiver(nom: str) -> None:
+    """Remet en service un client ou un partenaire désactivé."""
+    done = onboarding.switch(target_named(nom), now(), enabled=True)
+    db.session.commit()
+    click.echo(f"{nom} est réactivé." if done else f"{nom} était déjà actif.")
+
+
+@partenaires.command()
+@click.argument("client_id")
+@click.option("--jours", type=click.IntRange(0, 90), help="Jours pendant lesquels le secret précédent reste valable ; sans limite sinon.")
+@act
+def secret(client_id: str, jours: int | None) -> None:
+    """Donne un nouveau secret à un client ; le précédent reste valable le temps de la bascule."""
+    overlap = None if jours is None else timedelta(days=jours)
+    made = onboarding.rotate_secret(onboarding.client_named(client_id), now(), overlap=overlap)
+    db.session.commit()
+    show_secret(client_id, made)
+
+
+@partenaires.command("retirer-secret")
+@click.argument("client_id")
+@act
+def retirer_secret(client_id: str) -> None:
+    """Met fin au secret précédent d'un client : seul le plus récent reste valable."""
+    count = onboarding.retire_secrets(onboarding.client_named(client_id), now())
+    db.session.commit()
+    click.echo("Le secret précédent n'est plus valable." if count else "Ce client n'a qu'un secret : rien à retirer.")
+
+
+@partenaires.command()
+@click.argument("fichier", type=READABLE)
+@click.option("--oui", is_flag=True, help="Applique sans demander.")
+@click.option("--a-blanc", is_flag=True, help="Montre les différences sans rien changer.")
+@click.option("--desactiver-absents", is_flag=True, help="Désactive ce que le fichier ne nomme pas.")
+@act
+def appliquer(fichier: Path, *, oui: bool, a_blanc: bool, desactiver_absents: bool) -> None:
+    """Applique un fichier TOML qui décrit les partenaires ; montre d'abord ce qui changera."""
+    declared = declaration.read_declaration(fichier.read_text("utf-8", errors="replace"))
+    applied = declaration.apply(declared, now(), disable_absent=desactiver_absents, fetch_sector=sector())
+    click.echo("\n".join(applied.changes) or "Rien à changer.")
+    if applied.absent and not desactiver_absents:
+        click.echo(f"Absents du fichier, laissés tels quels : {', '.join(applied.absent)}.")
+    if not applied.changes or a_blanc or not (oui or click.confirm("Appliquer ?")):
+        db.session.rollback()
+        return
+    db.session.commit()
+    for client_id, made in applied.secrets.items():
+        show_secret(client_id, made)
+
+
+@partenaires.command()
+@click.argument("fichier", type=READABLE)
+@click.option("--partenaire", "code", required=True, help="Code du partenaire à qui appartiennent ces clients.")
+@act
+def importer(fichier: Path, code: str) -> None:
+    """Importe une liste JSON de clients (RFC 7591), avec leurs identifiants et leurs secrets ; tout ou rien."""
+    partenaire = onboarding.partenaire_named(code)
+    made = client_list.import_clients(partenaire, client_list.read_clients(fichier.read_bytes()), now(), fetch_sector=sector())
+    db.session.commit()
+    for client_id, one in made:
+        show_secret(client_id, one)
+    click.echo(f"Clients importés : {len(made)}.")
+
+
+COMMANDS = (partenaires,)

@@ -1,0 +1,222 @@
+"""Every call that MAG makes to an address a partner wrote: a small JSON document, fetched without trust.
+
+Implements C52 and C55: https alone, no redirect, no private address, 64 KiB, 3 seconds, failures remembered. The name is
+resolved once and the connection goes to that very address, so that a second answer of the DNS changes nothing. Hosts of
+`MAG_OUTGOING_HOSTS` may be private, and http; names ending in `.localhost` are this machine (RFC 6761 section 6.3).
+"""
+
+import ssl
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as LateError
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from socket import SOCK_STREAM, gaierror, getaddrinfo
+from typing import Any, cast
+from urllib.parse import SplitResult, urlsplit
+
+import orjson
+import urllib3
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet
+from urllib3.exceptions import HTTPError
+
+from idp.config import Settings
+from idp.errors import RefusedError
+from idp.logs import logger, note
+from idp.oidc.client import Client
+
+SIZE_LIMIT = 64 * 1024
+TIME_LIMIT = 3.0
+"""Seconds, from the name to the last byte."""
+JSON_TYPES = ("application/json", "application/jwk-set+json", "application/jwks+json")
+NAT64 = IPv6Network("64:ff9b::/96")
+_resolvers = ThreadPoolExecutor(4, "mag-resolver")
+"""The system's resolver has no time limit of its own."""
+
+
+class OutgoingRefusedError(RefusedError):
+    """The address may not be called, or what it answered may not be used. The message says which and why."""
+
+    code = "appel_sortant"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason, public=reason)
+
+
+def is_public(address: IPv4Address | IPv6Address) -> bool:
+    """Whether an address is one of the Internet's, also inside what carries IPv4 in IPv6."""
+    if isinstance(address, IPv6Address):
+        inner = address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
+        if inner is None and address in NAT64:
+            inner = IPv4Address(int(address) & 0xFFFFFFFF)
+        if inner is not None:
+            return is_public(inner)
+    return address.is_global and not address.is_multicast
+
+
+def resolve(host: str, port: int) -> list[str]:
+    """Addresses of a name, in the order of preference."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return ["127.0.0.1"]
+    return [str(entry[4][0]) for entry in getaddrinfo(host, port, type=SOCK_STREAM)]
+
+
+class Fetcher:
+    """Fetches JSON. One for each process."""
+
+    def __init__(self, settings: Settings, *, resolver: Callable[[str, int], list[str]] = resolve) -> None:
+        self._hosts = frozenset(host.lower() for host in settings.outgoing_hosts)
+        self._resolver = resolver
+        self._tls = ssl.create_default_context()
+        self._tls.minimum_version = ssl.TLSVersion.TLSv1_2
+        if settings.extra_ca:
+            self._tls.load_verify_locations(settings.extra_ca)
+
+    def json(self, url: str) -> Any:
+        """Raises OutgoingRefusedError, whatever went wrong."""
+        deadline = time.monotonic() + TIME_LIMIT
+        parts, allowed = self._parts(url)
+        try:
+            address = self._address(parts, allowed)
+            return orjson.loads(self._body(parts, address, deadline))
+        except (HTTPError, OSError, ValueError) as error:
+            raise OutgoingRefusedError(f"{url}: {type(error).__name__}") from error
+
+    def _parts(self, url: str) -> tuple[SplitResult, bool]:
+        try:
+            parts = urlsplit(url)
+            host, netloc, _ = parts.hostname or "", parts.netloc.lower(), parts.port
+        except ValueError:
+            raise OutgoingRefusedError(f"{url}: not an address") from None
+        allowed = netloc in self._hosts or host in self._hosts
+        if not host or parts.username is not None or parts.password is not None or not url.isascii() or not url.isprintable():
+            raise OutgoingRefusedError(f"{url}: not an acceptable address")
+        if parts.scheme != "https" and not (parts.scheme == "http" and allowed):
+            raise OutgoingRefusedError(f"{url}: only https is called")
+        return parts, allowed
+
+    def _address(self, parts: SplitResult, allowed: bool) -> str:
+        """The address to connect to. One private address among public ones is refused too."""
+        host = cast(str, parts.hostname)
+        answer: Future[list[str]] = _resolvers.submit(self._resolver, host, parts.port or 443)
+        try:
+            addresses = [ip_address(text.partition("%")[0]) for text in answer.result(TIME_LIMIT)]
+        except (gaierror, LateError, UnicodeError):
+            answer.cancel()
+            raise OutgoingRefusedError(f"{host}: this name does not resolve") from None
+        if not addresses or not (allowed or all(is_public(address) for address in addresses)):
+            raise OutgoingRefusedError(f"{host}: not a public address; MAG_OUTGOING_HOSTS may allow it")
+        return str(addresses[0])
+
+    def _pool(self, parts: SplitResult, address: str) -> urllib3.HTTPConnectionPool:
+        """A connection to the address; the certificate must be the name's."""
+        if parts.scheme == "http":
+            return urllib3.HTTPConnectionPool(address, parts.port or 80)
+        return urllib3.HTTPSConnectionPool(
+            address, parts.port or 443, ssl_context=self._tls, server_hostname=parts.hostname, assert_hostname=parts.hostname)
+
+    def _body(self, parts: SplitResult, address: str, deadline: float) -> bytes:
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        headers = {"Host": parts.netloc, "Accept": ", ".join(JSON_TYPES), "Accept-Encoding": "identity", "User-Agent": "MAG"}
+        with self._pool(parts, address) as pool:
+            answer = pool.urlopen("GET", target, headers=headers, retries=False, redirect=False, preload_content=False,
+                                  decode_content=False, timeout=urllib3.Timeout(total=max(0.1, deadline - time.monotonic())))
+            try:
+                self._check_head(parts, answer)
+                return self._read(parts, answer, deadline)
+            finally:
+                answer.close()
+
+    def _check_head(self, parts: SplitResult, answer: urllib3.BaseHTTPResponse) -> None:
+        kind = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        if answer.status != 200:
+            raise OutgoingRefusedError(f"{parts.netloc}: answered {answer.status}")
+        if kind not in JSON_TYPES and not (kind.startswith("application/") and kind.endswith("+json")):
+            raise OutgoingRefusedError(f"{parts.netloc}: did not answer JSON")
+        if answer.headers.get("Content-Encoding", "identity").lower() != "identity":
+            raise OutgoingRefusedError(f"{parts.netloc}: answered a compressed document")
+
+    def _read(self, parts: SplitResult, answer: urllib3.BaseHTTPResponse, deadline: float) -> bytes:
+        """Piece by piece: each read may be in time, and the whole not."""
+        body = b""
+        while piece := answer.read1(8192):
+            body += piece
+            if len(body) > SIZE_LIMIT:
+                raise OutgoingRefusedError(f"{parts.netloc}: answered more than {SIZE_LIMIT} bytes")
+            if time.monotonic() > deadline:
+                raise OutgoingRefusedError(f"{parts.netloc}: took more than {TIME_LIMIT:.0f} seconds")
+        return body
+
+
+@dataclass(slots=True)
+class _Kept:
+    """Keys of one client, and when they were fetched or last asked for (monotonic seconds)."""
+
+    uri: str
+    keys: KeySet | None = None
+    kids: frozenset[str] = frozenset()
+    fetched_at: float = float("-inf")
+    tried_at: float = float("-inf")
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+class JwksCache:
+    """Keys of clients that publish them at a `jwks_uri`.
+
+    Kept FRESH seconds; a `kid` unknown so far is looked for at once, but no client causes two calls within QUIET seconds,
+    whatever is thrown at it and whatever its server answers. When its server is away, the last keys serve until STALE.
+    """
+
+    FRESH, QUIET, STALE = 300.0, 30.0, 3600.0
+
+    def __init__(self, settings: Settings, *, fetcher: Fetcher | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self._fetcher, self._clock = fetcher or Fetcher(settings), clock
+        self._kept: dict[str, _Kept] = {}
+
+    def get(self, client: Client, kid: str | None) -> KeySet | None:
+        """None when the keys cannot be had."""
+        kept = self._kept.get(client.client_id)
+        if kept is None or kept.uri != client.jwks_uri:
+            kept = self._kept[client.client_id] = _Kept(client.jwks_uri)
+        if self._is_wanting(kept, kid) and kept.lock.acquire(blocking=kept.keys is None, timeout=-1 if kept.keys else TIME_LIMIT + 1):
+            try:
+                if self._is_wanting(kept, kid):
+                    self._fetch(client, kept)
+            finally:
+                kept.lock.release()
+        return kept.keys if self._clock() - kept.fetched_at < self.STALE else None
+
+    def _is_wanting(self, kept: _Kept, kid: str | None) -> bool:
+        now = self._clock()
+        old = now - kept.fetched_at >= self.FRESH
+        return (old or (kid is not None and kid not in kept.kids)) and now - kept.tried_at >= self.QUIET
+
+    def _fetch(self, client: Client, kept: _Kept) -> None:
+        kept.tried_at = self._clock()
+        try:
+            kept.keys, kept.kids = read_keys(self._fetcher.json(kept.uri))
+            kept.fetched_at = kept.tried_at
+            note("client keys fetched", client_id=client.client_id, keys=len(kept.kids))
+        except OutgoingRefusedError as error:
+            logger.warning("client keys not fetched", extra={"fields": {"client_id": client.client_id, "reason": str(error)}})
+
+
+def read_keys(unverified_jwks: Any) -> tuple[KeySet, frozenset[str]]:
+    """RFC 7517 section 5: keys that cannot be read are left out. Raises OutgoingRefusedError when none can."""
+    given = unverified_jwks.get("keys") if isinstance(unverified_jwks, dict) else None
+    read, kids = [], set()
+    for jwk in given if isinstance(given, list) else []:
+        if not isinstance(jwk, dict) or jwk.get("kty") not in ("EC", "RSA") or "d" in jwk or jwk.get("use", "sig") != "sig":
+            continue
+        try:
+            read += KeySet.import_key_set(cast(Any, {"keys": [jwk]})).keys
+        except (JoseError, ValueError, TypeError):
+            continue
+        if isinstance(jwk.get("kid"), str):
+            kids.add(jwk["kid"])
+    if not read:
+        raise OutgoingRefusedError("the document holds no public key")
+    return KeySet(read), frozenset(kids)
