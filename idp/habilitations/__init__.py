@@ -1,0 +1,18 @@
+"""Who may do what for which establishment: services, rights, portfolios, exclusions, and what a partner may learn of them.
+
+Rights are sets, never one row per right (docs/decisions/0004): a row is an account, or a portfolio, times one SIRET or
+SIREN, with one mask of services per kind of right.
+
+    droits          pure: kinds of right, masks, services and their inheritance, dated sets
+    perimetre       pure: from the rows of a walk to targets with their rights
+    disclosure      pure: the claims `hab` and `habilitations_flat`
+    models          tables, and the statements of the hot path
+    catalogue       the catalogue of services: from its file to the tables, from the tables to memory
+    attribution     to give, withdraw, exclude
+    portefeuilles   to open portfolios, add clients and members
+    decision        check, services, targets, disclosure: on held connections, without the ORM
+    explication     why a decision is yes or no, for people who administer
+    commands        `flask --app wsgi habilitations …`
+
+Left out: who may administer whom (pages of administration), rights derived from DSN deposits, mass files, transfers.
+"""

@@ -1,0 +1,150 @@
+"""Decisions on rights, on held connections: one statement for a check, one for a page of targets, two or three for a token.
+
+What is asked here is asked all day by machines: no ORM, no session, no cache. Whatever the size of an account, a page costs what
+it brings back. A question about an unknown account, service or right is answered no.
+"""
+
+import hashlib
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import compress
+
+from idp.database import Connections
+from idp.habilitations import models
+from idp.habilitations.disclosure import ClaimPage, Disclosure
+from idp.habilitations.droits import Catalogue, Droit, Heritage, Masks, Rights, Service, union
+from idp.habilitations.perimetre import Page, Position, Row, Target, page_of
+
+LONGEST_PAGE = 1000
+"""Sets that one page examines at most."""
+NO_VERSION = "0" * 16
+"""Version of the rights of whoever has none to have: unknown, or not active."""
+
+
+def read_catalogue(connections: Connections) -> Catalogue:
+    """The catalogue in force: what `Kept` loads when the version "catalogue" moves. Two statements."""
+    services = (
+        Service(bit, code, libelle, grain, frozenset(compress(Droit, rights)), timedelta(hours=delay), enabled)
+        for bit, code, libelle, grain, delay, enabled, *rights in connections.all(models.SERVICES)
+    )
+    return Catalogue.build(services, (Heritage((a, b), (c, d)) for a, b, c, d in connections.all(models.HERITAGES)))
+
+
+def check(
+    connections: Connections, catalogue: Catalogue, declarant_id: int, *, siret: int, service: str, droit: Droit, now: datetime,
+) -> bool:
+    """Whether this account may, on this establishment, now. One statement; none when the catalogue already says no."""
+    accepted = catalogue.accepted.get((service, droit))
+    if accepted is None:
+        return False
+    bits = {f"accepted_{kind}": mask for kind, mask in zip(Droit, accepted, strict=True)}
+    return connections.one(models.CHECK, declarant=declarant_id, siret=siret, siren=siret // 100_000, now=now, **bits) is not None
+
+
+def targets(
+    connections: Connections, catalogue: Catalogue, declarant_id: int, *, services: Collection[str] | None, now: datetime,
+    after: Position | None = None, limit: int = LONGEST_PAGE,
+) -> Page:
+    """The targets where the account holds a right on these services (None: on any), each once, its rights merged.
+
+    `limit` counts the sets examined, so a page may hold fewer targets, even none, and still be followed. One statement.
+    """
+    source, cible = after or Position()
+    rows = connections.all(models.WALK, declarant=declarant_id, source=source, cible=cible, limit=min(limit, LONGEST_PAGE), now=now)
+    read = (Row(rang, at, where, origine, autre, Masks(*masks)) for rang, at, where, origine, autre, *masks in rows)
+    return page_of(read, catalogue, services)
+
+
+@dataclass(frozen=True, slots=True)
+class Holdings:
+    """An active account from above: the version of its rights, and what its portfolios may open; None of its targets."""
+
+    version: str
+    ceiling: Masks
+    clients: int
+    portefeuilles: int
+
+
+def holdings(connections: Connections, catalogue: Catalogue, declarant_id: int, now: datetime) -> Holdings | None:
+    """None: unknown, or not active. One statement."""
+    rows = connections.all(models.HOLDINGS, declarant=declarant_id, now=now)
+    if not rows:
+        return None
+    vector = (declarant_id, rows[0][0], [(row[1], row[2], bool(row[4])) for row in rows if row[1] is not None])
+    version = hashlib.blake2b(repr(vector).encode(), digest_size=8, key=catalogue.digest).hexdigest()
+    live = [row for row in rows if row[4]]
+    return Holdings(version, union(Masks(*row[5:]) for row in live), sum(row[3] for row in live), len(live))
+
+
+def rights_version(connections: Connections, catalogue: Catalogue, declarant_id: int, now: datetime) -> str:
+    """16 hexadecimal digits that change with every gesture on the account, its portfolios or the catalogue. Equality only.
+
+    It does not move by itself when a right opens or ends at its date: that is seen at the next token or page.
+    """
+    held = holdings(connections, catalogue, declarant_id, now)
+    return NO_VERSION if held is None else held.version
+
+
+def menu(connections: Connections, catalogue: Catalogue, declarant_id: int, held: Holdings, now: datetime) -> tuple[Rights, int]:
+    """What the account may meet, and its number of sets, without looking at targets: exclusions and content are not counted."""
+    direct = connections.all(models.DIRECT_MASKS, declarant=declarant_id, now=now)
+    return catalogue.rights(union((held.ceiling, *(Masks(*row[1:]) for row in direct)))), held.clients + sum(row[0] for row in direct)
+
+
+def services_of(connections: Connections, catalogue: Catalogue, declarant_id: int, now: datetime) -> Rights:
+    """Services on which the account holds a right somewhere, and which. One statement, three for an account of over 1,000 sets.
+
+    Such an account gets its menu: what its direct rights and the containers of its portfolios open, exclusions left out.
+    """
+    page = targets(connections, catalogue, declarant_id, services=None, now=now)
+    held = None if page.following is None else holdings(connections, catalogue, declarant_id, now)
+    return merged(page.targets) if held is None else menu(connections, catalogue, declarant_id, held, now)[0]
+
+
+def merged(several: Collection[Target]) -> dict[str, frozenset[Droit]]:
+    """All the rights of several targets."""
+    found: dict[str, frozenset[Droit]] = {}
+    for rights in (rights for t in several for rights in (t.rights, *(part.rights for part in t.partial))):
+        for code, droits in rights.items():
+            found[code] = found.get(code, frozenset()) | droits
+    return found
+
+
+def count(
+    connections: Connections, catalogue: Catalogue, declarant_id: int, *, services: Collection[str] | None, now: datetime,
+    limit: int = LONGEST_PAGE,
+) -> tuple[int, bool]:
+    """How many targets among the first `limit` sets, and whether that is all of them. One statement."""
+    page = targets(connections, catalogue, declarant_id, services=services, now=now, limit=limit)
+    return len(page.targets), page.following is None
+
+
+def disclose(
+    connections: Connections, catalogue: Catalogue, declarant_id: int, *, services: Collection[str], now: datetime, bound: int,
+) -> Disclosure:
+    """What a partner entitled to these services may learn: form A up to `bound` numbers written, else form B. Two statements, or three.
+
+    An account is found to be over the bound by a walk of fixed length, never by counting what it has.
+    """
+    held = holdings(connections, catalogue, declarant_id, now) if services else None
+    if held is None:
+        return Disclosure(NO_VERSION, (), {})
+    page = targets(connections, catalogue, declarant_id, services=services, now=now, limit=4 * bound + 40)
+    if page.following is None and sum(target.size for target in page.targets) <= bound:
+        return Disclosure(held.version, page.targets, {})
+    everything, sets = menu(connections, catalogue, declarant_id, held, now)
+    granted = {code: droits for code, droits in everything.items() if code in services}
+    if not granted:
+        return Disclosure(held.version, (), {})
+    return Disclosure(held.version, None, granted, sets, held.portefeuilles)
+
+
+def claim_page(
+    connections: Connections, catalogue: Catalogue, declarant_id: int, *, services: Collection[str], now: datetime,
+    after: str = "", limit: int = LONGEST_PAGE,
+) -> ClaimPage:
+    """One page of what form B points to; `after` is the `next` of the page before. Raises InvalidPositionError. Two statements."""
+    position = Position.parse(after) if after else None
+    page = targets(connections, catalogue, declarant_id, services=services, now=now, after=position, limit=limit)
+    return ClaimPage(rights_version(connections, catalogue, declarant_id, now), page.targets, page.following)

@@ -1,0 +1,425 @@
+"""Tables of services and rights, and the statements of the hot path.
+
+Rows of one account lie together: tables are keyed by account (or portfolio) then target. `operation_id` names the gesture
+that last wrote a row. Statements take `now` and compare it with `effective_from` (included) and `ends_at` (excluded, FOREVER
+for what has no end): a right that is not open yet, or no longer, is not there.
+"""
+
+from collections.abc import Collection, Iterable
+from datetime import datetime
+from functools import reduce
+from typing import Any, Self, TypeVar
+
+from sqlalchemy import (
+    CheckConstraint,
+    ColumnElement,
+    Executable,
+    ForeignKey,
+    Index,
+    Select,
+    String,
+    and_,
+    bindparam,
+    case,
+    delete,
+    distinct,
+    exists,
+    func,
+    literal_column,
+    or_,
+    select,
+    union_all,
+    update,
+)
+from sqlalchemy.orm import Mapped, aliased, mapped_column
+from sqlalchemy.sql.selectable import CTE
+
+from idp.database import BigInt, Instant, Model, Statement, db
+from idp.declarants.models import Declarant, Statut, enum_column
+from idp.habilitations.droits import FIRST_SIRET, FOREVER, Droit, Grain, Masks, Period
+from idp.habilitations.perimetre import DIRECT, END, EXCLUSION, EXHAUSTED
+
+
+class Masques:
+    """One mask of services for each kind of right."""
+
+    declarer: Mapped[int] = mapped_column(BigInt, default=0)
+    payer: Mapped[int] = mapped_column(BigInt, default=0)
+    consulter: Mapped[int] = mapped_column(BigInt, default=0)
+    telecharger_officiel: Mapped[int] = mapped_column(BigInt, default=0)
+
+    @property
+    def masks(self) -> Masks:
+        return Masks(*(getattr(self, droit) for droit in Droit))
+
+    @masks.setter
+    def masks(self, masks: Masks) -> None:
+        for droit in Droit:
+            setattr(self, droit, getattr(masks, droit))
+
+
+class Dates:
+    """When a row counts."""
+
+    effective_from: Mapped[datetime]
+    ends_at: Mapped[datetime] = mapped_column(default=FOREVER)
+
+    @property
+    def period(self) -> Period:
+        return Period(self.effective_from, self.ends_at)
+
+
+class DatesInKey:
+    """Dates that belong to the key: one target may have rights that open, or end, at several dates."""
+
+    effective_from: Mapped[datetime] = mapped_column(primary_key=True)
+    ends_at: Mapped[datetime] = mapped_column(primary_key=True, default=FOREVER)
+
+    @property
+    def period(self) -> Period:
+        return Period(self.effective_from, self.ends_at)
+
+
+IS_CIBLE = "cible between 10000 and 99999999999999"
+FULL_KEY: dict[str, Any] = {"sqlite_with_rowid": False}
+"""SQLite: the row is its key, as PostgreSQL's index would be."""
+
+
+class Operation(Model):
+    """One gesture that changed rights: who, when, what. The audit journal says more; rows of rights only point here."""
+
+    __tablename__ = "operations"
+
+    id: Mapped[int] = mapped_column(BigInt, primary_key=True)
+    at: Mapped[datetime]
+    by_id: Mapped[int | None] = mapped_column(ForeignKey("declarants.id"))
+    """None: an operator's command."""
+    kind: Mapped[str] = mapped_column(String(40))
+
+
+class ServiceDeclaratif(Model):
+    """A service of the catalogue. Rows are disabled, never deleted, and a bit is never given again."""
+
+    __tablename__ = "services"
+    __table_args__ = (
+        CheckConstraint("bit between 0 and 62", name="bit_fits_mask"),
+        CheckConstraint("opening_delay >= 0", name="opening_delay_is_positive"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    bit: Mapped[int] = mapped_column(unique=True)
+    code: Mapped[str] = mapped_column(String(40), unique=True)
+    libelle: Mapped[str] = mapped_column(String(120))
+    grain: Mapped[Grain] = mapped_column(enum_column(Grain))
+    declarer: Mapped[bool]
+    payer: Mapped[bool]
+    consulter: Mapped[bool]
+    telecharger_officiel: Mapped[bool]
+    opening_delay: Mapped[int] = mapped_column(default=0)
+    """Hours."""
+    enabled: Mapped[bool] = mapped_column(default=True)
+
+    @classmethod
+    def all(cls) -> list[Self]:
+        return list(db.session.scalars(select(cls).order_by(cls.bit)))
+
+
+class ServiceHeritage(Model):
+    """Whoever holds `droit_source` on the source holds `droit` on the service (fact 57)."""
+
+    __tablename__ = "service_heritages"
+    __table_args__ = (FULL_KEY,)
+
+    service_id: Mapped[int] = mapped_column(ForeignKey("services.id"), primary_key=True)
+    droit: Mapped[Droit] = mapped_column(enum_column(Droit), primary_key=True)
+    source_id: Mapped[int] = mapped_column(ForeignKey("services.id"), primary_key=True)
+    droit_source: Mapped[Droit] = mapped_column(enum_column(Droit), primary_key=True)
+
+    @classmethod
+    def all(cls) -> list[Self]:
+        return list(db.session.scalars(select(cls)))
+
+
+class ServiceAcces(Masques, Model):
+    """The closure of inheritance: bits of which one suffices for a right. Rebuilt with the catalogue, for questions asked in SQL."""
+
+    __tablename__ = "service_acces"
+    __table_args__ = (FULL_KEY,)
+
+    service_id: Mapped[int] = mapped_column(ForeignKey("services.id"), primary_key=True)
+    droit: Mapped[Droit] = mapped_column(enum_column(Droit), primary_key=True)
+
+    @classmethod
+    def clear(cls) -> None:
+        db.session.execute(delete(cls))
+
+
+class DroitDirect(Masques, DatesInKey, Model):
+    """Rights given to an account itself on a SIRET or a SIREN."""
+
+    __tablename__ = "droits"
+    __table_args__ = (
+        CheckConstraint(IS_CIBLE, name="cible_is_siren_or_siret"),
+        Index("ix_droits_cible", "cible", "declarant_id"), FULL_KEY,
+    )
+
+    declarant_id: Mapped[int] = mapped_column(ForeignKey("declarants.id"), primary_key=True)
+    cible: Mapped[int] = mapped_column(BigInt, primary_key=True, autoincrement=False)
+    operation_id: Mapped[int] = mapped_column(ForeignKey("operations.id"))
+
+
+class Exclusion(Masques, Model):
+    """Rights that an account does not have on a SIRET or a SIREN, whatever gives them."""
+
+    __tablename__ = "exclusions"
+    __table_args__ = (CheckConstraint(IS_CIBLE, name="cible_is_siren_or_siret"), FULL_KEY)
+
+    declarant_id: Mapped[int] = mapped_column(ForeignKey("declarants.id"), primary_key=True)
+    cible: Mapped[int] = mapped_column(BigInt, primary_key=True, autoincrement=False)
+    operation_id: Mapped[int] = mapped_column(ForeignKey("operations.id"))
+
+    @classmethod
+    def count_below(cls, declarant_id: int, siren: int) -> int:
+        """Establishments of one company that carry an exclusion."""
+        below = cls.cible.between(siren * 100_000, siren * 100_000 + 99_999)
+        return db.session.scalar(select(func.count()).select_from(cls).where(cls.declarant_id == declarant_id, below)) or 0
+
+
+class Portefeuille(Masques, Model):
+    """Clients and members of a firm, grouped (fact 47). Its masks are the container: no client, no member has more."""
+
+    __tablename__ = "portefeuilles"
+    __table_args__ = (Index("ix_portefeuilles_siren", "siren"),)
+
+    id: Mapped[int] = mapped_column(BigInt, primary_key=True)
+    siren: Mapped[int] = mapped_column(BigInt)
+    """The firm that owns it."""
+    nom: Mapped[str] = mapped_column(String(120))
+    epoque: Mapped[int] = mapped_column(BigInt, default=1)
+    """Version of the container and of the content."""
+    clients: Mapped[int] = mapped_column(default=0)
+    """How many targets the content has."""
+
+    def close_content(self, masks: Masks) -> None:
+        """Take bits away from every client, in one statement."""
+        client = PortefeuilleClient
+        kept = {droit.value: getattr(client, droit).bitwise_and(~getattr(masks, droit)) for droit in Droit}
+        empty = and_(*(getattr(client, droit) == 0 for droit in Droit))
+        for statement in (update(client).values(kept), delete(client).where(empty)):
+            db.session.execute(statement.where(client.portefeuille_id == self.id), execution_options={"synchronize_session": False})
+        self.count_clients()
+
+    def count_clients(self) -> None:
+        db.session.flush()
+        counted = select(func.count(distinct(PortefeuilleClient.cible))).filter_by(portefeuille_id=self.id)
+        self.clients = db.session.scalar(counted) or 0
+
+
+class PortefeuilleClient(Masques, DatesInKey, Model):
+    """The content: services opened for one client of a portfolio."""
+
+    __tablename__ = "portefeuille_clients"
+    __table_args__ = (
+        CheckConstraint(IS_CIBLE, name="cible_is_siren_or_siret"),
+        Index("ix_portefeuille_clients_cible", "cible", "portefeuille_id"), FULL_KEY,
+    )
+
+    portefeuille_id: Mapped[int] = mapped_column(ForeignKey("portefeuilles.id"), primary_key=True)
+    cible: Mapped[int] = mapped_column(BigInt, primary_key=True, autoincrement=False)
+    operation_id: Mapped[int] = mapped_column(ForeignKey("operations.id"))
+
+
+class PortefeuilleMembre(Masques, Dates, Model):
+    """A member: his ceiling within the portfolio."""
+
+    __tablename__ = "portefeuille_membres"
+    __table_args__ = (Index("ix_portefeuille_membres_portefeuille_id", "portefeuille_id", "declarant_id"), FULL_KEY)
+
+    declarant_id: Mapped[int] = mapped_column(ForeignKey("declarants.id"), primary_key=True)
+    portefeuille_id: Mapped[int] = mapped_column(ForeignKey("portefeuilles.id"), primary_key=True)
+    operation_id: Mapped[int] = mapped_column(ForeignKey("operations.id"))
+
+    @classmethod
+    def of(cls, declarant_id: int) -> list[tuple[Self, Portefeuille]]:
+        """An account's memberships, with their portfolios."""
+        query = select(cls, Portefeuille).join(Portefeuille, Portefeuille.id == cls.portefeuille_id).where(cls.declarant_id == declarant_id)
+        return [row._tuple() for row in db.session.execute(query.order_by(cls.portefeuille_id))]
+
+
+OnTarget = TypeVar("OnTarget", DroitDirect, Exclusion, PortefeuilleClient)
+
+
+def rows_on(kind: type[OnTarget], owner_id: int, cibles: Collection[int]) -> list[OnTarget]:
+    """Rows of an account, or of a portfolio, on these targets: as the database has them, not as the session remembers them."""
+    owner = next(iter(kind.__table__.primary_key))
+    query = select(kind).where(owner == owner_id, kind.cible.in_(cibles))
+    return list(db.session.scalars(query, execution_options={"populate_existing": True}))
+
+
+def locked_declarant(declarant_id: int) -> Declarant | None:
+    """The account's row, kept from other gestures until the end of the transaction."""
+    return locked(Declarant, declarant_id)
+
+
+def locked_portefeuille(portefeuille_id: int) -> Portefeuille | None:
+    """The portfolio's row, kept from other gestures until the end of the transaction."""
+    return locked(Portefeuille, portefeuille_id)
+
+
+Locked = TypeVar("Locked", Declarant, Portefeuille)
+
+
+def locked(kind: type[Locked], identifier: int) -> Locked | None:
+    """By an update that changes nothing: SQLite, which has no row locks, then takes its write lock before anything is read."""
+    touch = update(kind).where(kind.id == identifier).values(epoque=kind.epoque)
+    db.session.execute(touch, execution_options={"synchronize_session": False})
+    return db.session.get(kind, identifier, populate_existing=True)
+
+
+DECLARANT = bindparam("declarant", type_=Declarant.id.type)
+SIRET, SIREN = bindparam("siret", type_=BigInt), bindparam("siren", type_=BigInt)
+NOW = bindparam("now", type_=Instant())
+ACCEPTED = {droit: bindparam(f"accepted_{droit}", type_=BigInt) for droit in Droit}
+
+
+def constant(number: int) -> ColumnElement[int]:
+    """Written in the statement: what never changes need not be sent each time."""
+    return literal_column(str(number), BigInt)
+
+
+IS_ACTIVE = and_(Declarant.id == DECLARANT, Declarant.statut == literal_column(f"'{Statut.ACTIF}'"))
+NONE, STEP, NICS, LAST_NIC = map(constant, (0, 1, 100_000, 99_999))
+
+
+def is_live(row: Any) -> ColumnElement[bool]:
+    return and_(row.effective_from <= NOW, row.ends_at > NOW)
+
+
+def common(masks: Iterable[ColumnElement[int]]) -> ColumnElement[int]:
+    return reduce(lambda a, b: a.bitwise_and(b), masks)
+
+
+def accepted(rows: Collection[Any], excluded: Collection[Any]) -> ColumnElement[bool]:
+    """Whether the rows share a bit that suffices and that no exclusion takes away."""
+    def left(droit: Droit) -> ColumnElement[int]:
+        kept = (func.coalesce(getattr(x, droit), NONE).bitwise_not() for x in excluded)
+        return common((*(getattr(row, droit) for row in rows), ACCEPTED[droit], *kept))
+
+    return reduce(lambda a, b: a.bitwise_or(b), map(left, Droit)) != NONE
+
+
+def check() -> Executable:
+    """A row when the account is active and holds, on the SIRET or on its company, a bit that suffices and is not excluded.
+
+    From the SIRET, not from the account: a SIRET is in few portfolios, an account may have hundreds. The scalar subquery keeps
+    the planner from turning the membership into a hash of them all.
+    """
+    here, company = aliased(Exclusion), aliased(Exclusion)
+    direct, client, membre, portefeuille = DroitDirect, PortefeuilleClient, PortefeuilleMembre, Portefeuille
+    own = exists().where(
+        direct.declarant_id == DECLARANT, direct.cible.in_([SIRET, SIREN]), is_live(direct), accepted([direct], [here, company]))
+    through = select(accepted([client, membre, portefeuille], [here, company])).correlate(client, here, company) \
+        .join_from(membre, portefeuille, portefeuille.id == membre.portefeuille_id) \
+        .where(membre.declarant_id == DECLARANT, membre.portefeuille_id == client.portefeuille_id, is_live(membre))
+    held = exists().where(client.cible.in_([SIRET, SIREN]), is_live(client), through.scalar_subquery())
+    return select(STEP).select_from(Declarant) \
+        .outerjoin(here, and_(here.declarant_id == DECLARANT, here.cible == SIRET)) \
+        .outerjoin(company, and_(company.declarant_id == DECLARANT, company.cible == SIREN)) \
+        .where(IS_ACTIVE, or_(own, held))
+
+
+CHECK = Statement(check)
+
+
+def ceiling() -> list[ColumnElement[int]]:
+    """What a membership may reach: the member's ceiling within the container."""
+    return [common((getattr(PortefeuilleMembre, d), getattr(Portefeuille, d))) for d in Droit]
+
+
+def holdings() -> Executable:
+    """The account's epoch and its memberships (none: one row of nulls); no row unless it is active."""
+    membre, portefeuille = PortefeuilleMembre, Portefeuille
+    return select(Declarant.epoque, membre.portefeuille_id, portefeuille.epoque, portefeuille.clients, is_live(membre), *ceiling()) \
+        .select_from(Declarant).outerjoin(membre, membre.declarant_id == Declarant.id) \
+        .outerjoin(portefeuille, portefeuille.id == membre.portefeuille_id) \
+        .where(IS_ACTIVE).order_by(membre.portefeuille_id)
+
+
+HOLDINGS = Statement(holdings)
+
+
+def direct_masks() -> Executable:
+    """The distinct masks of an account's direct rights, and how many sets have each; no target is brought back."""
+    masks = [getattr(DroitDirect, d) for d in Droit]
+    return select(func.count(), *masks).where(DroitDirect.declarant_id == DECLARANT, is_live(DroitDirect)).group_by(*masks)
+
+
+DIRECT_MASKS = Statement(direct_masks)
+
+
+def steps() -> CTE:
+    """The walk: from a position, one target a step, at most `limit` steps, whatever the size of the account.
+
+    Each step is one probe of an index. Past the last target of a source it stands at EXHAUSTED, then before the first target of
+    the next source; past the last source, its source is null.
+    """
+    start = (NONE.label("rang"), bindparam("source", type_=BigInt).label("source"), bindparam("cible", type_=BigInt).label("cible"))
+    marche = select(*start).where(IS_ACTIVE).cte("marche", recursive=True)
+    w = marche.c
+    direct, client, membre = DroitDirect, PortefeuilleClient, PortefeuilleMembre
+
+    def least(column: Any, *conditions: Any) -> ColumnElement[Any]:
+        return select(func.min(column)).where(*conditions).correlate(marche).scalar_subquery()
+
+    following = least(membre.portefeuille_id, membre.declarant_id == DECLARANT, membre.portefeuille_id > w.source)
+    own = least(direct.cible, direct.declarant_id == DECLARANT, direct.cible > w.cible)
+    content = least(client.cible, client.portefeuille_id == w.source, client.cible > w.cible)
+    end = constant(EXHAUSTED)
+    source = case((w.cible == end, following), else_=w.source)
+    cible = case((w.cible == end, NONE), (w.source == constant(DIRECT), func.coalesce(own, end)), else_=func.coalesce(content, end))
+    return marche.union_all(select(w.rang + STEP, source, cible).where(w.source.is_not(None), w.rang < bindparam("limit", type_=BigInt)))
+
+
+def walk() -> Executable:
+    """For each step, every live set and every exclusion that matters there (`perimetre.Row`); and where the walk stopped."""
+    marche = steps()
+    w = marche.c
+    direct, client, membre, portefeuille, x = DroitDirect, PortefeuilleClient, PortefeuilleMembre, Portefeuille, Exclusion
+    here, is_company = [w.cible, w.cible // NICS], w.cible < constant(FIRST_SIRET)
+    first, last = (case((is_company, w.cible * NICS + nic), else_=w.cible) for nic in (NONE, LAST_NIC))
+
+    def row(origine: Any, autre: Any, masks: Iterable[Any]) -> Select[*tuple[Any, ...]]:
+        is_target = w.cible.between(STEP, constant(EXHAUSTED - 1))
+        return select(w.rang, w.source, w.cible, origine, autre, *masks).select_from(marche).where(is_target)
+
+    own = row(constant(DIRECT), direct.cible, (getattr(direct, d) for d in Droit)) \
+        .join(direct, and_(direct.declarant_id == DECLARANT, direct.cible.in_(here), is_live(direct)))
+    through = row(client.portefeuille_id, client.cible, (common((getattr(client, d), c)) for d, c in zip(Droit, ceiling(), strict=True))) \
+        .join(client, and_(client.cible.in_(here), is_live(client))) \
+        .join(membre, and_(membre.declarant_id == DECLARANT, membre.portefeuille_id == client.portefeuille_id, is_live(membre))) \
+        .join(portefeuille, portefeuille.id == membre.portefeuille_id)
+    excluded = row(constant(EXCLUSION), x.cible, (getattr(x, d) for d in Droit))
+    at = excluded.join(x, and_(x.declarant_id == DECLARANT, x.cible.in_(here)))
+    below = excluded.join(x, and_(x.declarant_id == DECLARANT, x.cible.between(first, last))).where(is_company)
+    end = select(w.rang, w.source, w.cible, *map(constant, (END, 0, *Masks()))) \
+        .where(w.rang == select(func.max(w.rang)).scalar_subquery())
+    return union_all(own, through, at, below, end)
+
+
+WALK = Statement(walk)
+
+
+def services() -> Executable:
+    """The catalogue, as `droits.Service` wants it."""
+    s = ServiceDeclaratif
+    return select(s.bit, s.code, s.libelle, s.grain, s.opening_delay, s.enabled, *(getattr(s, d) for d in Droit)).order_by(s.bit)
+
+
+def heritages() -> Executable:
+    """Its inheritances, as `droits.Heritage` wants them."""
+    cible, source, h = aliased(ServiceDeclaratif), aliased(ServiceDeclaratif), ServiceHeritage
+    return select(cible.code, h.droit, source.code, h.droit_source).select_from(h) \
+        .join(cible, cible.id == h.service_id).join(source, source.id == h.source_id)
+
+
+SERVICES, HERITAGES = Statement(services), Statement(heritages)
