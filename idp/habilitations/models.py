@@ -133,7 +133,7 @@ class ServiceHeritage(Model):
     service_id: Mapped[int] = mapped_column(ForeignKey("services.id"), primary_key=True)
     droit: Mapped[Droit] = mapped_column(enum_column(Droit), primary_key=True)
     source_id: Mapped[int] = mapped_column(ForeignKey("services.id"), primary_key=True)
-    droit_source: Mapped[Droit] = mapped_column(enum_column(Droit), primary_key=True)
+    droit_source: Mapped[Droit] = mapped_column(enum_column(Droit, name="droit_source"), primary_key=True)
 
     @classmethod
     def all(cls) -> list[Self]:

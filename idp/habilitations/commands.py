@@ -1,0 +1,143 @@
+"""`flask --app wsgi habilitations …`: the catalogue of services, and the rights of one person."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import ParamSpec
+
+import click
+from flask.cli import AppGroup
+
+from idp import http
+from idp.database import db
+from idp.declarants.identite import Identite
+from idp.declarants.models import Declarant
+from idp.entreprises.siret import Siren, Siret
+from idp.errors import MagError
+from idp.habilitations import attribution, catalogue, decision
+from idp.habilitations.droits import Catalogue, Droit, InvalidCatalogueError, written
+from idp.habilitations.explication import expliquer
+from idp.habilitations.gesture import Gesture, words
+from idp.habilitations.perimetre import Target
+
+habilitations = AppGroup("habilitations", help="Services et droits : charger le catalogue, attribuer, retirer, montrer, vérifier.")
+COMMANDS = (habilitations,)
+P = ParamSpec("P")
+
+
+@contextmanager
+def answers() -> Iterator[None]:
+    """A refusal ends the command with one sentence, and nothing is written."""
+    try:
+        yield
+        db.session.commit()
+    except MagError as error:
+        db.session.rollback()
+        reason = f" ({error})" if isinstance(error, InvalidCatalogueError) else ""
+        raise click.ClickException(error.public + reason) from error
+
+
+def of_someone(command: Callable[P, None]) -> Callable[P, None]:
+    """Arguments that name a person: SIRET, nom, prénom."""
+    for name in ("prenom", "nom", "siret"):
+        command = click.argument(name)(command)
+    return command
+
+
+def on_service(command: Callable[P, None]) -> Callable[P, None]:
+    """Arguments that name a target, a service and rights."""
+    command = click.argument("droits", nargs=-1, required=True, type=click.Choice([droit.value for droit in Droit]))(command)
+    command = click.argument("service")(command)
+    return click.argument("cible")(command)
+
+
+def someone(siret: str, nom: str, prenom: str) -> Declarant:
+    """Whoever bears this identity."""
+    found = Declarant.find(Identite(Siret.parse(siret), nom, prenom))
+    if found is None:
+        raise click.ClickException("Personne n'est inscrit sous cette identité.")
+    return found
+
+
+def target(unverified_cible: str) -> int:
+    """A SIREN when 9 digits are given, else a SIRET. Raises InvalidSirenError or InvalidSiretError."""
+    digits = sum(c.isdigit() for c in unverified_cible)
+    return int(Siren.parse(unverified_cible) if digits == Siren.LENGTH else Siret.parse(unverified_cible))
+
+
+def in_force() -> Catalogue:
+    return decision.read_catalogue(http.mag().connections)
+
+
+def gesture() -> Gesture:
+    return Gesture(None, in_force(), http.now())
+
+
+@habilitations.command("catalogue")
+@click.option("--fichier", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Autre fichier que celui livré avec MAG.")
+def load_catalogue(fichier: Path | None) -> None:
+    """Charger ou rafraîchir le catalogue des services. Relancée, la commande ne change rien."""
+    with answers():
+        text = fichier.read_text(encoding="utf-8") if fichier else catalogue.shipped()
+        changes = catalogue.refresh(catalogue.parse(text), http.now())
+    click.echo("\n".join(changes) if changes else "Le catalogue est à jour.")
+
+
+@habilitations.command("attribuer")
+@of_someone
+@on_service
+def give(*, siret: str, nom: str, prenom: str, cible: str, service: str, droits: tuple[str, ...]) -> None:
+    """Attribuer des droits sur un SIRET, ou sur une entreprise entière par son SIREN."""
+    with answers():
+        changed = attribution.attribuer(gesture(), someone(siret, nom, prenom).id, target(cible), service, [Droit(d) for d in droits])
+    click.echo("Droits attribués." if changed else "Ces droits étaient déjà attribués.")
+
+
+@habilitations.command("retirer")
+@of_someone
+@on_service
+def withdraw(*, siret: str, nom: str, prenom: str, cible: str, service: str, droits: tuple[str, ...]) -> None:
+    """Retirer des droits attribués directement sur cette cible."""
+    with answers():
+        changed = attribution.retirer(gesture(), someone(siret, nom, prenom).id, target(cible), service, [Droit(d) for d in droits])
+    click.echo("Droits retirés." if changed else "Aucun de ces droits n'était attribué directement sur cette cible.")
+
+
+@habilitations.command("montrer")
+@of_someone
+@click.option("--limite", default=100, show_default=True, type=click.IntRange(1, decision.LONGEST_PAGE), help="Nombre de cibles au plus.")
+def show(siret: str, nom: str, prenom: str, limite: int) -> None:
+    """Montrer les droits ouverts d'une personne, cible par cible."""
+    with answers():
+        declarant = someone(siret, nom, prenom)
+        page = decision.targets(http.mag().connections, in_force(), declarant.id, services=None, now=http.now(), limit=limite)
+    for one in page.targets:
+        click.echo("\n".join(lines(one)))
+    if not page.targets:
+        click.echo("Aucun droit ouvert.")
+    if page.following:
+        click.echo(f"… et d'autres : seules les {limite} premières sont montrées (--limite).")
+
+
+def lines(one: Target) -> Iterator[str]:
+    """`78467169500087  dsn (déclarer, payer)`."""
+    if one.rights:
+        yield f"{written(one.cible):14}  {'; '.join(f'{code} ({words(droits)})' for code, droits in one.rights.items())}"
+    for part in one.partial:
+        rights = "; ".join(f"{code} ({words(droits)})" for code, droits in part.rights.items())
+        yield f"{written(one.cible):14}  {rights}, sauf {', '.join(map(written, part.sirets))}"
+
+
+@habilitations.command("verifier")
+@of_someone
+@click.argument("etablissement")
+@click.argument("service")
+@click.argument("droit", type=click.Choice([droit.value for droit in Droit]))
+@click.pass_context
+def verify(context: click.Context, *, siret: str, nom: str, prenom: str, etablissement: str, service: str, droit: str) -> None:
+    """Dire si une personne a un droit sur un établissement, et pourquoi. Code de sortie : 0 oui, 1 non."""
+    with answers():
+        found = expliquer(
+            someone(siret, nom, prenom).id, int(Siret.parse(etablissement)), service, Droit(droit), catalogue=in_force(), now=http.now())
+    click.echo("\n".join(("OUI" if found.granted else "NON", *found.reasons)))
+    context.exit(0 if found.granted else 1)
