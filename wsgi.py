@@ -62,7 +62,15 @@ def create_app(settings: Settings | None = None) -> Flask:
     http.install(app)
     for blueprint in (authentication_views.bp, oidc_views.bp):
         app.register_blueprint(blueprint, url_prefix=settings.issuer_path or None)
-    for room in (commands, authentication_commands, declarants_commands, entreprises_commands, habilitations_commands, notifications_commands, partners_commands):
+    for room in (
+        commands,
+        authentication_commands,
+        declarants_commands,
+        entreprises_commands,
+        habilitations_commands,
+        notifications_commands,
+        partners_commands,
+    ):
         for command in room.COMMANDS:
             app.cli.add_command(command)
     return app
@@ -96,7 +104,9 @@ class Doors:
 
 
 def refuse(start_response: StartResponse, status: str, text: bytes) -> Iterable[bytes]:
-    start_response(status, [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(text))), ("Cache-Control", "no-store")])
+    start_response(
+        status, [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(text))), ("Cache-Control", "no-store")]
+    )
     return [text]
 
 
@@ -113,7 +123,7 @@ def migrate(revision: str) -> None:
     click.echo("Le schéma de la base est à jour.")
 
 
-@click.group(cls=FlaskGroup, create_app=lambda: create_app(), add_default_commands=False)
+@click.group(cls=FlaskGroup, create_app=create_app, add_default_commands=False)
 def command_line() -> None:
     """Mire d'Authentification Générique : exploitation en ligne de commande."""
 

@@ -38,8 +38,29 @@ def serve(host: str, port: int, workers: int, threads: int) -> None:
     """Sert MAG avec Granian. Les réglages sont vérifiés avant de commencer."""
     Settings.load()
     arguments = [
-        sys.executable, "-m", "granian", "--interface", "wsgi", "--factory", "wsgi:create_wsgi", "--host", host, "--port", str(port), "--workers", str(workers),
-        "--blocking-threads", str(threads), "--http", "1", "--respawn-failed-workers", "--workers-kill-timeout", "10", "--no-ws", "--log-level", "warning",
+        sys.executable,
+        "-m",
+        "granian",
+        "--interface",
+        "wsgi",
+        "--factory",
+        "wsgi:create_wsgi",
+        "--host",
+        host,
+        "--port",
+        str(port),
+        "--workers",
+        str(workers),
+        "--blocking-threads",
+        str(threads),
+        "--http",
+        "1",
+        "--respawn-failed-workers",
+        "--workers-kill-timeout",
+        "10",
+        "--no-ws",
+        "--log-level",
+        "warning",
     ]
     os.execv(sys.executable, arguments)  # noqa: S606  # the server replaces this process: signals reach it directly
 

@@ -35,15 +35,27 @@ class Secret:
 class Settings:
     """The settings in force. Durations are in seconds, sizes in bytes unless the name says otherwise."""
 
-    issuer: str = setting("Address of MAG as partners and browsers know it, without a trailing slash; may carry a path. https, unless the host is localhost.", "")
-    secrets: tuple[Secret, ...] = setting("Master secrets `id:base64url`, comma separated, 32 bytes or more each. The first one seals; the others only open.", (), secret=True)
-    database_url: str = setting("SQLAlchemy address of the database: postgresql+psycopg://… in production, sqlite:///… for one machine.", "sqlite:///var/mag.sqlite3")
+    issuer: str = setting(
+        "Address of MAG as partners and browsers know it, without a trailing slash; may carry a path. https, unless the host is localhost.",
+        "",
+    )
+    secrets: tuple[Secret, ...] = setting(
+        "Master secrets `id:base64url`, comma separated, 32 bytes or more each. The first one seals; the others only open.", (), secret=True
+    )
+    database_url: str = setting(
+        "SQLAlchemy address of the database: postgresql+psycopg://… in production, sqlite:///… for one machine.",
+        "sqlite:///var/mag.sqlite3",
+    )
     redis_url: str = setting("Address of Redis for short-lived state; empty: the database keeps it.", "")
     hosts: tuple[str, ...] = setting("Host names answered, comma separated, beside the issuer's own.", ())
     trusted_proxies: int = setting("How many reverse proxies in front add to X-Forwarded-For. 0: the header is ignored.", 0)
     extra_ca: str = setting("Path of a PEM file of certificate authorities trusted for outgoing calls, beside the system's.", "")
-    outgoing_hosts: tuple[str, ...] = setting("Hosts (`name` or `name:port`) that outgoing calls may reach although their address is private or loopback.", ())
-    test_identities: tuple[str, ...] = setting("Test identities `siret|nom|prenom`, comma separated, whose sign-in throttles are lifted. Never in production.", ())
+    outgoing_hosts: tuple[str, ...] = setting(
+        "Hosts (`name` or `name:port`) that outgoing calls may reach although their address is private or loopback.", ()
+    )
+    test_identities: tuple[str, ...] = setting(
+        "Test identities `siret|nom|prenom`, comma separated, whose sign-in throttles are lifted. Never in production.", ()
+    )
     session_lifetime: int = setting("Longest life of an SSO session, whatever its use.", 12 * HOUR)
     session_idle: int = setting("An SSO session unused for this long ends.", 2 * HOUR)
     demande_lifetime: int = setting("How long a sign-in may take, from the partner's request to the password.", 30 * MINUTE)
@@ -58,8 +70,12 @@ class Settings:
     argon2_parallelism: int = setting("Argon2id lanes.", 1)
     hash_slots: int = setting("Passwords hashed at once by one process, on niced threads.", 1)
     hash_queue: int = setting("Sign-ins that may wait for a hash slot in one process; beyond, 503 at once.", 64)
-    hab_bound: int = setting("Largest number of establishments and companies that a token lists; beyond, the token points to the claim endpoint.", 40)
-    smtp_url: str = setting("Where mails go: smtp://user:password@host:port, smtps://… or smtp+starttls://…; empty: mails wait in the outbox.", "", secret=True)
+    hab_bound: int = setting(
+        "Largest number of establishments and companies that a token lists; beyond, the token points to the claim endpoint.", 40
+    )
+    smtp_url: str = setting(
+        "Where mails go: smtp://user:password@host:port, smtps://… or smtp+starttls://…; empty: mails wait in the outbox.", "", secret=True
+    )
     mail_from: str = setting("Sender of MAG's mails.", "MAG <ne-pas-repondre@localhost>")
     log_level: str = setting("DEBUG, INFO, WARNING or ERROR.", "INFO")
 
@@ -137,11 +153,22 @@ def check_secrets(settings: Settings) -> None:
 
 
 BOUNDS = {
-    "code_lifetime": (10, 60), "access_token_lifetime": (30, 600), "id_token_lifetime": (30, 600), "refresh_grace": (0, 30),
-    "session_idle": (60, 24 * HOUR), "session_lifetime": (60, 24 * HOUR), "demande_lifetime": (60, 2 * HOUR),
-    "refresh_token_lifetime": (60, 31 * 24 * HOUR), "offline_lifetime": (60, 366 * 24 * HOUR),
-    "argon2_memory_kib": (7168, 4 << 20), "argon2_time": (1, 20), "argon2_parallelism": (1, 16),
-    "hash_slots": (1, 64), "hash_queue": (0, 10_000), "hab_bound": (0, 120), "trusted_proxies": (0, 10),
+    "code_lifetime": (10, 60),
+    "access_token_lifetime": (30, 600),
+    "id_token_lifetime": (30, 600),
+    "refresh_grace": (0, 30),
+    "session_idle": (60, 24 * HOUR),
+    "session_lifetime": (60, 24 * HOUR),
+    "demande_lifetime": (60, 2 * HOUR),
+    "refresh_token_lifetime": (60, 31 * 24 * HOUR),
+    "offline_lifetime": (60, 366 * 24 * HOUR),
+    "argon2_memory_kib": (7168, 4 << 20),
+    "argon2_time": (1, 20),
+    "argon2_parallelism": (1, 16),
+    "hash_slots": (1, 64),
+    "hash_queue": (0, 10_000),
+    "hab_bound": (0, 120),
+    "trusted_proxies": (0, 10),
 }
 
 
@@ -150,7 +177,9 @@ def check_bounds(settings: Settings) -> None:
         if not low <= getattr(settings, name) <= high:
             raise SettingError(f"MAG_{name.upper()} must be between {low} and {high}")
     if settings.argon2_memory_kib * settings.argon2_time < 7168 * 5:
-        raise SettingError("MAG_ARGON2_MEMORY_KIB and MAG_ARGON2_TIME are below the OWASP minimum (19456 with 2, 12288 with 3, 7168 with 5)")
+        raise SettingError(
+            "MAG_ARGON2_MEMORY_KIB and MAG_ARGON2_TIME are below the OWASP minimum (19456 with 2, 12288 with 3, 7168 with 5)"
+        )
     if settings.extra_ca and not Path(settings.extra_ca).is_file():
         raise SettingError("MAG_EXTRA_CA names a file that does not exist")
     if settings.log_level not in ("DEBUG", "INFO", "WARNING", "ERROR"):

@@ -63,10 +63,15 @@ BigInt = BigInteger().with_variant(sqlite.INTEGER(), "sqlite")
 class Model(DeclarativeBase):
     """Base of every table. Constraints have names, so that migrations can speak of them."""
 
-    metadata = MetaData(naming_convention={
-        "ix": "ix_%(column_0_N_label)s", "uq": "uq_%(table_name)s_%(column_0_N_name)s", "ck": "ck_%(table_name)s_%(constraint_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s", "pk": "pk_%(table_name)s",
-    })
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(column_0_N_label)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
     type_annotation_map = {datetime: Instant}  # noqa: RUF012  # SQLAlchemy's own protocol
 
 
@@ -77,7 +82,13 @@ def engine_options(database_url: str) -> dict[str, Any]:
     """Options of the page engine: bounded waits, stale connections noticed."""
     if make_url(database_url).get_backend_name() == "sqlite":
         return {"connect_args": {"timeout": STATEMENT_TIMEOUT}}
-    return {"pool_pre_ping": True, "pool_size": 5, "max_overflow": 5, "pool_timeout": STATEMENT_TIMEOUT, "connect_args": postgresql_options()}
+    return {
+        "pool_pre_ping": True,
+        "pool_size": 5,
+        "max_overflow": 5,
+        "pool_timeout": STATEMENT_TIMEOUT,
+        "connect_args": postgresql_options(),
+    }
 
 
 def postgresql_options() -> dict[str, Any]:
@@ -119,7 +130,7 @@ class Compiled:
         self.defaults = {k: v for k, v in compiled.params.items() if v is not None}
         binds = ((name, bind.type.dialect_impl(dialect).bind_processor(dialect)) for name, bind in compiled.binds.items())
         self.binds = [(name, process) for name, process in binds if process]
-        columns = [column.type for column in getattr(statement, "selected_columns", None) or getattr(statement, "_returning", ())]
+        columns: list[Any] = [column.type for column in cast(Any, statement).exported_columns]
         results = ((i, kind.dialect_impl(dialect).result_processor(dialect, None)) for i, kind in enumerate(columns))
         self.results = [(i, process) for i, process in results if process]
 
@@ -155,8 +166,9 @@ class Connections:
             return connection
         import psycopg
 
-        options = {"host": self.url.host, "port": self.url.port, "dbname": self.url.database, "user": self.url.username, "password": self.url.password}
-        return psycopg.connect(**{k: v for k, v in options.items() if v}, **dict(self.url.query), **postgresql_options(), autocommit=True, prepare_threshold=1)
+        address = self.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        options: dict[str, Any] = postgresql_options()
+        return psycopg.connect(address, autocommit=True, prepare_threshold=1, **options)
 
     def _execute(self, sql: str, parameters: Mapping[str, Any]) -> Any:
         self.count += 1

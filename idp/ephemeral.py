@@ -21,7 +21,7 @@ from typing import Any, Protocol
 
 import redis
 from redis.connection import Connection, ConnectionPool
-from sqlalchemy import Index, String, Text, and_, bindparam, delete, exists, func, literal_column, or_, select, update
+from sqlalchemy import Index, String, Text, and_, bindparam, case, delete, exists, func, literal_column, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Mapped, aliased, mapped_column
@@ -61,7 +61,9 @@ class Ephemeral(Protocol):
     def spend(self, kind: str, key: str, proof: str) -> Spent | None:
         """Mark as spent for the rest of its lifetime; None when unknown, dead, or the proof is not the entry's."""
 
-    def derive(self, kind: str, key: str, touch: int, target: str, target_key: str, extra: str, lifetime: int, *, proof: str = "") -> str | None:
+    def derive(
+        self, kind: str, key: str, touch: int, target: str, target_key: str, extra: str, lifetime: int, *, proof: str = ""
+    ) -> str | None:
         """If the source is alive: touch it, put `value + "\\n" + extra` at the target under the same guards, answer the value."""
 
     def add(self, kind: str, key: str, lifetime: int, *, made_at: float) -> bool:
@@ -96,14 +98,17 @@ local function alive(raw)
 end
 """
 SCRIPTS = {
-    "get": HEAD + """
+    "get": HEAD
+    + """
 local _, _, value = alive(redis.call('GET', KEYS[1]))
 if value and ARGV[1] ~= '0' then redis.call('EXPIRE', KEYS[1], ARGV[1]) end
 return value or false""",
-    "take": HEAD + """
+    "take": HEAD
+    + """
 local _, _, value = alive(redis.call('GETDEL', KEYS[1]))
 return value or false""",
-    "spend": HEAD + """
+    "spend": HEAD
+    + """
 local raw = redis.call('GET', KEYS[1])
 if not raw then return false end
 local spent = string.sub(raw, 1, 1) == '!'
@@ -116,7 +121,8 @@ end
 if not value or proof ~= ARGV[1] then return false end
 if not spent then redis.call('SET', KEYS[1], '!' .. raw, 'KEEPTTL') end
 return {spent and 0 or 1, value}""",
-    "derive": HEAD + """
+    "derive": HEAD
+    + """
 local _, guards, value = alive(redis.call('GET', KEYS[1]))
 if not value then return false end
 redis.call('EXPIRE', KEYS[1], ARGV[1])
@@ -140,7 +146,8 @@ for i, key in ipairs(KEYS) do
   out[i] = n
 end
 return out""",
-    "read": HEAD + """
+    "read": HEAD
+    + """
 local born = redis.call('GET', 'mag:epoch')
 if not born then born = ARGV[1]; redis.call('SET', 'mag:epoch', born) end
 local ended = 0
@@ -154,7 +161,9 @@ class RedisEphemeral:
     """One connection per thread, held; one script per operation, called by its digest."""
 
     def __init__(self, url: str, *, clock: Callable[[], float] = time.time) -> None:
-        self._pool = ConnectionPool.from_url(url, protocol=3, decode_responses=True, socket_timeout=2, socket_connect_timeout=2, max_connections=1000)
+        self._pool = ConnectionPool.from_url(
+            url, protocol=3, decode_responses=True, socket_timeout=2, socket_connect_timeout=2, max_connections=1000
+        )
         self._local = threading.local()
         self._digests: dict[str, str] = {}
         self._clock = clock
@@ -166,8 +175,12 @@ class RedisEphemeral:
         try:
             if connection is None:
                 connection = self._local.connection = self._pool.get_connection()
-            connection.send_command(*words)
+            connection.send_command(*words)  # type: ignore[no-untyped-call]  # redis-py annotates its public commands only
             return connection.read_response()
+        except redis.exceptions.NoScriptError:
+            raise
+        except redis.exceptions.ResponseError as error:
+            raise StoreUnavailableError(f"redis: {error}") from error
         except (redis.ConnectionError, redis.TimeoutError, OSError) as error:
             self._drop()
             raise StoreUnavailableError(f"redis: {type(error).__name__}") from error
@@ -186,24 +199,27 @@ class RedisEphemeral:
             return self._command("EVALSHA", digest, len(keys), *keys, *arguments)
         except redis.exceptions.NoScriptError:
             return self._command("EVAL", SCRIPTS[name], len(keys), *keys, *arguments)
-        except redis.exceptions.ResponseError as error:
-            raise StoreUnavailableError(f"redis: {error}") from error
 
     def put(self, kind: str, key: str, value: str, lifetime: int, *, proof: str = "", guards: Sequence[str] = ()) -> None:
         self._command("SET", f"mag:{kind}:{key}", f"{proof}\n{' '.join(guards)}\n{value}", "EX", lifetime)
 
     def get(self, kind: str, key: str, *, touch: int = 0) -> str | None:
-        return self._script("get", [f"mag:{kind}:{key}"], touch) or None
+        found: str | None = self._script("get", [f"mag:{kind}:{key}"], touch)
+        return found
 
     def take(self, kind: str, key: str) -> str | None:
-        return self._script("take", [f"mag:{kind}:{key}"]) or None
+        found: str | None = self._script("take", [f"mag:{kind}:{key}"])
+        return found
 
     def spend(self, kind: str, key: str, proof: str) -> Spent | None:
         found = self._script("spend", [f"mag:{kind}:{key}"], proof)
         return Spent(found[1], bool(found[0])) if found else None
 
-    def derive(self, kind: str, key: str, touch: int, target: str, target_key: str, extra: str, lifetime: int, *, proof: str = "") -> str | None:
-        return self._script("derive", [f"mag:{kind}:{key}", f"mag:{target}:{target_key}"], touch, extra, lifetime, proof) or None
+    def derive(
+        self, kind: str, key: str, touch: int, target: str, target_key: str, extra: str, lifetime: int, *, proof: str = ""
+    ) -> str | None:
+        found: str | None = self._script("derive", [f"mag:{kind}:{key}", f"mag:{target}:{target_key}"], touch, extra, lifetime, proof)
+        return found
 
     def add(self, kind: str, key: str, lifetime: int, *, made_at: float) -> bool:
         return bool(self._script("add", [f"mag:{kind}:{key}"], lifetime, made_at, self._clock()))
@@ -217,7 +233,7 @@ class RedisEphemeral:
 
     def read(self, guards: Sequence[str], kind: str, key: str) -> tuple[float, bool, str | None]:
         born, ended, value = self._script("read", [f"mag:{kind}:{key}", *(f"mag:fin:{g}" for g in guards)], self._clock())
-        return float(born), bool(ended), value or None
+        return float(born), bool(ended), value
 
     def delete(self, kind: str, key: str) -> None:
         self._command("DEL", f"mag:{kind}:{key}")
@@ -228,6 +244,7 @@ class RedisEphemeral:
 
 
 # ------------------------------------------------------------------------------------------------------------------ SQL
+
 
 class Ephemere(Model):
     """One short-lived entry, where there is no Redis."""
@@ -248,7 +265,12 @@ class Ephemere(Model):
 
 now_, name_, life_ = bindparam("now", type_=BigInt), bindparam("name", type_=String), bindparam("expires_at", type_=BigInt)
 fin = aliased(Ephemere)
-UNGUARDED = ~exists().where(and_(fin.expires_at > now_, or_(fin.name == literal_column("'fin:'").concat(Ephemere.guard_1), fin.name == literal_column("'fin:'").concat(Ephemere.guard_2))))
+UNGUARDED = ~exists().where(
+    and_(
+        fin.expires_at > now_,
+        or_(fin.name == literal_column("'fin:'").concat(Ephemere.guard_1), fin.name == literal_column("'fin:'").concat(Ephemere.guard_2)),
+    )
+)
 ALIVE = and_(Ephemere.name == name_, Ephemere.expires_at > now_, UNGUARDED)
 FIELDS = ("name", "value", "proof", "guard_1", "guard_2", "number", "expires_at")
 COLUMNS = Ephemere.__table__.c
@@ -262,13 +284,17 @@ def _upsert(dialect: str) -> Statement:
     def build() -> Any:
         row = _insert(dialect).values({f: bindparam(f, type_=COLUMNS[f].type) for f in FIELDS})
         return row.on_conflict_do_update(index_elements=["name"], set_={f: row.excluded[f] for f in FIELDS[1:]})
+
     return Statement(build)
 
 
 def _add(dialect: str) -> Statement:
     def build() -> Any:
         row = _insert(dialect).values({f: bindparam(f, type_=COLUMNS[f].type) for f in FIELDS})
-        return row.on_conflict_do_update(index_elements=["name"], set_={"expires_at": row.excluded.expires_at}, where=Ephemere.expires_at <= now_)
+        return row.on_conflict_do_update(
+            index_elements=["name"], set_={"expires_at": row.excluded.expires_at}, where=Ephemere.expires_at <= now_
+        )
+
     return Statement(build)
 
 
@@ -278,21 +304,49 @@ def _count(dialect: str) -> Statement:
     def build() -> Any:
         row = _insert(dialect).values({f: bindparam(f, type_=COLUMNS[f].type) for f in FIELDS})
         dead = Ephemere.expires_at <= now_
-        from sqlalchemy import case
         number = case((dead, row.excluded.number), else_=least(0, Ephemere.number + bindparam("by", type_=BigInt)))
         expires = case((dead, row.excluded.expires_at), else_=Ephemere.expires_at)
         return row.on_conflict_do_update(index_elements=["name"], set_={"number": number, "expires_at": expires}).returning(Ephemere.number)
+
     return Statement(build)
+
+
+def _refund(dialect: str) -> Statement:
+    least = func.greatest if dialect == "postgresql" else func.max
+    return Statement(
+        lambda: (
+            update(Ephemere)
+            .where(Ephemere.name == name_, Ephemere.expires_at > now_)
+            .values(number=least(0, Ephemere.number + bindparam("by", type_=BigInt)))
+            .returning(Ephemere.number)
+        )
+    )
 
 
 class SqlEphemeral:
     """The same contract on the SQL database, one statement each (two where a value is touched or derived)."""
 
     GET = Statement(lambda: select(Ephemere.value).where(ALIVE))
-    TOUCH = Statement(lambda: update(Ephemere).where(ALIVE).values(expires_at=life_).returning(Ephemere.value, Ephemere.guard_1, Ephemere.guard_2))
+    TOUCH = Statement(
+        lambda: update(Ephemere).where(ALIVE).values(expires_at=life_).returning(Ephemere.value, Ephemere.guard_1, Ephemere.guard_2)
+    )
     TAKE = Statement(lambda: delete(Ephemere).where(ALIVE).returning(Ephemere.value))
-    SPEND = Statement(lambda: update(Ephemere).where(ALIVE, Ephemere.proof == bindparam("proof_shown", type_=String), Ephemere.number == 0).values(number=1).returning(Ephemere.value))
-    SPENT = Statement(lambda: select(Ephemere.value).where(Ephemere.name == name_, Ephemere.expires_at > now_, Ephemere.proof == bindparam("proof_shown", type_=String), Ephemere.number > 0))
+    SPEND = Statement(
+        lambda: (
+            update(Ephemere)
+            .where(ALIVE, Ephemere.proof == bindparam("proof_shown", type_=String), Ephemere.number == 0)
+            .values(number=1)
+            .returning(Ephemere.value)
+        )
+    )
+    SPENT = Statement(
+        lambda: select(Ephemere.value).where(
+            Ephemere.name == name_,
+            Ephemere.expires_at > now_,
+            Ephemere.proof == bindparam("proof_shown", type_=String),
+            Ephemere.number > 0,
+        )
+    )
     NUMBER = Statement(lambda: select(Ephemere.number).where(Ephemere.name == name_, Ephemere.expires_at > now_))
     DELETE = Statement(lambda: delete(Ephemere).where(Ephemere.name == name_))
     PURGE = Statement(lambda: delete(Ephemere).where(Ephemere.expires_at <= now_))
@@ -300,14 +354,22 @@ class SqlEphemeral:
     def __init__(self, connections: Connections, *, clock: Callable[[], float] = time.time) -> None:
         self.connections, self._clock = connections, clock
         dialect = connections.dialect.name
-        self._upsert, self._add, self._count = _upsert(dialect), _add(dialect), _count(dialect)
+        self._upsert, self._add, self._count, self._refund = _upsert(dialect), _add(dialect), _count(dialect), _refund(dialect)
 
     def _now(self) -> int:
         return int(self._clock() * 1_000_000)
 
     def _row(self, name: str, value: str, lifetime: int, *, proof: str = "", guards: Sequence[str] = (), number: int = 0) -> dict[str, Any]:
         first, second = (*guards, "", "")[:2]
-        return {"name": name, "value": value, "proof": proof, "guard_1": first, "guard_2": second, "number": number, "expires_at": self._now() + lifetime * 1_000_000}
+        return {
+            "name": name,
+            "value": value,
+            "proof": proof,
+            "guard_1": first,
+            "guard_2": second,
+            "number": number,
+            "expires_at": self._now() + lifetime * 1_000_000,
+        }
 
     def put(self, kind: str, key: str, value: str, lifetime: int, *, proof: str = "", guards: Sequence[str] = ()) -> None:
         self.connections.run(self._upsert, **self._row(f"{kind}:{key}", value, lifetime, proof=proof, guards=guards))
@@ -331,7 +393,9 @@ class SqlEphemeral:
         row = self.connections.one(self.SPENT, **known)
         return Spent(row[0], False) if row else None
 
-    def derive(self, kind: str, key: str, touch: int, target: str, target_key: str, extra: str, lifetime: int, *, proof: str = "") -> str | None:
+    def derive(
+        self, kind: str, key: str, touch: int, target: str, target_key: str, extra: str, lifetime: int, *, proof: str = ""
+    ) -> str | None:
         now = self._now()
         row = self.connections.one(self.TOUCH, name=f"{kind}:{key}", now=now, expires_at=now + touch * 1_000_000)
         if row is None:
@@ -343,11 +407,17 @@ class SqlEphemeral:
         return self.connections.run(self._add, **self._row(f"{kind}:{key}", "", lifetime), now=self._now()) == 1
 
     def count(self, *counters: Counter, by: int = 1) -> list[int]:
+        rows = [self._count_one(counter, by) for counter in counters]
+        return [int(row[0]) if row else 0 for row in rows]
+
+    def _count_one(self, counter: Counter, by: int) -> tuple[Any, ...] | None:
+        """Neither a reading nor a refund opens the window of a counter."""
+        name, now = f"n:{counter.name}", self._now()
         if by == 0:
-            found = (self.connections.one(self.NUMBER, name=f"n:{c.name}", now=self._now()) for c in counters)
-            return [int(row[0]) if row else 0 for row in found]
-        rows = (self.connections.one(self._count, **self._row(f"n:{c.name}", "", c.window, number=max(0, by)), now=self._now(), by=by) for c in counters)
-        return [int(row[0]) for row in rows if row]
+            return self.connections.one(self.NUMBER, name=name, now=now)
+        if by < 0:
+            return self.connections.one(self._refund, name=name, now=now, by=by)
+        return self.connections.one(self._count, **self._row(name, "", counter.window, number=by), now=now, by=by)
 
     def end(self, *guards: str, lifetime: int) -> None:
         for guard in guards:

@@ -1,13 +1,13 @@
 """What MAG refuses, typed. `http.py` alone translates these at the edge.
 
-    MagError
-    ├── SettingError                a setting is missing or unsafe: the process does not start
-    ├── StoreUnavailableError       the database or Redis does not answer: 503, Retry-After
-    └── RefusedError                a rule of the domain said no: 4xx, a sentence that says what to do
-        ├── NotFoundError           404
-        ├── InvalidRequestError     400
-        ├── ForbiddenError          403
-        └── OverloadedError         503, Retry-After
+MagError
+├── SettingError                a setting is missing or unsafe: the process does not start
+├── StoreUnavailableError       the database or Redis does not answer: 503, Retry-After
+└── RefusedError                a rule of the domain said no: 4xx, a sentence that says what to do
+    ├── NotFoundError           404
+    ├── InvalidRequestError     400
+    ├── ForbiddenError          403
+    └── OverloadedError         503, Retry-After
 """
 
 

@@ -27,13 +27,15 @@ from idp.logs import logger
 from idp.seals import b64, digest, random_token
 
 if TYPE_CHECKING:
-    from idp.oidc.server import Clients
+    from idp.oidc.client_auth import Clients
 
 BINDING = "__Host-mag_b"
 """Cookie that ties forms and sign-ins in progress to one browser."""
 BODY_LIMIT = 64 * 1024
-PERMISSIONS = ("accelerometer=(), autoplay=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), magnetometer=(), microphone=(), midi=(), "
-               "payment=(), usb=(), publickey-credentials-get=(self), publickey-credentials-create=(self)")
+PERMISSIONS = (
+    "accelerometer=(), autoplay=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), magnetometer=(), microphone=(), midi=(), "
+    "payment=(), usb=(), publickey-credentials-get=(self), publickey-credentials-create=(self)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,7 @@ def path(name: str) -> str:
 
 # ----------------------------------------------------------------------------------------------------------- anti-forgery
 
+
 def binding() -> str:
     """128 random bits known to this browser alone; the cookie is set when absent."""
     if "binding" not in g:
@@ -107,11 +110,17 @@ def check_csrf(purpose: str) -> None:
     if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
         raise ForbiddenError(f"cross-site request for {purpose}")
     if BINDING not in request.cookies:
-        raise ForbiddenError(f"no browser binding for {purpose}", public="Votre navigateur n'a pas renvoyé le cookie de sécurité. Autorisez les cookies de ce site puis recommencez.")
+        raise ForbiddenError(
+            f"no browser binding for {purpose}",
+            public="Votre navigateur n'a pas renvoyé le cookie de sécurité. Autorisez les cookies de ce site puis recommencez.",
+        )
     given = request.form.get("csrf", "").encode("utf-8", "surrogatepass")
     expected = (b64(mac).encode() for mac in mag().keyring.macs("csrf", f"{purpose}|{digest(binding())}".encode()))
-    if not any([hmac.compare_digest(given, e) for e in expected]):
-        raise ForbiddenError(f"anti-forgery value for {purpose}", public="Ce formulaire n'est plus valable. Rechargez la page puis recommencez.")
+    matches = [hmac.compare_digest(given, e) for e in expected]
+    if not any(matches):
+        raise ForbiddenError(
+            f"anti-forgery value for {purpose}", public="Ce formulaire n'est plus valable. Rechargez la page puis recommencez."
+        )
 
 
 def set_cookie(response: Response, name: str, value: str, max_age: int | None = None) -> None:
@@ -120,6 +129,7 @@ def set_cookie(response: Response, name: str, value: str, max_age: int | None = 
 
 
 # ---------------------------------------------------------------------------------------------------------------- headers
+
 
 def page_policy(form_action: str = "", image: str = "") -> None:
     """Let this page's form end, by redirects, at the origin of this transaction; show one image of another origin."""
@@ -130,8 +140,10 @@ def page_policy(form_action: str = "", image: str = "") -> None:
 def _policy() -> str:
     form = " ".join(filter(None, ("'self'", g.get("form_action", ""))))
     image = " ".join(filter(None, ("'self'", g.get("image", ""))))
-    return (f"default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; img-src {image}; connect-src 'self'; base-uri 'none'; "
-            f"frame-ancestors 'none'; form-action {form}; require-trusted-types-for 'script'; trusted-types 'none'")
+    return (
+        f"default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; img-src {image}; connect-src 'self'; "
+        f"base-uri 'none'; frame-ancestors 'none'; form-action {form}; require-trusted-types-for 'script'; trusted-types 'none'"
+    )
 
 
 def add_headers(response: Response) -> Response:
@@ -157,6 +169,7 @@ def add_headers(response: Response) -> Response:
 
 # --------------------------------------------------------------------------------------------------------------- refusals
 
+
 def refusal(status: int, title: str, text: str, *, retry_after: int | None = None) -> Response:
     """A page that says what was refused and what to do next."""
     response = make_response(render_template("refus.html", title=title, text=text, status=status, incident=g.get("request_id", "")), status)
@@ -167,9 +180,22 @@ def refusal(status: int, title: str, text: str, *, retry_after: int | None = Non
 
 def answer_mag_error(error: MagError) -> ResponseReturnValue:
     db.session.rollback()
-    logger.log(30 if error.status < 500 else 40, "refused", extra={"fields": {
-        "code": error.code, "status": error.status, "reason": str(error), "request_id": g.get("request_id"), "endpoint": request.endpoint}})
-    return refusal(error.status, "Demande refusée" if error.status < 500 else "Service indisponible", error.public, retry_after=error.retry_after)
+    logger.log(
+        30 if error.status < 500 else 40,
+        "refused",
+        extra={
+            "fields": {
+                "code": error.code,
+                "status": error.status,
+                "reason": str(error),
+                "request_id": g.get("request_id"),
+                "endpoint": request.endpoint,
+            }
+        },
+    )
+    return refusal(
+        error.status, "Demande refusée" if error.status < 500 else "Service indisponible", error.public, retry_after=error.retry_after
+    )
 
 
 HTTP_TEXTS = {
@@ -182,7 +208,9 @@ HTTP_TEXTS = {
 def answer_http_error(error: HTTPException) -> ResponseReturnValue:
     db.session.rollback()
     status = error.code or 500
-    title, text = HTTP_TEXTS.get(status, ("Demande non valide", "Cette demande n'est pas valide. Revenez à la page précédente et recommencez."))
+    title, text = HTTP_TEXTS.get(
+        status, ("Demande non valide", "Cette demande n'est pas valide. Revenez à la page précédente et recommencez.")
+    )
     response = refusal(status, title, text)
     if status == 405 and (allow := dict(error.get_headers()).get("Allow")):
         response.headers["Allow"] = allow
@@ -201,7 +229,11 @@ def answer_unknown(error: Exception) -> ResponseReturnValue:
     logger.error("unexpected error", exc_info=error, extra={"fields": {"request_id": g.get("request_id"), "endpoint": request.endpoint}})
     if current_app.testing and current_app.config.get("PROPAGATE_EXCEPTIONS"):
         raise error
-    return refusal(500, "Une erreur est survenue", "L'incident a été enregistré. Réessayez ; si cela persiste, communiquez le numéro ci-dessous à l'assistance.")
+    return refusal(
+        500,
+        "Une erreur est survenue",
+        "L'incident a été enregistré. Réessayez ; si cela persiste, communiquez le numéro ci-dessous à l'assistance.",
+    )
 
 
 def _begin() -> None:
@@ -211,7 +243,9 @@ def _begin() -> None:
         raise HTTPException(response=refusal(415, "Format refusé", "Ce formulaire n'accepte pas de fichier."))
     for value in (request.query_string, request.path.encode("utf-8", "surrogatepass")):
         if b"\0" in value or b"%00" in value:
-            raise HTTPException(response=refusal(400, *HTTP_TEXTS.get(400, ("Demande non valide", "Cette adresse contient un caractère interdit."))))
+            raise HTTPException(
+                response=refusal(400, *HTTP_TEXTS.get(400, ("Demande non valide", "Cette adresse contient un caractère interdit.")))
+            )
 
 
 def _end(_error: BaseException | None) -> None:
@@ -232,5 +266,3 @@ def install(app: Flask) -> None:
     app.register_error_handler(DBAPIError, answer_database_error)
     app.register_error_handler(Exception, answer_unknown)
     app.jinja_env.globals.update(csrf_token=csrf_token, path=path)
-
-

@@ -48,7 +48,9 @@ class SigningKey(Model):
 
     __tablename__ = "signing_keys"
     __table_args__ = (
-        Index("uq_signing_keys_active", "alg", unique=True, postgresql_where=text("state = 'active'"), sqlite_where=text("state = 'active'")),
+        Index(
+            "uq_signing_keys_active", "alg", unique=True, postgresql_where=text("state = 'active'"), sqlite_where=text("state = 'active'")
+        ),
         Index("uq_signing_keys_next", "alg", unique=True, postgresql_where=text("state = 'next'"), sqlite_where=text("state = 'next'")),
     )
 
@@ -71,11 +73,16 @@ class SealedSecret(Model):
     sealed: Mapped[bytes] = mapped_column(LargeBinary)
 
 
-PUBLISHED = Statement(lambda: select(SigningKey.kid, SigningKey.alg, SigningKey.state, SigningKey.public_jwk, SigningKey.private_sealed, SigningKey.retired_at))
+PUBLISHED = Statement(
+    lambda: select(
+        SigningKey.kid, SigningKey.alg, SigningKey.state, SigningKey.public_jwk, SigningKey.private_sealed, SigningKey.retired_at
+    )
+)
 SEALED = Statement(lambda: select(SealedSecret.sealed).where(SealedSecret.name == bindparam("name", type_=String)))
 
 
 # --------------------------------------------------------------------------------------------------------- signing keys
+
 
 @dataclass(frozen=True)
 class Signer:
@@ -163,8 +170,15 @@ def make_key(seals: Seals, alg: str, state: KeyState, now: datetime) -> SigningK
         jwk = {"e": b64(numbers.e.to_bytes(3, "big")), "kty": "RSA", "n": b64(numbers.n.to_bytes((numbers.n.bit_length() + 7) // 8, "big"))}
     kid = b64(hashlib.sha256(json.dumps(jwk, separators=(",", ":"), sort_keys=True).encode()).digest())
     der = private.private_bytes(serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    return SigningKey(kid=kid, alg=alg, state=state, public_jwk=jwk, private_sealed=seals.seal("signing_keys", der, kid), created_at=now,
-                      activated_at=now if state is KeyState.ACTIVE else None)
+    return SigningKey(
+        kid=kid,
+        alg=alg,
+        state=state,
+        public_jwk=jwk,
+        private_sealed=seals.seal("signing_keys", der, kid),
+        created_at=now,
+        activated_at=now if state is KeyState.ACTIVE else None,
+    )
 
 
 def initialise(seals: Seals, now: datetime) -> list[SigningKey]:
@@ -192,7 +206,12 @@ def rotate(seals: Seals, alg: str, now: datetime, *, emergency: bool = False) ->
 
     Raises RotationRefusedError when the next key is younger than a day, unless `emergency`.
     """
-    found = {key.state: key for key in db.session.scalars(select(SigningKey).where(SigningKey.alg == alg, SigningKey.state != KeyState.RETIRED).with_for_update())}
+    found = {
+        key.state: key
+        for key in db.session.scalars(
+            select(SigningKey).where(SigningKey.alg == alg, SigningKey.state != KeyState.RETIRED).with_for_update()
+        )
+    }
     if KeyState.NEXT not in found or KeyState.ACTIVE not in found:
         raise RotationRefusedError(f"no next {alg} key: run `mag cles init`")
     if now - found[KeyState.NEXT].created_at < PUBLISHED_BEFORE_USE and not emergency:
@@ -220,7 +239,11 @@ def withdraw(kid: str) -> SigningKey:
 
 def purge_retired(now: datetime) -> int:
     """Unpublish retired keys whose last token has expired; how many."""
-    old = list(db.session.scalars(select(SigningKey).where(SigningKey.state == KeyState.RETIRED, SigningKey.retired_at < now - PUBLISHED_AFTER_USE)))
+    old = list(
+        db.session.scalars(
+            select(SigningKey).where(SigningKey.state == KeyState.RETIRED, SigningKey.retired_at < now - PUBLISHED_AFTER_USE)
+        )
+    )
     for key in old:
         db.session.delete(key)
     if old:

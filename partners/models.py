@@ -38,7 +38,8 @@ class OAuthClient(Model):
     updated_at: Mapped[datetime]
     partenaire: Mapped[Partenaire] = relationship(back_populates="clients")
     secrets: Mapped[list["ClientSecret"]] = relationship(
-        back_populates="client", order_by="ClientSecret.created_at", cascade="all, delete-orphan")
+        back_populates="client", order_by="ClientSecret.created_at", cascade="all, delete-orphan"
+    )
 
 
 class ClientSecret(Model):
@@ -56,8 +57,10 @@ class ClientSecret(Model):
 
 
 EVERY_CLIENT = Statement(
-    lambda: select(OAuthClient.client_id, OAuthClient.client_metadata, Partenaire.code, Partenaire.nom)
-    .join(Partenaire, Partenaire.id == OAuthClient.partenaire_id)
-    .where(OAuthClient.enabled.is_(True), Partenaire.enabled.is_(True))
+    lambda: (
+        select(OAuthClient.client_id, OAuthClient.client_metadata, Partenaire.code, Partenaire.nom)
+        .join(Partenaire, Partenaire.id == OAuthClient.partenaire_id)
+        .where(OAuthClient.enabled.is_(True), Partenaire.enabled.is_(True))
+    )
 )
 EVERY_SECRET = Statement(lambda: select(ClientSecret.client_id, ClientSecret.secret_hash, ClientSecret.expires_at))

@@ -28,9 +28,16 @@ def line(event: Event, now: datetime | None = None) -> dict[str, Any]:
     """The row of an event."""
     where = circumstances.get()
     return {
-        "at": now or datetime.now(UTC), "kind": type(event).__name__, "outcome": event.outcome, "declarant_id": event.declarant_id,
-        "client_id": event.client_id, "siret": event.siret, "actor": event.actor, "address": where.address,
-        "request_id": where.request_id, "details": event.details,
+        "at": now or datetime.now(UTC),
+        "kind": type(event).__name__,
+        "outcome": event.outcome,
+        "declarant_id": event.declarant_id,
+        "client_id": event.client_id,
+        "siret": event.siret,
+        "actor": event.actor,
+        "address": where.address,
+        "request_id": where.request_id,
+        "details": event.details,
     }
 
 

@@ -3,10 +3,10 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Index, String, bindparam, insert
+from sqlalchemy import Index, String, bindparam, exists, insert, select
 from sqlalchemy.orm import Mapped, mapped_column
 
-from idp.database import BigInt, Json, Model, Statement
+from idp.database import BigInt, Json, Model, Statement, db
 
 
 class AuditEvent(Model):
@@ -29,6 +29,11 @@ class AuditEvent(Model):
     address: Mapped[str | None] = mapped_column(String(45))
     request_id: Mapped[str | None] = mapped_column(String(40))
     details: Mapped[dict[str, Any]] = mapped_column(Json)
+
+    @classmethod
+    def happened(cls, kind: str, declarant_id: int) -> bool:
+        """Whether such a fact is already told of this person."""
+        return bool(db.session.scalar(select(exists().where(cls.declarant_id == declarant_id, cls.kind == kind))))
 
 
 COLUMNS = ("at", "kind", "outcome", "declarant_id", "client_id", "siret", "actor", "address", "request_id", "details")

@@ -25,8 +25,9 @@ def guard_of_session(sid: str) -> str:
     return f"sid:{sid}"
 
 
-def guard_of_declarant(declarant_id: int) -> str:
-    return f"compte:{declarant_id}"
+def guard_of_declarant(declarant_id: int, version: int) -> str:
+    """`version` is that of the person's credentials: ending one guard does not touch who signs in afterwards."""
+    return f"compte:{declarant_id}.{version}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,8 @@ class Session:
 
     sid: str
     declarant_id: int
+    version: int
+    """Of the person's credentials, when the session began."""
     uid: str
     auth_time: int
     amr: tuple[str, ...]
@@ -43,16 +46,25 @@ class Session:
 
     def dump(self) -> str:
         """One line of JSON: authorization codes start with it."""
-        return orjson.dumps([self.sid, self.declarant_id, self.uid, self.auth_time, self.amr, self.acr, self.expires_at]).decode()
+        return orjson.dumps(
+            [self.sid, self.declarant_id, self.version, self.uid, self.auth_time, self.amr, self.acr, self.expires_at]
+        ).decode()
 
     @classmethod
     def load(cls, text: str | bytes) -> Self:
-        sid, declarant_id, uid, auth_time, amr, acr, expires_at = orjson.loads(text)
-        return cls(sid, declarant_id, uid, auth_time, tuple(amr), acr, expires_at)
+        sid, declarant_id, version, uid, auth_time, amr, acr, expires_at = orjson.loads(text)
+        return cls(sid, declarant_id, version, uid, auth_time, tuple(amr), acr, expires_at)
 
 
 def open_session(
-    store: Ephemeral, settings: Settings, declarant: Declarant, *, amr: Sequence[str], acr: str, now: datetime, presented: str = "",
+    store: Ephemeral,
+    settings: Settings,
+    declarant: Declarant,
+    *,
+    amr: Sequence[str],
+    acr: str,
+    now: datetime,
+    presented: str = "",
 ) -> tuple[Session, str]:
     """A new session, and the value of its cookie. Whatever the browser `presented` before is worth nothing from now on (C37).
 
@@ -66,8 +78,8 @@ def open_session(
             close_session(store, settings, before)
     sid = before.sid if before is not None and before.declarant_id == declarant.id else random_token(16)
     at, cookie = int(now.timestamp()), random_token()
-    session = Session(sid, declarant.id, declarant.uid, at, tuple(amr), acr, at + settings.session_lifetime)
-    guards = (guard_of_session(session.sid), guard_of_declarant(declarant.id))
+    session = Session(sid, declarant.id, declarant.version, declarant.uid, at, tuple(amr), acr, at + settings.session_lifetime)
+    guards = (guard_of_session(session.sid), guard_of_declarant(declarant.id, declarant.version))
     store.put(KIND, digest(cookie), session.dump(), min(settings.session_idle, settings.session_lifetime), guards=guards)
     return session, cookie
 
@@ -86,6 +98,10 @@ def close_session(store: Ephemeral, settings: Settings, session: Session) -> Non
     store.end(guard_of_session(session.sid), lifetime=settings.session_lifetime)
 
 
-def close_every_session(store: Ephemeral, settings: Settings, declarant_id: int, seconds: int | None = None) -> None:
-    """End whatever hangs on a person: for one who is suspended or struck off."""
-    store.end(guard_of_declarant(declarant_id), lifetime=seconds or settings.session_lifetime)
+def close_every_session(store: Ephemeral, settings: Settings, declarant: Declarant) -> None:
+    """End whatever hangs on a person: sign-out everywhere, a new password, suspension. Refresh tokens follow its version.
+
+    To be called before anything of the transaction is flushed: on SQLite the store writes through its own connection.
+    """
+    store.end(guard_of_declarant(declarant.id, declarant.version), lifetime=settings.session_lifetime)
+    declarant.version += 1

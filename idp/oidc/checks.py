@@ -21,16 +21,22 @@ def read_request(parameters: Mapping[str, str], find_client: Callable[[str], Cli
     client_id, redirect_uri = parameters.get("client_id", ""), parameters.get("redirect_uri", "")
     client = find_client(client_id) if client_id.isascii() and len(client_id) <= 100 else None
     if client is None:
-        raise UntrustedRequestError("unknown or disabled client", public="Le site d'où vous venez n'est pas connu de MAG, ou n'y est plus autorisé. Prévenez son assistance.")
+        raise UntrustedRequestError(
+            "unknown or disabled client",
+            public="Le site d'où vous venez n'est pas connu de MAG, ou n'y est plus autorisé. Prévenez son assistance.",
+        )
     if not redirect_uri:
         raise UntrustedRequestError(f"redirect_uri is missing, from {client.client_id}")
     if redirect_uri not in client.redirect_uris:
-        raise UntrustedRequestError(f"redirect_uri is not registered by {client.client_id}",
-                                    public=f"L'adresse de retour demandée n'est pas l'une de celles que « {client.client_name} » a déclarées. Prévenez son assistance.")
+        raise UntrustedRequestError(
+            f"redirect_uri is not registered by {client.client_id}",
+            public=f"L'adresse de retour n'est pas l'une de celles que « {client.client_name} » a déclarées. Prévenez son assistance.",
+        )
     return AuthorizationRequest(parameters, client)
 
 
 # ------------------------------------------------------------------------------------------------------------- the bar
+
 
 def check_lengths(request: AuthorizationRequest) -> None:
     """ours: what nobody needs is refused before it costs anything."""
@@ -41,7 +47,11 @@ def check_lengths(request: AuthorizationRequest) -> None:
 
 def check_request_objects(request: AuthorizationRequest) -> None:
     """OpenID Connect Core section 3.1.2.6."""
-    for parameter, error in (("request", "request_not_supported"), ("request_uri", "request_uri_not_supported"), ("registration", "registration_not_supported")):
+    for parameter, error in (
+        ("request", "request_not_supported"),
+        ("request_uri", "request_uri_not_supported"),
+        ("registration", "registration_not_supported"),
+    ):
         if request.get(parameter):
             raise AuthorizationError(error)
 
@@ -118,8 +128,19 @@ def check_max_age(request: AuthorizationRequest) -> None:
         raise AuthorizationError("invalid_request", "max_age is not a number of seconds")
 
 
-CHECKS = (check_lengths, check_request_objects, check_response_type, check_response_mode, check_grant, check_scope, check_pkce, check_profile,
-          check_nonce, check_prompt, check_max_age)
+CHECKS = (
+    check_lengths,
+    check_request_objects,
+    check_response_type,
+    check_response_mode,
+    check_grant,
+    check_scope,
+    check_pkce,
+    check_profile,
+    check_nonce,
+    check_prompt,
+    check_max_age,
+)
 
 
 def verify(request: AuthorizationRequest) -> AuthorizationRequest:

@@ -32,7 +32,9 @@ SCOPE_CLAIMS: Mapping[str, tuple[str, ...]] = {
     "custom": (),
     "offline_access": (),
 }
-CLAIMS = tuple(sorted({claim for claims in SCOPE_CLAIMS.values() for claim in claims} | {"acr", "auth_time", "sid", "hab", "habilitations_flat"}))
+CLAIMS = tuple(
+    sorted({claim for claims in SCOPE_CLAIMS.values() for claim in claims} | {"acr", "auth_time", "sid", "hab", "habilitations_flat"})
+)
 PUBLIC_LEGAL_CATEGORIES = ("71", "72", "73", "74", "41")
 """First digits of the legal categories of public bodies (INSEE, level II)."""
 
@@ -66,14 +68,29 @@ def values(person: Person, *, idp_id: str, acr: str, amr: Iterable[str]) -> dict
     """Every claim that has a value."""
     public = (person.categorie_juridique or "").startswith(PUBLIC_LEGAL_CATEGORIES)
     every = {
-        "name": f"{person.prenom} {person.nom}", "given_name": person.prenom, "family_name": person.nom, "usual_name": person.nom,
-        "job": person.fonction, "updated_at": person.updated_at or None, "email": person.email,
-        "email_verified": person.email_verified if person.email else None, "phone_number": person.telephone,
-        "phone_number_verified": False if person.telephone else None, "uid": person.uid, "siret": person.siret, "siren": person.siret[:9],
-        "organizational_unit": person.service_interne, "organization_label": person.organization_label, "label": person.organization_label,
-        "is_external": False, "is_public_service": public if person.categorie_juridique else None,
+        "name": f"{person.prenom} {person.nom}",
+        "given_name": person.prenom,
+        "family_name": person.nom,
+        "usual_name": person.nom,
+        "job": person.fonction,
+        "updated_at": person.updated_at or None,
+        "email": person.email,
+        "email_verified": person.email_verified if person.email else None,
+        "phone_number": person.telephone,
+        "phone_number_verified": False if person.telephone else None,
+        "uid": person.uid,
+        "siret": person.siret,
+        "siren": person.siret[:9],
+        "organizational_unit": person.service_interne,
+        "organization_label": person.organization_label,
+        "label": person.organization_label,
+        "is_external": False,
+        "is_public_service": public if person.categorie_juridique else None,
         "belonging_population": "agent" if public else ("salarie" if person.categorie_juridique else None),
-        "roles": person.role.split("_"), "idp_id": idp_id, "idp_acr": acr, "amr": list(amr),
+        "roles": person.role.split("_"),
+        "idp_id": idp_id,
+        "idp_acr": acr,
+        "amr": list(amr),
     }
     return {name: value for name, value in every.items() if value is not None and value != ""}
 

@@ -94,17 +94,22 @@ class Client:
         return self.profile is Profile.STRICT or self.token_endpoint_auth_method == "none"
 
     @classmethod
-    def from_metadata(cls, client_id: str, metadata: Mapping[str, Any], *, partenaire: str = "", client_name: str = "", secret_hashes: Sequence[str] = ()) -> Self:
+    def from_metadata(
+        cls, client_id: str, metadata: Mapping[str, Any], *, partenaire: str = "", client_name: str = "", secret_hashes: Sequence[str] = ()
+    ) -> Self:
         """Raises InvalidClientMetadataError. Unknown members are ignored (RFC 7591 section 2)."""
         reader = _Reader(metadata)
         method = reader.one("token_endpoint_auth_method", AUTH_METHODS, "client_secret_basic")
         redirect_uris = reader.uris("redirect_uris")
         grants = frozenset(reader.some("grant_types", GRANT_TYPES, ("authorization_code",)))
         client = cls(
-            client_id=client_id, partenaire=partenaire,
+            client_id=client_id,
+            partenaire=partenaire,
             client_name=reader.text("client_name", 120) or client_name or client_id,
-            redirect_uris=redirect_uris, post_logout_redirect_uris=reader.uris("post_logout_redirect_uris"),
-            grant_types=grants, response_types=frozenset(reader.some("response_types", ("code",), ("code",) if "authorization_code" in grants else ())),
+            redirect_uris=redirect_uris,
+            post_logout_redirect_uris=reader.uris("post_logout_redirect_uris"),
+            grant_types=grants,
+            response_types=frozenset(reader.some("response_types", ("code",), ("code",) if "authorization_code" in grants else ())),
             token_endpoint_auth_method=method,
             token_endpoint_auth_signing_alg=reader.one("token_endpoint_auth_signing_alg", (*SIGNING_ALGS, "PS256", ""), ""),
             scope=frozenset(reader.text("scope", 4000).split()) or frozenset({"openid"}),
@@ -113,12 +118,21 @@ class Client:
             id_token_signed_response_alg=reader.one("id_token_signed_response_alg", SIGNING_ALGS, "RS256"),
             userinfo_signed_response_alg=reader.one("userinfo_signed_response_alg", (*SIGNING_ALGS, ""), ""),
             access_token_signing_alg=reader.one("access_token_signing_alg", SIGNING_ALGS, "ES256"),
-            default_max_age=reader.number("default_max_age"), require_auth_time=reader.flag("require_auth_time"),
-            profile=Profile(reader.one("profile", tuple(Profile), Profile.STRICT)), first_party=reader.flag("first_party", default=True),
-            audience=reader.texts("audience"), introspect=frozenset(reader.texts("introspect")),
-            hab_bound=reader.number("hab_bound", most=120), hab_flat=reader.flag("hab_flat"),
-            jwks=reader.jwks(), jwks_uri=reader.uri("jwks_uri"), client_uri=reader.uri("client_uri"), logo_uri=reader.uri("logo_uri"),
-            policy_uri=reader.uri("policy_uri"), tos_uri=reader.uri("tos_uri"), initiate_login_uri=reader.uri("initiate_login_uri"),
+            default_max_age=reader.number("default_max_age"),
+            require_auth_time=reader.flag("require_auth_time"),
+            profile=Profile(reader.one("profile", tuple(Profile), Profile.STRICT)),
+            first_party=reader.flag("first_party", default=True),
+            audience=reader.texts("audience"),
+            introspect=frozenset(reader.texts("introspect")),
+            hab_bound=reader.number("hab_bound", most=120),
+            hab_flat=reader.flag("hab_flat"),
+            jwks=reader.jwks(),
+            jwks_uri=reader.uri("jwks_uri"),
+            client_uri=reader.uri("client_uri"),
+            logo_uri=reader.uri("logo_uri"),
+            policy_uri=reader.uri("policy_uri"),
+            tos_uri=reader.uri("tos_uri"),
+            initiate_login_uri=reader.uri("initiate_login_uri"),
             secret_hashes=frozenset(secret_hashes),
         )
         check_together(client)
@@ -226,7 +240,7 @@ def check_uri(name: str, value: str) -> None:
     except ValueError:
         raise InvalidClientMetadataError(f"{name}: {value} is not an address", error) from None
     local = host.split(".")[-1] == "localhost" or host == "127.0.0.1"
-    if not value.isascii() or any(c in value for c in " \t\"<>\\^`{|}*") or not host or parts.username is not None:
+    if not value.isascii() or any(c in value for c in ' \t"<>\\^`{|}*') or not host or parts.username is not None:
         raise InvalidClientMetadataError(f"{name}: {value} is not an acceptable address", error)
     if parts.scheme != "https" and not (parts.scheme == "http" and local):
         raise InvalidClientMetadataError(f"{name}: {value} must be https", error)

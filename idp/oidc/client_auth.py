@@ -123,17 +123,21 @@ class ClientAuthenticator:
             raise refused() from None
 
     def _fresh(self, client: Client, claims: Mapping[str, Any]) -> None:
-        now, exp, jti = time.time(), claims.get("exp"), claims.get("jti")
-        made_at = claims.get("iat", claims.get("nbf"))
-        if claims.get("iss") != client.client_id or claims.get("sub") != client.client_id or not _addressed(claims.get("aud"), self.settings.issuer):
+        now, jti = time.time(), claims.get("jti")
+        exp, made_at = number(claims.get("exp")), number(claims.get("iat", claims.get("nbf")))
+        if (
+            claims.get("iss") != client.client_id
+            or claims.get("sub") != client.client_id
+            or not _addressed(claims.get("aud"), self.settings.issuer)
+        ):
             raise refused()
-        if not _number(exp) or not now - SKEW < exp <= now + ASSERTION_LIFE + SKEW:
+        if exp is None or not now - SKEW < exp <= now + ASSERTION_LIFE + SKEW:
             raise refused()
-        if not all(_number(claims[name]) and claims[name] <= now + SKEW for name in ("iat", "nbf") if name in claims):
+        if any((at := number(claims[name])) is None or at > now + SKEW for name in ("iat", "nbf") if name in claims):
             raise refused()
         if not isinstance(jti, str) or not 1 <= len(jti) <= 300:
             raise refused()
-        made = float(made_at) if _number(made_at) else float(exp) - ASSERTION_LIFE
+        made = exp - ASSERTION_LIFE if made_at is None else made_at
         if not self.store.add("jti", digest(f"{client.client_id} {jti}"), int(exp - now) + 2 * SKEW, made_at=made):
             journal.write(self.connections, AssertionReplayed(client_id=client.client_id))
             raise refused()
@@ -148,8 +152,9 @@ def check_secret(client: Client, secret: str, method: str) -> Client:
     return client
 
 
-def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def number(value: Any) -> float | None:
+    """RFC 7519 section 2, NumericDate."""
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def _addressed(audience: Any, issuer: str) -> bool:
@@ -157,4 +162,3 @@ def _addressed(audience: Any, issuer: str) -> bool:
     if isinstance(audience, list) and len(audience) == 1:
         audience = audience[0]
     return audience in (issuer, f"{issuer}/token")
-

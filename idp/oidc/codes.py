@@ -38,7 +38,9 @@ class Granted:
         return cls(client_id, tuple(scope), nonce, tuple(id_token_claims), tuple(userinfo_claims), family_id)
 
 
-def make_granted(client_id: str, scope: Sequence[str], nonce: str, id_token_claims: Sequence[str], userinfo_claims: Sequence[str]) -> Granted:
+def make_granted(
+    client_id: str, scope: Sequence[str], nonce: str, id_token_claims: Sequence[str], userinfo_claims: Sequence[str]
+) -> Granted:
     return Granted(client_id, tuple(scope), nonce, tuple(id_token_claims), tuple(userinfo_claims), random_token(16))
 
 
@@ -64,7 +66,9 @@ def issue(store: Ephemeral, settings: Settings, cookie: str, granted: Granted, s
     if not cookie or len(cookie) > 100 or not cookie.isascii():
         return None
     code = random_token()
-    found = store.derive(KIND, digest(cookie), settings.session_idle, "code", digest(code), granted.dump(), settings.code_lifetime, proof=shown)
+    found = store.derive(
+        KIND, digest(cookie), settings.session_idle, "code", digest(code), granted.dump(), settings.code_lifetime, proof=shown
+    )
     return (Session.load(found), code) if found else None
 
 

@@ -49,7 +49,15 @@ def needs_consent(request: AuthorizationRequest, scope: list[str], progress: Pro
     return not request.client.first_party and not set(scope) <= progress.consented_scope
 
 
-def next_step(request: AuthorizationRequest, session: Session | None, sub: str | None, hinted_sub: str | None, scope: list[str], progress: Progress, now: int) -> Step:
+def next_step(
+    request: AuthorizationRequest,
+    session: Session | None,
+    sub: str | None,
+    hinted_sub: str | None,
+    scope: list[str],
+    progress: Progress,
+    now: int,
+) -> Step:
     """Raises AuthorizationError, for the partner. `hinted_sub` is the subject of a valid `id_token_hint`, or asked by `claims`."""
     silent = "none" in request.prompt
     if progress.refused:

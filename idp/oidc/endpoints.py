@@ -27,7 +27,7 @@ from idp.oidc.metadata import discovery
 from idp.oidc.people import KIND, People
 from idp.oidc.rights import Rights, known_services
 from idp.oidc.server import TokenServer
-from idp.oidc.tokens import AccessToken, Mint, Reader
+from idp.oidc.tokens import AccessToken, Handle, Mint, Reader
 from idp.oidc.wire import NO_STORE, Answer, Environ, bearer_token, error_answer, json_answer, read_form, read_pairs
 
 if TYPE_CHECKING:
@@ -71,7 +71,9 @@ class Machines:
         }
         self.routes = {settings.issuer_path + path: endpoint for path, endpoint in endpoints.items()}
         if settings.issuer_path:
-            self.routes[f"/.well-known/oauth-authorization-server{settings.issuer_path}"] = endpoints["/.well-known/oauth-authorization-server"]
+            self.routes[f"/.well-known/oauth-authorization-server{settings.issuer_path}"] = endpoints[
+                "/.well-known/oauth-authorization-server"
+            ]
 
     # ------------------------------------------------------------------------------------------------------------ the edge
 
@@ -79,14 +81,21 @@ class Machines:
         """One answer, whatever happens."""
         request_id, method = environ["mag.request_id"], environ["REQUEST_METHOD"]
         if method not in endpoint.methods:
-            answer = Answer(405, b'{"error":"invalid_request","error_description":"this method is not allowed here"}', headers=(*NO_STORE, ("Allow", ", ".join(endpoint.methods))))
+            answer = Answer(
+                405,
+                b'{"error":"invalid_request","error_description":"this method is not allowed here"}',
+                headers=(*NO_STORE, ("Allow", ", ".join(endpoint.methods))),
+            )
             return answer.send(start_response, request_id)
         try:
             answer = endpoint.act(environ)
         except OAuth2Error as error:
             answer = error_answer(error)
         except MagError as error:
-            logger.error("refused", extra={"fields": {"code": error.code, "reason": str(error), "request_id": request_id, "path": environ.get("PATH_INFO")}})
+            logger.error(
+                "refused",
+                extra={"fields": {"code": error.code, "reason": str(error), "request_id": request_id, "path": environ.get("PATH_INFO")}},
+            )
             answer = unavailable(error)
         except Exception as error:
             logger.error("unexpected error", exc_info=error, extra={"fields": {"request_id": request_id, "path": environ.get("PATH_INFO")}})
@@ -121,8 +130,7 @@ class Machines:
     def _alive(self, token: AccessToken) -> tuple[bool, Person | None]:
         """Whether a token still counts, and its person, in one round trip (and a second read when the profile is not held)."""
         handle = token.handle
-        guards = [guard_of_declarant(handle.declarant_id), guard_of_family(handle.family_id), *([guard_of_session(handle.sid)] if handle.sid else [])]
-        born, ended, held = self.mag.ephemeral.read(guards, KIND, str(handle.declarant_id))
+        born, ended, held = self.mag.ephemeral.read(guards_of(handle), KIND, str(handle.declarant_id))
         if ended or (token.claims["iat"] < int(born) and not self.families.is_open(handle.family_id)):
             return False, None
         person = self.people.held(held, handle.declarant_id)
@@ -150,8 +158,11 @@ class Machines:
     def _userinfo(self, client: Client, token: AccessToken, person: Person, now: datetime) -> Answer:
         scope = [s for s in token.claims["scope"].split() if s in client.scope]
         wanted = claims_of_scope(scope) | set(token.handle.userinfo_claims)
-        claims = {"sub": token.claims["sub"], **select_claims(person, wanted, idp_id=self.settings.issuer, acr=token.claims["acr"], amr=token.claims["amr"]),
-                  **self.rights.claims(client, token.handle.declarant_id, services_of_scope(scope), now, sid=token.handle.sid, family_id=token.handle.family_id)}
+        claims = {
+            "sub": token.claims["sub"],
+            **select_claims(person, wanted, idp_id=self.settings.issuer, acr=token.claims["acr"], amr=token.claims["amr"]),
+            **self.rights.claims(client, token.handle.declarant_id, services_of_scope(scope), now, token.handle),
+        }
         if not client.userinfo_signed_response_alg:
             return json_answer(claims)
         claims |= {"iss": self.settings.issuer, "aud": client.client_id, "iat": int(now.timestamp()) - 5}
@@ -183,7 +194,9 @@ class Machines:
             now = datetime.now(UTC)
             with self.mag.connections.transaction():
                 self.families.close(family_id, "revoked", now)
-                journal.write(self.mag.connections, TokenRevoked(client_id=client.client_id, declarant_id=declarant_id, family_id=family_id), now)
+                journal.write(
+                    self.mag.connections, TokenRevoked(client_id=client.client_id, declarant_id=declarant_id, family_id=family_id), now
+                )
         return Answer(200, b"")
 
     def _family_of(self, client: Client, text: str) -> tuple[str | None, int | None]:
@@ -206,12 +219,17 @@ class Machines:
         client = self.mag.registry.find(pass_.client_id) if pass_ else None
         if pass_ is None or client is None:
             return challenge("invalid_token" if text else "")
-        guards = [guard_of_declarant(pass_.declarant_id), guard_of_family(pass_.family_id), *([guard_of_session(pass_.sid)] if pass_.sid else [])]
-        _, ended, _ = self.mag.ephemeral.read(guards, KIND, str(pass_.declarant_id))
+        _, ended, _ = self.mag.ephemeral.read(guards_of(pass_.handle), KIND, str(pass_.handle.declarant_id))
         if ended:
             return challenge("invalid_token")
         claims = self.rights.page(pass_, parameters.get("next", ""), datetime.now(UTC))
         return Answer(200, self.mint.signed(client.access_token_signing_alg, claims).encode(), "application/jwt")
+
+
+def guards_of(handle: Handle) -> list[str]:
+    """Whatever ends the token when it ends."""
+    session = [guard_of_session(handle.sid)] if handle.sid else []
+    return [guard_of_declarant(handle.declarant_id, handle.version), guard_of_family(handle.family_id), *session]
 
 
 def entitled(client: Client, token: AccessToken) -> bool:

@@ -11,7 +11,10 @@ class UntrustedRequestError(RefusedError):
 
     code = "demande_partenaire"
     status = 400
-    public = "Le site d'où vous venez a fait une demande que MAG ne peut pas accepter. Revenez à ce site et recommencez ; si cela persiste, prévenez son assistance."
+    public = (
+        "Le site d'où vous venez a fait une demande que MAG ne peut pas accepter. "
+        "Revenez à ce site et recommencez ; si cela persiste, prévenez son assistance."
+    )
 
 
 class AuthorizationError(Exception):

@@ -37,12 +37,21 @@ class Grant:
     offline: bool
     family_id: str
     context: dict[str, Any]
-    """uid, scope, auth_time, acr, amr, nonce, id_token and userinfo claims."""
+    """uid, version, scope, auth_time, acr, amr, nonce, id_token and userinfo claims."""
 
 
 def context_of(session: Session, granted: Granted) -> dict[str, Any]:
-    return {"uid": session.uid, "scope": list(granted.scope), "auth_time": session.auth_time, "acr": session.acr, "amr": list(session.amr),
-            "nonce": granted.nonce, "id_token": list(granted.id_token_claims), "userinfo": list(granted.userinfo_claims)}
+    return {
+        "uid": session.uid,
+        "version": session.version,
+        "scope": list(granted.scope),
+        "auth_time": session.auth_time,
+        "acr": session.acr,
+        "amr": list(session.amr),
+        "nonce": granted.nonce,
+        "id_token": list(granted.id_token_claims),
+        "userinfo": list(granted.userinfo_claims),
+    }
 
 
 class Families:
@@ -62,15 +71,30 @@ class Families:
         if not (token.isascii() and len(token) <= 200 and family_id and secret and tag):
             return None
         expected = (b64(mac[:16]) for mac in self.keyring.macs("refresh", f"{family_id}.{secret}".encode()))
-        return family_id if any([hmac.compare_digest(tag, e) for e in expected]) else None
+        matches = [hmac.compare_digest(tag, e) for e in expected]
+        return family_id if any(matches) else None
 
     def open(self, client: Client, session: Session, granted: Granted, *, offline: bool, now: datetime) -> str:
         """A first refresh token. Raises InvalidGrantError when the person is no longer active."""
         token = self._token(granted.family_id)
-        life = self.settings.offline_lifetime if offline else min(self.settings.refresh_token_lifetime, max(1, session.expires_at - int(now.timestamp())))
+        life = (
+            self.settings.offline_lifetime
+            if offline
+            else min(self.settings.refresh_token_lifetime, max(1, session.expires_at - int(now.timestamp())))
+        )
         opened = self.connections.run(
-            OPEN_FAMILY, new_id=granted.family_id, new_client_id=client.client_id, new_declarant_id=session.declarant_id, new_sid=session.sid, new_offline=offline,
-            new_context=context_of(session, granted), new_current_hash=digest(token), new_opened_at=now, new_expires_at=now + timedelta(seconds=life))
+            OPEN_FAMILY,
+            new_id=granted.family_id,
+            new_client_id=client.client_id,
+            new_declarant_id=session.declarant_id,
+            new_sid=session.sid,
+            new_offline=offline,
+            new_version=session.version,
+            new_context=context_of(session, granted),
+            new_current_hash=digest(token),
+            new_opened_at=now,
+            new_expires_at=now + timedelta(seconds=life),
+        )
         if opened != 1:
             raise InvalidGrantError("the account is no longer active")
         return token
@@ -81,8 +105,15 @@ class Families:
         if family_id is None:
             raise InvalidGrantError("the refresh token is not valid")
         successor = self._token(family_id)
-        row = self.connections.one(ROTATE, family_id=family_id, shown_hash=digest(token), of_client=client.client_id, next_hash=digest(successor),
-                                   sealed=seal_under(token, successor.encode()), now=now)
+        row = self.connections.one(
+            ROTATE,
+            family_id=family_id,
+            shown_hash=digest(token),
+            of_client=client.client_id,
+            next_hash=digest(successor),
+            sealed=seal_under(token, successor.encode()),
+            now=now,
+        )
         if row is not None:
             return Grant(row[0], row[1], row[2], family_id, row[3]), successor
         return self._again(client, token, family_id, now)
@@ -104,7 +135,9 @@ class Families:
     def _replayed(self, client: Client, family_id: str, declarant_id: int, now: datetime) -> None:
         with self.connections.transaction():
             self.connections.run(CLOSE_FAMILY, family_id=family_id, now=now, reason="replay")
-            journal.write(self.connections, RefreshTokenReplayed(declarant_id=declarant_id, client_id=client.client_id, family_id=family_id), now)
+            journal.write(
+                self.connections, RefreshTokenReplayed(declarant_id=declarant_id, client_id=client.client_id, family_id=family_id), now
+            )
         self.end_access(family_id)
 
     def close(self, family_id: str, reason: str, now: datetime) -> int:

@@ -40,19 +40,25 @@ class Issuer:
         now = datetime.now(UTC)
         offline = "offline_access" in granted.scope
         grant = Grant(session.declarant_id, session.sid, offline, granted.family_id, context_of(session, granted))
-        refresh_token = self.families.open(client, session, granted, offline=offline, now=now) if "refresh_token" in client.grant_types else None
+        refresh_token = (
+            self.families.open(client, session, granted, offline=offline, now=now) if "refresh_token" in client.grant_types else None
+        )
         return self._for_person(client, grant, granted.scope, refresh_token, now, "authorization_code")
 
     def for_refresh(self, client: Client, grant: Grant, scope: Sequence[str], refresh_token: str) -> dict[str, Any]:
         """Core section 12.2: same subject and auth_time, a new access token."""
         return self._for_person(client, grant, scope, refresh_token, datetime.now(UTC), "refresh_token")
 
-    def _for_person(self, client: Client, grant: Grant, scope: Sequence[str], refresh_token: str | None, now: datetime, kind: str) -> dict[str, Any]:
+    def _for_person(
+        self, client: Client, grant: Grant, scope: Sequence[str], refresh_token: str | None, now: datetime, kind: str
+    ) -> dict[str, Any]:
         context, at = grant.context, int(now.timestamp())
         sub = subject(self.mint.keyring, client, context["uid"])
-        handle = Handle(grant.declarant_id, grant.family_id, "" if grant.offline else grant.sid, tuple(context["userinfo"]))
+        handle = Handle(
+            grant.declarant_id, context["version"], grant.family_id, "" if grant.offline else grant.sid, tuple(context["userinfo"])
+        )
         birth = {"auth_time": context["auth_time"], "acr": context["acr"], "amr": context["amr"]}
-        rights = self.rights.claims(client, grant.declarant_id, services_of_scope(scope), now, sid=handle.sid, family_id=grant.family_id)
+        rights = self.rights.claims(client, grant.declarant_id, services_of_scope(scope), now, handle)
         answer = self._answer(self.mint.access_token(client, sub, scope, at, handle, {**birth, **rights}), scope)
         if "openid" in scope:
             answer["id_token"] = self._id_token(client, sub, at, grant, {**birth, **rights}, answer["access_token"])
@@ -69,9 +75,18 @@ class Issuer:
             claims["nonce"] = context["nonce"]
         if context["id_token"]:
             person = self.people.find(grant.declarant_id)
-            asked = select_claims(person, context["id_token"], idp_id=self.settings.issuer, acr=context["acr"], amr=context["amr"]) if person else {}
+            asked = (
+                select_claims(person, context["id_token"], idp_id=self.settings.issuer, acr=context["acr"], amr=context["amr"])
+                if person
+                else {}
+            )
             claims = {**asked, **claims}
         return self.mint.id_token(client, sub, at, claims)
 
     def _answer(self, access_token: str, scope: Sequence[str]) -> dict[str, Any]:
-        return {"access_token": access_token, "token_type": "Bearer", "expires_in": self.settings.access_token_lifetime, "scope": " ".join(scope)}
+        return {
+            "access_token": access_token,
+            "token_type": "Bearer",
+            "expires_in": self.settings.access_token_lifetime,
+            "scope": " ".join(scope),
+        }

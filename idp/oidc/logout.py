@@ -15,7 +15,7 @@ from idp.authentication.session import Session, close_session, guard_of_session
 from idp.database import db
 from idp.declarants.models import Declarant
 from idp.errors import RefusedError
-from idp.oidc.models import CLOSE_SESSION
+from idp.oidc.models import RefreshFamily
 from idp.oidc.tokens import Reader
 
 if TYPE_CHECKING:
@@ -27,7 +27,10 @@ class LogoutRefusedError(RefusedError):
 
     code = "deconnexion_refusee"
     status = 400
-    public = "Le site d'où vous venez a fait une demande de déconnexion que MAG ne peut pas accepter. Vous pouvez vous déconnecter depuis la page d'accueil de MAG."
+    public = (
+        "Le site d'où vous venez a fait une demande de déconnexion que MAG ne peut pas accepter. "
+        "Vous pouvez vous déconnecter depuis la page d'accueil de MAG."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,9 @@ def read_request(mag: "Mag", parameters: Mapping[str, str]) -> LogoutRequest:
     if redirect_uri and (client is None or redirect_uri not in client.post_logout_redirect_uris):
         raise LogoutRefusedError(f"post_logout_redirect_uri is not registered by {client_id or 'a client that is not named'}")
     name = client.client_name if client else ""
-    return LogoutRequest(dict(parameters), client.client_id if client else "", name, redirect_uri, parameters.get("state", ""), sid, bool(hint))
+    return LogoutRequest(
+        dict(parameters), client.client_id if client else "", name, redirect_uri, parameters.get("state", ""), sid, bool(hint)
+    )
 
 
 def close(mag: "Mag", session: Session | None, asked: LogoutRequest, now: datetime) -> None:
@@ -69,12 +74,15 @@ def close(mag: "Mag", session: Session | None, asked: LogoutRequest, now: dateti
     Without a cookie, the hint alone names the session: whoever holds an ID token of it may end it.
     """
     sid = session.sid if session else asked.sid
-    mag.connections.run(CLOSE_SESSION, of_sid=sid, reason="logout", now=now)
-    journal.record(SessionClosed(declarant_id=session.declarant_id if session else None, client_id=asked.client_id or None, sid=sid, reason="partenaire"), now)
     if session is not None:
         close_session(mag.ephemeral, mag.settings, session)
     else:
         mag.ephemeral.end(guard_of_session(sid), lifetime=mag.settings.session_lifetime)
+    event = SessionClosed(
+        declarant_id=session.declarant_id if session else None, client_id=asked.client_id or None, sid=sid, reason="partenaire"
+    )
+    journal.record(event, now)
+    RefreshFamily.close_session(sid, "logout", now)
 
 
 def person_of(session: Session) -> Declarant | None:

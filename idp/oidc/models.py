@@ -3,10 +3,25 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, Integer, LargeBinary, String, Text, and_, bindparam, delete, exists, insert, select, type_coerce, update
+from sqlalchemy import (
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Text,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    insert,
+    select,
+    type_coerce,
+    update,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
-from idp.database import BigInt, Instant, Json, Model, Statement
+from idp.database import BigInt, Instant, Json, Model, Statement, db
 from idp.declarants.models import Declarant, Statut
 from idp.entreprises.models import Entreprise
 
@@ -28,6 +43,8 @@ class RefreshFamily(Model):
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     client_id: Mapped[str] = mapped_column(String(100))
     declarant_id: Mapped[int] = mapped_column(ForeignKey("declarants.id"))
+    version: Mapped[int]
+    """Of the person's credentials: when theirs moves on, the family is over."""
     sid: Mapped[str] = mapped_column(String(32))
     offline: Mapped[bool]
     """Outlives the session that gave it (OpenID Connect Core section 11)."""
@@ -42,6 +59,12 @@ class RefreshFamily(Model):
     expires_at: Mapped[datetime]
     closed_at: Mapped[datetime | None]
     closed_reason: Mapped[str | None] = mapped_column(String(30))
+
+    @classmethod
+    def close_session(cls, sid: str, reason: str, now: datetime) -> None:
+        """End the families of a session, in the transaction of the page; those granted with offline_access outlive it."""
+        ending = update(cls).where(cls.sid == sid, cls.offline.is_(False), cls.closed_at.is_(None))
+        db.session.execute(ending.values(closed_at=now, closed_reason=reason), execution_options={"synchronize_session": False})
 
 
 class Consent(Model):
@@ -64,40 +87,86 @@ def _bind(name: str, column: str) -> Any:
     return bindparam(name, type_=FAMILIES[column].type)
 
 
-def _active(declarant_id: Any) -> Any:
-    return exists().where(Declarant.id == declarant_id, Declarant.statut == Statut.ACTIF)
+def _active(declarant_id: Any, version: Any) -> Any:
+    return exists().where(Declarant.id == declarant_id, Declarant.version == version, Declarant.statut == Statut.ACTIF)
 
 
 NOW = bindparam("now", type_=Instant())
 IN_FORCE = and_(RefreshFamily.id == _bind("family_id", "id"), RefreshFamily.closed_at.is_(None), RefreshFamily.expires_at > NOW)
-OPENED = ("id", "client_id", "declarant_id", "sid", "offline", "context", "current_hash", "opened_at", "expires_at")
+OPENED = ("id", "client_id", "declarant_id", "version", "sid", "offline", "context", "current_hash", "opened_at", "expires_at")
 
-OPEN_FAMILY = Statement(lambda: insert(RefreshFamily).from_select(
-    OPENED, select(*(_bind(f"new_{c}", c) for c in OPENED)).where(_active(_bind("new_declarant_id", "declarant_id")))))
+OPEN_FAMILY = Statement(
+    lambda: insert(RefreshFamily).from_select(
+        OPENED,
+        select(*(_bind(f"new_{c}", c) for c in OPENED)).where(
+            _active(_bind("new_declarant_id", "declarant_id"), _bind("new_version", "version"))
+        ),
+    )
+)
 """Opens nothing for a person who is no longer active (C46)."""
 
-ROTATE = Statement(lambda: update(RefreshFamily)
-    .where(IN_FORCE, RefreshFamily.current_hash == _bind("shown_hash", "current_hash"), RefreshFamily.client_id == _bind("of_client", "client_id"),
-           _active(RefreshFamily.declarant_id))
-    .values(previous_hash=RefreshFamily.current_hash, current_hash=_bind("next_hash", "current_hash"), successor_sealed=_bind("sealed", "successor_sealed"), rotated_at=NOW)
-    .returning(RefreshFamily.declarant_id, RefreshFamily.sid, RefreshFamily.offline, RefreshFamily.context))
+ROTATE = Statement(
+    lambda: (
+        update(RefreshFamily)
+        .where(
+            IN_FORCE,
+            RefreshFamily.current_hash == _bind("shown_hash", "current_hash"),
+            RefreshFamily.client_id == _bind("of_client", "client_id"),
+            _active(RefreshFamily.declarant_id, RefreshFamily.version),
+        )
+        .values(
+            previous_hash=RefreshFamily.current_hash,
+            current_hash=_bind("next_hash", "current_hash"),
+            successor_sealed=_bind("sealed", "successor_sealed"),
+            rotated_at=NOW,
+        )
+        .returning(RefreshFamily.declarant_id, RefreshFamily.sid, RefreshFamily.offline, RefreshFamily.context)
+    )
+)
 """The one statement of a refresh: check and rotation at once, so that of parallel ones a single one wins (C19)."""
 
-FIND_FAMILY = Statement(lambda: select(
-    RefreshFamily.client_id, RefreshFamily.declarant_id, RefreshFamily.sid, RefreshFamily.offline, RefreshFamily.context, RefreshFamily.previous_hash,
-    RefreshFamily.successor_sealed, RefreshFamily.rotated_at, RefreshFamily.current_hash).where(IN_FORCE, _active(RefreshFamily.declarant_id)))
+FIND_FAMILY = Statement(
+    lambda: select(
+        RefreshFamily.client_id,
+        RefreshFamily.declarant_id,
+        RefreshFamily.sid,
+        RefreshFamily.offline,
+        RefreshFamily.context,
+        RefreshFamily.previous_hash,
+        RefreshFamily.successor_sealed,
+        RefreshFamily.rotated_at,
+        RefreshFamily.current_hash,
+    ).where(IN_FORCE, _active(RefreshFamily.declarant_id, RefreshFamily.version))
+)
 
-CLOSE_FAMILY = Statement(lambda: update(RefreshFamily)
-    .where(RefreshFamily.id == _bind("family_id", "id"), RefreshFamily.closed_at.is_(None)).values(closed_at=NOW, closed_reason=_bind("reason", "closed_reason")))
-
-CLOSE_SESSION = Statement(lambda: update(RefreshFamily)
-    .where(RefreshFamily.sid == _bind("of_sid", "sid"), RefreshFamily.offline.is_(False), RefreshFamily.closed_at.is_(None))
-    .values(closed_at=NOW, closed_reason=_bind("reason", "closed_reason")))
+CLOSE_FAMILY = Statement(
+    lambda: (
+        update(RefreshFamily)
+        .where(RefreshFamily.id == _bind("family_id", "id"), RefreshFamily.closed_at.is_(None))
+        .values(closed_at=NOW, closed_reason=_bind("reason", "closed_reason"))
+    )
+)
 
 PURGE_FAMILIES = Statement(lambda: delete(RefreshFamily).where(RefreshFamily.expires_at < bindparam("before", type_=Instant())))
 
-PERSON = Statement(lambda: select(
-    Declarant.uid, Declarant.siret, Declarant.nom, Declarant.prenom, Declarant.role, Declarant.email, Declarant.email_verified, Declarant.telephone,
-    Declarant.fonction, Declarant.service_interne, Declarant.updated_at, Entreprise.denomination, Entreprise.categorie_juridique)
-    .join(Entreprise, type_coerce(Entreprise.siren, BigInt) == type_coerce(Declarant.siret, BigInt) // 100000, isouter=True)
-    .where(Declarant.id == bindparam("declarant_id", type_=Integer), Declarant.statut == Statut.ACTIF))
+PERSON = Statement(
+    lambda: (
+        select(
+            Declarant.uid,
+            Declarant.siret,
+            Declarant.nom,
+            Declarant.prenom,
+            Declarant.role,
+            Declarant.email,
+            Declarant.email_verified,
+            Declarant.telephone,
+            Declarant.fonction,
+            Declarant.service_interne,
+            Declarant.updated_at,
+            Entreprise.denomination,
+            Entreprise.categorie_juridique,
+        )
+        .join(Entreprise, type_coerce(Entreprise.siren, BigInt) == type_coerce(Declarant.siret, BigInt) // 100000, isouter=True)
+        .where(Declarant.id == bindparam("declarant_id", type_=Integer), Declarant.statut == Statut.ACTIF)
+    )
+)

@@ -26,8 +26,21 @@ class People:
         if row is None:
             return None
         uid, siret, nom, prenom, role, email, verified, telephone, fonction, unit, updated_at, label, category = row
-        return Person(uid=uid, siret=str(siret), nom=nom, prenom=prenom, role=str(role), email=email, email_verified=bool(verified), telephone=telephone,
-                      fonction=fonction, service_interne=unit, updated_at=int(updated_at.timestamp()), organization_label=label, categorie_juridique=category)
+        return Person(
+            uid=uid,
+            siret=str(siret),
+            nom=nom,
+            prenom=prenom,
+            role=str(role),
+            email=email,
+            email_verified=bool(verified),
+            telephone=telephone,
+            fonction=fonction,
+            service_interne=unit,
+            updated_at=int(updated_at.timestamp()),
+            organization_label=label,
+            categorie_juridique=category,
+        )
 
     def held(self, text: str | None, declarant_id: int) -> Person | None:
         """The profile the store answered, else the database's, then kept."""
@@ -41,4 +54,3 @@ class People:
     def forget(self, declarant_id: int) -> None:
         """The profile changed: the next answer reads the database."""
         self.store.delete(KIND, str(declarant_id))
-

@@ -23,7 +23,7 @@ class AuthorizationRequest:
 
     parameters: Mapping[str, str]
     client: Client
-    claims: "ClaimsRequest" = field(default_factory=lambda: ClaimsRequest())
+    claims: "ClaimsRequest" = field(default_factory=lambda: ClaimsRequest())  # noqa: PLW0108  # the class comes below
 
     def get(self, name: str) -> str:
         return self.parameters.get(name, "")

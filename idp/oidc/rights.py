@@ -18,6 +18,7 @@ from idp.habilitations.decision import claim_page, disclose
 from idp.habilitations.droits import Catalogue
 from idp.keys import Keyring
 from idp.oidc.client import Client
+from idp.oidc.tokens import Handle
 from idp.seals import UnsealError, b64, unb64
 
 PASS_LIMIT = 4096
@@ -28,10 +29,8 @@ PASS_LIMIT = 4096
 class Pass:
     """What a claim pass opens."""
 
-    declarant_id: int
     client_id: str
-    sid: str
-    family_id: str
+    handle: Handle
     services: tuple[str, ...]
     expires_at: int
 
@@ -43,39 +42,46 @@ class Rights:
         self.settings, self.connections, self.catalogue, self.keyring = settings, connections, catalogue, keyring
         self.endpoint = f"{settings.issuer}/habilitations/v1"
 
-    def claims(self, client: Client, declarant_id: int, services: Collection[str], now: datetime, *, sid: str = "", family_id: str = "") -> dict[str, Any]:
-        """`hab` and what goes with it; nothing when no such scope was granted."""
+    def claims(self, client: Client, declarant_id: int, services: Collection[str], now: datetime, handle: Handle) -> dict[str, Any]:
+        """`hab` and what goes with it; nothing when no such scope was granted. The pass lives and dies with `handle`."""
         if not services:
             return {}
         bound = self.settings.hab_bound if client.hab_bound is None else client.hab_bound
         found = disclose(self.connections, self.catalogue(), declarant_id, services=services, now=now, bound=bound)
         expires_at = int(now.timestamp()) + self.settings.access_token_lifetime
-        token = None if found.is_whole else self._pass(Pass(declarant_id, client.client_id, sid, family_id, tuple(sorted(services)), expires_at))
+        token = None if found.is_whole else self._pass(Pass(client.client_id, handle, tuple(sorted(services)), expires_at))
         claims = found.claims(self.endpoint, token)
         if client.hab_flat and found.habilitations_flat is not None:
             claims["habilitations_flat"] = found.habilitations_flat
         return claims
 
     def _pass(self, given: Pass) -> str:
-        inside = [given.declarant_id, given.client_id, given.sid, given.family_id, given.services, given.expires_at]
-        return b64(self.keyring.seal("claim-pass", orjson.dumps(inside)))
+        handle = given.handle
+        hangs_on = [handle.declarant_id, handle.version, handle.family_id, handle.sid]
+        return b64(self.keyring.seal("claim-pass", orjson.dumps([given.client_id, hangs_on, given.services, given.expires_at])))
 
     def read_pass(self, text: str, now: datetime) -> Pass | None:
         """None when it is not ours, or has expired."""
         if len(text) > PASS_LIMIT or not text.isascii():
             return None
         try:
-            declarant_id, client_id, sid, family_id, services, expires_at = orjson.loads(self.keyring.open("claim-pass", unb64(text)))
+            client_id, hangs_on, services, expires_at = orjson.loads(self.keyring.open("claim-pass", unb64(text)))
         except (UnsealError, ValueError):
             return None
-        found = Pass(declarant_id, client_id, sid, family_id, tuple(services), expires_at)
+        found = Pass(client_id, Handle(*hangs_on), tuple(services), expires_at)
         return found if found.expires_at > now.timestamp() else None
 
     def page(self, given: Pass, after: str, now: datetime) -> dict[str, Any]:
         """The payload of one page. Raises InvalidPositionError."""
-        page = claim_page(self.connections, self.catalogue(), given.declarant_id, services=given.services, now=now, after=after)
+        page = claim_page(self.connections, self.catalogue(), given.handle.declarant_id, services=given.services, now=now, after=after)
         at = int(now.timestamp())
-        return {"iss": self.settings.issuer, "aud": given.client_id, "iat": at, "exp": at + self.settings.access_token_lifetime, "habilitations": page.claim}
+        return {
+            "iss": self.settings.issuer,
+            "aud": given.client_id,
+            "iat": at,
+            "exp": at + self.settings.access_token_lifetime,
+            "habilitations": page.claim,
+        }
 
 
 def known_services(catalogue: Catalogue) -> Mapping[str, str]:

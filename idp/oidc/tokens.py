@@ -20,7 +20,7 @@ from idp.keys import Keyring
 from idp.oidc.client import Client
 from idp.seals import UnsealError, b64, unb64
 
-ACCESS_TOKEN = "at+jwt"  # noqa: S105  # a media type, RFC 9068 section 2.1
+ACCESS_TOKEN = "at+jwt"  # a media type, RFC 9068 section 2.1
 KNOWN_LIMIT = 20_000
 """Tokens a process remembers having verified."""
 TOKEN_LIMIT = 8192
@@ -32,6 +32,8 @@ class Handle:
     """What a token hangs on. Without a person (client_credentials), `declarant_id` is 0."""
 
     declarant_id: int = 0
+    version: int = 0
+    """Of the person's credentials."""
     family_id: str = ""
     sid: str = ""
     """Empty when the token outlives its session (offline_access)."""
@@ -65,20 +67,38 @@ class Mint:
         self.settings, self.keyring = settings, keyring
 
     def _jti(self, handle: Handle) -> str:
-        inside = orjson.dumps([handle.declarant_id, handle.family_id, handle.sid, handle.userinfo_claims]) if handle.declarant_id else b""
+        inside = (
+            orjson.dumps([handle.declarant_id, handle.version, handle.family_id, handle.sid, handle.userinfo_claims])
+            if handle.declarant_id
+            else b""
+        )
         return b64(self.keyring.seal("jti", inside))
 
     def access_token(self, client: Client, sub: str, scope: Sequence[str], now: int, handle: Handle, extra: Mapping[str, Any]) -> str:
         """RFC 9068 section 2.2."""
         audience = client.audience or (client.client_id,)
         claims = {
-            "iss": self.settings.issuer, "sub": sub, "aud": audience[0] if len(audience) == 1 else audience, "client_id": client.client_id,
-            "iat": now, "exp": now + self.settings.access_token_lifetime, "jti": self._jti(handle), "scope": " ".join(scope), **extra,
+            "iss": self.settings.issuer,
+            "sub": sub,
+            "aud": audience[0] if len(audience) == 1 else audience,
+            "client_id": client.client_id,
+            "iat": now,
+            "exp": now + self.settings.access_token_lifetime,
+            "jti": self._jti(handle),
+            "scope": " ".join(scope),
+            **extra,
         }
         return self.keyring.published().signer(client.access_token_signing_alg).sign(claims, ACCESS_TOKEN)
 
     def id_token(self, client: Client, sub: str, now: int, extra: Mapping[str, Any]) -> str:
-        claims = {"iss": self.settings.issuer, "sub": sub, "aud": client.client_id, "iat": now, "exp": now + self.settings.id_token_lifetime, **extra}
+        claims = {
+            "iss": self.settings.issuer,
+            "sub": sub,
+            "aud": client.client_id,
+            "iat": now,
+            "exp": now + self.settings.id_token_lifetime,
+            **extra,
+        }
         return self.keyring.published().signer(client.id_token_signed_response_alg).sign(claims, "JWT")
 
     def signed(self, alg: str, claims: Mapping[str, Any], typ: str = "JWT") -> str:
@@ -116,8 +136,8 @@ class Reader:
             return None
         if not inside:
             return AccessToken(claims, Handle())
-        declarant_id, family_id, sid, userinfo_claims = orjson.loads(inside)
-        return AccessToken(claims, Handle(declarant_id, family_id, sid, tuple(userinfo_claims)))
+        declarant_id, version, family_id, sid, userinfo_claims = orjson.loads(inside)
+        return AccessToken(claims, Handle(declarant_id, version, family_id, sid, tuple(userinfo_claims)))
 
     def id_token_hint(self, text: str) -> Mapping[str, Any] | None:
         """An ID token of ours, expired or not (OpenID Connect RP-Initiated Logout section 4); None when forged."""

@@ -27,12 +27,13 @@ from idp.oidc.models import Consent
 from idp.oidc.request import AuthorizationRequest
 from idp.oidc.rights import known_services
 from idp.oidc.tokens import Reader, subject
-from idp.oidc.wire import OAuth2Error, read_pairs
+from idp.oidc.wire import UnreadableError, read_pairs
 
 bp = Blueprint("oidc", __name__, template_folder="templates")
 
 
 # ----------------------------------------------------------------------------------------------------- authorization
+
 
 @bp.get("/authorize")
 def authorize() -> ResponseReturnValue:
@@ -58,7 +59,7 @@ def authorize_by_post() -> ResponseReturnValue:
 def _pairs(text: str) -> dict[str, str]:
     try:
         return read_pairs(text)
-    except OAuth2Error as error:
+    except UnreadableError as error:
         raise UntrustedRequestError(str(error.description)) from None
 
 
@@ -126,16 +127,32 @@ def _progress(asked: AuthorizationRequest, session: Session | None, demande: Dem
     if session is not None and (not asked.client.first_party or "consent" in asked.prompt):
         consent = db.session.get(Consent, (session.declarant_id, asked.client.client_id))
     return Progress(
-        asked_at=demande.asked_at if demande else None, selected=bool(demande) and "choix" in request.args, refused=bool(demande) and "refus" in request.args,
-        consented_at=consent.given_at if consent else None, consented_scope=frozenset(consent.scope.split()) if consent else frozenset())
+        asked_at=demande.asked_at if demande else None,
+        selected=bool(demande) and "choix" in request.args,
+        refused=bool(demande) and "refus" in request.args,
+        consented_at=consent.given_at if consent else None,
+        consented_scope=frozenset(consent.scope.split()) if consent else frozenset(),
+    )
 
 
 def _seal(asked: AuthorizationRequest, now: datetime) -> str:
     client, mag = asked.client, http.mag()
     demande = Demande(
-        target="/authorize", parameters=dict(asked.parameters), client_id=client.client_id, client_name=client.client_name, client_host=urlsplit(asked.redirect_uri).netloc,
-        client_logo=client.logo_uri, form_action=origin(asked.redirect_uri), login_hint=asked.get("login_hint"), siret_hint=asked.get("siret_hint"),
-        asked_at=int(now.timestamp()), fresh="login" in asked.prompt, select="select_account" in asked.prompt, policy_uri=client.policy_uri, tos_uri=client.tos_uri)
+        target="/authorize",
+        parameters=dict(asked.parameters),
+        client_id=client.client_id,
+        client_name=client.client_name,
+        client_host=urlsplit(asked.redirect_uri).netloc,
+        client_logo=client.logo_uri,
+        form_action=origin(asked.redirect_uri),
+        login_hint=asked.get("login_hint"),
+        siret_hint=asked.get("siret_hint"),
+        asked_at=int(now.timestamp()),
+        fresh="login" in asked.prompt,
+        select="select_account" in asked.prompt,
+        policy_uri=client.policy_uri,
+        tos_uri=client.tos_uri,
+    )
     return demandes.seal_demande(mag.ephemeral, mag.keyring, demande, http.binding(), mag.settings.demande_lifetime)
 
 
@@ -159,10 +176,20 @@ def _answer(asked: AuthorizationRequest, answer: dict[str, str]) -> Response:
 # ------------------------------------------------------------------------------------------------------------ consent
 
 CLAIM_NAMES = {
-    "profile": "votre nom, votre prénom et votre fonction", "given_name": "votre prénom", "usual_name": "votre nom", "family_name": "votre nom",
-    "email": "votre adresse électronique", "phone": "votre numéro de téléphone", "uid": "un identifiant stable de votre compte", "siret": "le SIRET de votre établissement",
-    "siren": "le SIREN de votre entreprise", "organizational_unit": "votre service", "organization_label": "le nom de votre entreprise",
-    "organization": "le nom et le SIRET de votre entreprise", "roles": "vos rôles (déclarant, administrateur)", "identite_pivot": "votre nom et votre prénom",
+    "profile": "votre nom, votre prénom et votre fonction",
+    "given_name": "votre prénom",
+    "usual_name": "votre nom",
+    "family_name": "votre nom",
+    "email": "votre adresse électronique",
+    "phone": "votre numéro de téléphone",
+    "uid": "un identifiant stable de votre compte",
+    "siret": "le SIRET de votre établissement",
+    "siren": "le SIREN de votre entreprise",
+    "organizational_unit": "votre service",
+    "organization_label": "le nom de votre entreprise",
+    "organization": "le nom et le SIRET de votre entreprise",
+    "roles": "vos rôles (déclarant, administrateur)",
+    "identite_pivot": "votre nom et votre prénom",
     "offline_access": "un accès qui se prolonge après votre déconnexion",
 }
 
@@ -172,9 +199,18 @@ def _consent_page(asked: AuthorizationRequest, scope: list[str], session: Sessio
     told = [CLAIM_NAMES[s] for s in scope if s in CLAIM_NAMES]
     rights = [services[s.removeprefix(HABILITATIONS)] for s in scope if s.startswith(HABILITATIONS)]
     http.page_policy(origin(asked.redirect_uri))
-    return make_response(render_template(
-        "oidc/consentement.html", client=asked.client, host=urlsplit(asked.redirect_uri).netloc, told=list(dict.fromkeys(told)), rights=rights, demande=token,
-        person=logout.person_of(session), csrf=http.csrf_token(f"consentement|{token}")))
+    return make_response(
+        render_template(
+            "oidc/consentement.html",
+            client=asked.client,
+            host=urlsplit(asked.redirect_uri).netloc,
+            told=list(dict.fromkeys(told)),
+            rights=rights,
+            demande=token,
+            person=logout.person_of(session),
+            csrf=http.csrf_token(f"consentement|{token}"),
+        )
+    )
 
 
 @bp.post("/authorize/consentement")
@@ -199,6 +235,7 @@ def consent() -> ResponseReturnValue:
 
 # ------------------------------------------------------------------------------------------------------ end of session
 
+
 @bp.route("/session/end", methods=["GET", "POST"])
 @bp.route("/logout", methods=["GET", "POST"])
 def end_session() -> ResponseReturnValue:
@@ -220,8 +257,15 @@ def end_session() -> ResponseReturnValue:
 def _logout_question(asked: logout.LogoutRequest, session: Session) -> Response:
     if asked.redirect_uri:
         http.page_policy(origin(asked.redirect_uri))
-    return make_response(render_template(
-        "oidc/deconnexion.html", person=logout.person_of(session), client_name=asked.client_name, asked=asked.parameters, csrf=http.csrf_token("deconnexion")))
+    return make_response(
+        render_template(
+            "oidc/deconnexion.html",
+            person=logout.person_of(session),
+            client_name=asked.client_name,
+            asked=asked.parameters,
+            csrf=http.csrf_token("deconnexion"),
+        )
+    )
 
 
 @bp.post("/session/end/confirmation")
@@ -251,5 +295,3 @@ def _logged_out(asked: logout.LogoutRequest) -> Response:
     http.set_cookie(response, COOKIE, "", max_age=0)
     response.headers["Set-Login"] = "logged-out"
     return response
-
-

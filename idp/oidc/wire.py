@@ -18,10 +18,23 @@ Environ = dict[str, Any]
 NO_STORE = (("Cache-Control", "no-store"), ("Pragma", "no-cache"))
 SAFE = (("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "no-referrer"))
 STATUSES = {
-    200: "200 OK", 304: "304 Not Modified", 400: "400 Bad Request", 401: "401 Unauthorized", 403: "403 Forbidden", 404: "404 Not Found",
-    405: "405 Method Not Allowed", 411: "411 Length Required", 413: "413 Content Too Large", 415: "415 Unsupported Media Type",
-    500: "500 Internal Server Error", 503: "503 Service Unavailable",
+    200: "200 OK",
+    304: "304 Not Modified",
+    400: "400 Bad Request",
+    401: "401 Unauthorized",
+    403: "403 Forbidden",
+    404: "404 Not Found",
+    405: "405 Method Not Allowed",
+    411: "411 Length Required",
+    413: "413 Content Too Large",
+    415: "415 Unsupported Media Type",
+    500: "500 Internal Server Error",
+    503: "503 Service Unavailable",
 }
+
+
+UnreadableError = InvalidRequestError
+"""What `read_pairs` raises."""
 
 
 class UnreadableRequestError(OAuth2Error):
@@ -56,7 +69,7 @@ def json_answer(value: Any, status: int = 200, headers: tuple[tuple[str, str], .
 
 def error_answer(error: OAuth2Error) -> Answer:
     """RFC 6749 section 5.2."""
-    headers = NO_STORE
+    headers: tuple[tuple[str, str], ...] = NO_STORE
     if error.status_code == 401:
         headers = (*NO_STORE, ("WWW-Authenticate", f'Basic realm="mag", error="{error.error}"'))
     body = {"error": error.error}

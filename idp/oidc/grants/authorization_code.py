@@ -9,47 +9,50 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
-from authlib.oauth2.rfc6749.errors import InvalidGrantError, InvalidRequestError, UnauthorizedClientError
-from authlib.oauth2.rfc6749.grants import BaseGrant, TokenEndpointMixin
+from authlib.oauth2.rfc6749.errors import InvalidGrantError, InvalidRequestError
 
 from idp.audit import journal
 from idp.audit.events import CodeReplayed
 from idp.oidc.codes import Redeemed, proof, redeem
+from idp.oidc.grants.grant import Grant
 from idp.oidc.request import s256
 
 VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")
 
 
-class AuthorizationCodeGrant(BaseGrant, TokenEndpointMixin):
+class AuthorizationCodeGrant(Grant):
     GRANT_TYPE = "authorization_code"
 
     def validate_token_request(self) -> None:
-        client = self.request.client = self.authenticate_token_endpoint_client()
-        form = self.request.form
-        if self.GRANT_TYPE not in client.grant_types:
-            raise UnauthorizedClientError("this client may not use authorization_code")
-        code = form.get("code", "")
-        if not code:
+        """RFC 6749 section 4.1.3."""
+        self.granted_to = self.authenticated()
+        if "code" not in self.form:
             raise InvalidRequestError("code is required")
-        verifier = form.get("code_verifier", "")
-        if "code_verifier" in form and not VERIFIER.fullmatch(verifier):
+        self.redeemed = self._redeem()
+        if not self.redeemed.first:
+            self._replayed()
+
+    def _redeem(self) -> Redeemed:
+        """RFC 7636 section 4.6: a verifier where no challenge was sent is refused as a wrong one is."""
+        verifier = self.form.get("code_verifier", "")
+        if "code_verifier" in self.form and not VERIFIER.fullmatch(verifier):
             raise InvalidGrantError("code_verifier is malformed")
-        shown = proof(client.client_id, form.get("redirect_uri", ""), s256(verifier) if verifier else "")
-        redeemed = redeem(self.server.store, code, shown)
+        shown = proof(self.granted_to.client_id, self.form.get("redirect_uri", ""), s256(verifier) if verifier else "")
+        redeemed = redeem(self.context.store, self.form["code"], shown)
         if redeemed is None:
             raise InvalidGrantError("the code is not valid for this client, redirect_uri and code_verifier")
-        if not redeemed.first:
-            self._replayed(redeemed)
-        self.redeemed = redeemed
+        return redeemed
 
-    def _replayed(self, redeemed: Redeemed) -> None:
+    def _replayed(self) -> None:
         """RFC 6749 section 4.1.2: what the first exchange gave dies too."""
-        families, now = self.server.issuer.families, datetime.now(UTC)
+        families, granted, now = self.context.issuer.families, self.redeemed.granted, datetime.now(UTC)
         with families.connections.transaction():
-            families.close(redeemed.granted.family_id, "code_replay", now)
-            event = CodeReplayed(declarant_id=redeemed.session.declarant_id, client_id=self.client.client_id, family_id=redeemed.granted.family_id)
+            families.close(granted.family_id, "code_replay", now)
+            event = CodeReplayed(
+                declarant_id=self.redeemed.session.declarant_id, client_id=self.granted_to.client_id, family_id=granted.family_id
+            )
             journal.write(families.connections, event, now)
         raise InvalidGrantError("the code was already used")
 
-    def create_token_response(self) -> tuple[int, dict[str, Any], Any]:
-        return 200, self.server.issuer.for_code(self.client, self.redeemed.session, self.redeemed.granted), self.TOKEN_RESPONSE_HEADER
+    def answer(self) -> dict[str, Any]:
+        return self.context.issuer.for_code(self.granted_to, self.redeemed.session, self.redeemed.granted)

@@ -5,28 +5,25 @@ Implements RFC 6749 section 4.4. Left out on purpose: refresh tokens (section 4.
 
 from typing import Any
 
-from authlib.oauth2.rfc6749.errors import InvalidScopeError, UnauthorizedClientError
-from authlib.oauth2.rfc6749.grants import ClientCredentialsGrant as BaseClientCredentialsGrant
+from authlib.oauth2.rfc6749.errors import InvalidScopeError
 
+from idp.habilitations.disclosure import SCOPE as HABILITATIONS
 from idp.oidc.claims import SCOPE_CLAIMS
-
-OF_PERSONS = frozenset(SCOPE_CLAIMS)
-"""Scopes that speak of a person: there is none here."""
+from idp.oidc.grants.grant import Grant
 
 
-class ClientCredentialsGrant(BaseClientCredentialsGrant):
+class ClientCredentialsGrant(Grant):
     """One signature, nothing stored."""
+
+    GRANT_TYPE = "client_credentials"
 
     def validate_token_request(self) -> None:
         """Section 4.4.2; ours: without `scope`, every scope registered that is not about a person."""
-        client = self.request.client = self.authenticate_token_endpoint_client()
-        if self.GRANT_TYPE not in client.grant_types:
-            raise UnauthorizedClientError("this client may not use client_credentials")
-        allowed = [s for s in sorted(client.scope) if s not in OF_PERSONS and not s.startswith("habilitations:")]
-        asked = list(dict.fromkeys((self.request.payload.scope or "").split()))
-        if not set(asked) <= set(allowed):
+        self.granted_to = self.authenticated()
+        allowed = [s for s in sorted(self.granted_to.scope) if s not in SCOPE_CLAIMS and not s.startswith(HABILITATIONS)]
+        if not set(self.asked_scope) <= set(allowed):
             raise InvalidScopeError("scope is not registered for this client")
-        self.scope = asked or allowed
+        self.scope = self.asked_scope or allowed
 
-    def create_token_response(self) -> tuple[int, dict[str, Any], Any]:
-        return 200, self.server.issuer.for_client(self.client, self.scope), self.TOKEN_RESPONSE_HEADER
+    def answer(self) -> dict[str, Any]:
+        return self.context.issuer.for_client(self.granted_to, self.scope)

@@ -6,30 +6,28 @@ Implements RFC 6749 section 6, OpenID Connect Core section 12, RFC 9700 section 
 from datetime import UTC, datetime
 from typing import Any
 
-from authlib.oauth2.rfc6749.errors import InvalidRequestError, InvalidScopeError, UnauthorizedClientError
-from authlib.oauth2.rfc6749.grants import BaseGrant, TokenEndpointMixin
+from authlib.oauth2.rfc6749.errors import InvalidRequestError, InvalidScopeError
+
+from idp.oidc.grants.grant import Grant
 
 
-
-class RefreshTokenGrant(BaseGrant, TokenEndpointMixin):
+class RefreshTokenGrant(Grant):
     GRANT_TYPE = "refresh_token"
 
     def validate_token_request(self) -> None:
-        client = self.request.client = self.authenticate_token_endpoint_client()
-        if self.GRANT_TYPE not in client.grant_types:
-            raise UnauthorizedClientError("this client may not use refresh_token")
-        if not self.request.form.get("refresh_token"):
+        self.granted_to = self.authenticated()
+        if "refresh_token" not in self.form:
             raise InvalidRequestError("refresh_token is required")
-        self.grant, self.successor = self.server.issuer.families.refresh(client, self.request.form["refresh_token"], datetime.now(UTC))
+        families = self.context.issuer.families
+        self.granted, self.successor = families.refresh(self.granted_to, self.form["refresh_token"], datetime.now(UTC))
         self.scope = self._scope()
 
     def _scope(self) -> list[str]:
         """RFC 6749 section 6: the same or narrower; ours: nor what the client may no longer ask (C10)."""
-        granted = [s for s in self.grant.context["scope"] if s in self.client.scope]
-        asked = list(dict.fromkeys((self.request.payload.scope or "").split()))
-        if not set(asked) <= set(granted):
+        granted = [s for s in self.granted.context["scope"] if s in self.granted_to.scope]
+        if not set(self.asked_scope) <= set(granted):
             raise InvalidScopeError("scope is wider than what was granted")
-        return asked or granted
+        return self.asked_scope or granted
 
-    def create_token_response(self) -> tuple[int, dict[str, Any], Any]:
-        return 200, self.server.issuer.for_refresh(self.client, self.grant, self.scope, self.successor), self.TOKEN_RESPONSE_HEADER
+    def answer(self) -> dict[str, Any]:
+        return self.context.issuer.for_refresh(self.granted_to, self.granted, self.scope, self.successor)
