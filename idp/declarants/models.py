@@ -2,12 +2,13 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Self
+from typing import Self
 
-from sqlalchemy import CheckConstraint, Enum, Index, String, bindparam, func, select
+from sqlalchemy import CheckConstraint, Enum, Index, String, func, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
-from idp.database import Json, Model, Statement, db
+from idp.database import Model, db
 from idp.declarants.identite import Identite
 from idp.entreprises.models import SiretColumn
 from idp.entreprises.siret import Siret
@@ -31,9 +32,16 @@ class Role(StrEnum):
     ADMINISTRATEUR_DECLARANT = "administrateur_declarant"
 
 
-def enum_column(kind: type[StrEnum], length: int = 30) -> Enum:
-    """Stored by value, as text, refused by the database when unknown."""
-    return Enum(kind, native_enum=False, length=length, values_callable=lambda members: [m.value for m in members], name=kind.__name__.lower(), create_constraint=True)
+def enum_column(kind: type[StrEnum], length: int = 30, *, name: str = "") -> Enum:
+    """Stored by value, as text, refused by the database when unknown. `name` tells two columns of one table and kind apart."""
+    return Enum(
+        kind,
+        native_enum=False,
+        length=length,
+        values_callable=lambda members: [m.value for m in members],
+        name=name or kind.__name__.lower(),
+        create_constraint=True,
+    )
 
 
 class Declarant(Model):
@@ -79,6 +87,22 @@ class Declarant(Model):
     @classmethod
     def with_uid(cls, uid: str) -> Self | None:
         return db.session.scalar(select(cls).filter_by(uid=uid))
+
+    def insert(self) -> bool:
+        """Add the row; False when its SIRET already has this name, even inscribed at this very instant."""
+        try:
+            with db.session.begin_nested():
+                db.session.add(self)
+        except IntegrityError:
+            return False
+        return True
+
+    @classmethod
+    def sample_of_hashes(cls, size: int = 100) -> list[str]:
+        """Stored password hashes, spread over the table: which parameters are in force."""
+        most = db.session.scalar(select(func.max(cls.id))) or 0
+        spread = range(most, 0, -max(1, most // size))
+        return list(db.session.scalars(select(cls.password_hash).where(cls.id.in_(spread), cls.password_hash.is_not(None))))
 
     @property
     def full_name(self) -> str:

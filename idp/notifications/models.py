@@ -7,6 +7,7 @@ from sqlalchemy import Index, String, Text, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from idp.database import Model, db
+from idp.notifications.messages import Message
 
 
 class Mail(Model):
@@ -29,10 +30,28 @@ class Mail(Model):
     failure: Mapped[str | None] = mapped_column(String(200))
 
     @classmethod
+    def write(cls, kind: str, recipient: str, message: Message, now: datetime, declarant_id: int | None = None) -> Self:
+        """Put a mail in the outbox, in the transaction of the fact that causes it."""
+        mail = cls(kind=kind, recipient=recipient, subject=message.subject, body=message.body, declarant_id=declarant_id)
+        mail.created_at = mail.next_try_at = now
+        db.session.add(mail)
+        db.session.flush()
+        return mail
+
+    def discard(self) -> None:
+        """There was nobody to write to, and nothing must show that the work was not done."""
+        db.session.delete(self)
+
+    @classmethod
     def due(cls, now: datetime, limit: int = 50) -> list[Self]:
         """Next mails to try, oldest first, locked where the database can so that two senders never send one mail."""
         query = select(cls).where(cls.next_try_at <= now).order_by(cls.next_try_at).limit(limit)
         return list(db.session.scalars(query.with_for_update(skip_locked=True)))
+
+    def sent(self, now: datetime) -> None:
+        """It left: its text is erased."""
+        self.tries += 1
+        self.sent_at, self.next_try_at, self.body, self.failure = now, None, None, None
 
     def failed(self, now: datetime, reason: str) -> None:
         """Try again later: 1, 2, 4… minutes; given up after a day."""

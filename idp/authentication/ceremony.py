@@ -1,0 +1,209 @@
+"""The ceremony of sign-in: who is it, and is it really them. One answer for every failure.
+
+Unknown SIRET, wrong name, wrong password, no password, suspended, not yet active, braked: the same work is done in the same
+order, and the same error comes out; only the journal knows. Counted before tried, so that parallel attempts do not slip
+through. Left out on purpose, for a change of their own: the second factor, expired passwords.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from idp.audit import journal
+from idp.audit.events import ConnexionBraked, ConnexionOpened, ConnexionRefused
+from idp.audit.models import AuditEvent
+from idp.authentication import devices
+from idp.authentication.devices import Device, Kind
+from idp.authentication.passwords import Decoys, Passwords, Stored
+from idp.authentication.session import Session, open_session
+from idp.authentication.throttle import DAY, Attempt, Throttle, Verdict, account_of
+from idp.config import Settings
+from idp.declarants.identite import Identite, fold
+from idp.declarants.models import Declarant, Statut
+from idp.ephemeral import Counter, Ephemeral
+from idp.errors import RefusedError
+from idp.notifications import messages
+from idp.notifications.models import Mail
+from idp.seals import Seals
+
+AMR = ("pwd",)
+ACR = "eidas1"
+NOBODY = 0
+"""Stands for the identifier of whoever does not exist, so that the same work is done for nobody."""
+
+
+class IdentificationRefusedError(RefusedError):
+    """The one answer. The exception's own text is for the journal."""
+
+    code = "identification_refusee"
+    status = 422
+    public = "Nous n'avons pas pu vous connecter. Vérifiez le SIRET, le nom, le prénom et le mot de passe."
+
+
+class ChallengeRequiredError(RefusedError):
+    """A proof of work of so many bits must come with the next attempt. Depends on the address alone."""
+
+    code = "preuve_demandee"
+    status = 422
+    public = (
+        "Beaucoup de tentatives de connexion échouent en ce moment. Votre navigateur fait une courte vérification "
+        "automatique : saisissez à nouveau votre mot de passe."
+    )
+
+    def __init__(self, bits: int) -> None:
+        super().__init__(f"{bits} bits")
+        self.bits = bits
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What the ceremony works with."""
+
+    settings: Settings
+    store: Ephemeral
+    seals: Seals
+    passwords: Passwords
+    decoys: Decoys
+    throttle: Throttle
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One attempt, as it came in."""
+
+    identite: Identite
+    password: str
+    device: Device
+    address: str
+    proven_bits: int = 0
+    """Of the proof of work it brought, checked."""
+    client_id: str | None = None
+
+
+def identify(means: Means, candidate: Candidate, now: datetime) -> Declarant:
+    """Whoever this is. Raises IdentificationRefusedError, ChallengeRequiredError, TooManyAttemptsError, OverloadedError.
+
+    A refusal leaves its line of journal, and sometimes a mail, for the caller to commit.
+    """
+    declarant = Declarant.find(candidate.identite)
+    account = account_of(means.seals, f"{candidate.identite.siret}|{candidate.identite.cle}")
+    verdict = _count(means, candidate, declarant, account, now)
+    try:
+        opened = means.passwords.verify(_compared_with(means, declarant, account), candidate.password)
+    except RefusedError:
+        _forgive(means, verdict)
+        raise
+    reason = _refusal(declarant, verdict, opened=opened)
+    if reason or declarant is None:
+        _refuse(means, candidate, declarant, account, verdict, reason, now)
+        raise IdentificationRefusedError(reason)
+    _forgive(means, verdict)
+    _rehash(means, declarant, candidate.password)
+    return declarant
+
+
+def _count(means: Means, candidate: Candidate, declarant: Declarant | None, account: str, now: datetime) -> Verdict | None:
+    """None for a test identity: its brakes are lifted by setting."""
+    known = candidate.device.knows(means.seals, *((declarant.id, declarant.version) if declarant else (NOBODY, 1)), now)
+    if _is_test_identity(means.settings, candidate.identite):
+        return None
+    attempt = Attempt(account, candidate.address, candidate.device.name if known else "")
+    verdict = means.throttle.count(attempt)
+    if verdict.bits > candidate.proven_bits:
+        means.throttle.refund(verdict)
+        raise ChallengeRequiredError(verdict.bits)
+    return verdict
+
+
+def _is_test_identity(settings: Settings, identite: Identite) -> bool:
+    typed = f"{identite.siret}|{identite.cle}"
+    return any(
+        typed == f"{siret}|{fold(nom)}|{fold(prenom)}"
+        for siret, nom, prenom in (text.split("|") for text in settings.test_identities if text.count("|") == 2)
+    )
+
+
+def _compared_with(means: Means, declarant: Declarant | None, account: str) -> Stored:
+    """The stored hash, or a decoy of the same price."""
+    decoy = means.decoys.of(account.encode())
+    if declarant is None or declarant.password_hash is None or declarant.pepper_id is None:
+        return decoy
+    return Stored(declarant.password_hash, declarant.pepper_id)
+
+
+def _refusal(declarant: Declarant | None, verdict: Verdict | None, *, opened: bool) -> str:
+    """Why not, for the journal; empty when nothing is against it."""
+    if verdict is not None and verdict.braked:
+        return verdict.braked
+    if declarant is None:
+        return "unknown identity"
+    if not opened:
+        return "wrong password" if declarant.password_hash else "no password yet"
+    return "" if declarant.statut is Statut.ACTIF else f"statut {declarant.statut}"
+
+
+def _refuse(
+    means: Means, candidate: Candidate, declarant: Declarant | None, account: str, verdict: Verdict | None, reason: str, now: datetime
+) -> None:
+    """The trace of a refusal; whoever exists or not costs as much. The store first: on SQLite it writes through its own connection."""
+    subject: dict[str, Any] = {"siret": int(candidate.identite.siret), "client_id": candidate.client_id}
+    subject["declarant_id"] = declarant.id if declarant else None
+    if verdict is not None:
+        means.throttle.failed(verdict)
+    if verdict is None or not verdict.braked:
+        journal.record(ConnexionRefused(reason=reason, **subject), now)
+        return
+    _tell_owner(means, declarant, account, now)
+    journal.record(ConnexionBraked(layer=verdict.braked, **subject), now)
+
+
+def _tell_owner(means: Means, declarant: Declarant | None, account: str, now: datetime) -> None:
+    """Once a day, the person whose sign-in is braked receives the link that lets their own browser in. Nobody costs as much."""
+    if means.store.count(Counter(f"mail:frein:{account}", DAY)) != [1]:
+        return
+    known = (declarant.id, declarant.version) if declarant else (NOBODY, 1)
+    token = devices.make_link(means.store, *known)
+    message = messages.brake(means.settings.issuer, token, declarant.full_name if declarant else "")
+    recipient = declarant.email if declarant and declarant.statut is Statut.ACTIF else None
+    mail = Mail.write("frein", recipient or "", message, now, declarant.id if declarant else None)
+    if recipient is None:
+        mail.discard()
+
+
+def _forgive(means: Means, verdict: Verdict | None) -> None:
+    if verdict is not None:
+        means.throttle.refund(verdict)
+
+
+def _rehash(means: Means, declarant: Declarant, password: str) -> None:
+    """Parameters or pepper changed: today's take over while the password is known."""
+    stored = Stored(declarant.password_hash or "", declarant.pepper_id or "")
+    if means.passwords.needs_rehash(stored):
+        renewed = means.passwords.hash(password)
+        declarant.password_hash, declarant.pepper_id = renewed.hash, renewed.pepper_id
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A sign-in that succeeded: the session, its cookie, and the device as it is now known."""
+
+    session: Session
+    cookie: str
+    device: Device
+
+
+def open_for(
+    means: Means, declarant: Declarant, device: Device, now: datetime, *, presented: str = "", client_id: str | None = None
+) -> Opened:
+    """A new session under a new identifier, the device trusted, the journal written, the owner told of a new device.
+
+    `presented`: the session cookie that the browser bore, worth nothing from now on.
+    """
+    known = device.trusted(means.seals, declarant.id, declarant.version, now)
+    session, cookie = open_session(means.store, means.settings, declarant, amr=AMR, acr=ACR, now=now, presented=presented)
+    if not known and declarant.email and AuditEvent.happened(ConnexionOpened.__name__, declarant.id):
+        message = messages.new_device(means.settings.issuer, declarant.full_name, now)
+        Mail.write("nouvel_appareil", declarant.email, message, now, declarant.id)
+    subject: dict[str, Any] = {"declarant_id": declarant.id, "siret": int(declarant.siret), "client_id": client_id}
+    journal.record(ConnexionOpened(amr=" ".join(AMR), acr=ACR, sid=session.sid, new_device=not known, **subject), now)
+    return Opened(session, cookie, device.with_entry(means.seals, Kind.TRUSTED, declarant.id, declarant.version, now))

@@ -1,0 +1,241 @@
+"""Passwords: their policy, their hash, and the bounded work of hashing them. The only home of argon2.
+
+A password is normalised (NFC), peppered with a key that the database does not hold, then hashed with Argon2id. Hashes run
+on niced threads, as many as the settings say, behind a bounded queue, so that a storm of sign-ins leaves tokens alone;
+more is refused before any work. NIST SP 800-63B-4 section 3.1.1.2, OWASP ASVS 6.2: no composition rule, no expiry.
+
+Left out on purpose: a list of leaked passwords, which belongs beside the database and not in the sources.
+"""
+
+import os
+import threading
+import time
+import unicodedata
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+from typing import TypeVar
+
+from argon2 import PasswordHasher
+from argon2.exceptions import Argon2Error, InvalidHashError
+
+from idp.config import Settings
+from idp.declarants.identite import fold
+from idp.entreprises.siret import Siret
+from idp.errors import OverloadedError, RefusedError
+from idp.logs import logger
+from idp.seals import Seals, UnsealError, b64
+
+SHORTEST, LONGEST, LONGEST_BYTES = 12, 128, 1_024
+"""Characters, characters, bytes of UTF-8."""
+LONGEST_WAIT = 2.0
+"""Seconds in the queue after which a sign-in is given up rather than hashed for nobody."""
+SAMPLE_LIFETIME = 600.0
+"""Seconds during which a sample of the stored hashes says which parameters are in force."""
+NICE = 10
+"""Priority of the hashing threads: below everything else that the process does."""
+CONTEXT = ("net-entreprises", "netentreprises", "mire d'authentification", "mag")
+Answer = TypeVar("Answer")
+
+
+class PasswordTooLongError(RefusedError):
+    """Refused before any work (C48)."""
+
+    code = "mot_de_passe_trop_long"
+    public = f"Le mot de passe compte au plus {LONGEST} caractères."
+
+
+class PasswordRefusedError(RefusedError):
+    """The policy says no; `public` says why and what to do."""
+
+    code = "mot_de_passe_refuse"
+    status = 422
+
+
+def normalise(password: str) -> bytes:
+    """What is hashed: NFC, UTF-8, never cut (C48). Raises PasswordTooLongError; the limits hold before and after NFC."""
+    if len(password) > LONGEST:
+        raise PasswordTooLongError(f"{len(password)} characters")
+    raw = unicodedata.normalize("NFC", password).encode("utf-8", "surrogatepass")
+    if len(raw) > LONGEST_BYTES:
+        raise PasswordTooLongError(f"{len(raw)} bytes")
+    return raw
+
+
+# ---------------------------------------------------------------------------------------------------------------- policy
+
+
+@lru_cache(maxsize=1)
+def common_passwords() -> frozenset[str]:
+    """The bundled list, folded."""
+    text = files("idp.authentication").joinpath("data/communs.txt").read_text("utf-8")
+    return frozenset(_flat(line) for line in text.splitlines() if line and not line.startswith("#"))
+
+
+def _flat(text: str) -> str:
+    return fold(text).replace(" ", "")
+
+
+def own_words(siret: Siret, nom: str, prenom: str, company: str = "") -> frozenset[str]:
+    """What a stranger would try first: the person's and the company's own words, and MAG's."""
+    words = {str(siret), str(siret.siren), _flat(nom + prenom), _flat(prenom + nom), *(_flat(word) for word in CONTEXT)}
+    for name in (nom, prenom, company):
+        words |= {_flat(name), *fold(name).split()}
+    return frozenset(word for word in words if len(word) >= 3)
+
+
+def check_policy(password: str, own: Iterable[str] = ()) -> None:
+    """Raises PasswordTooLongError, or PasswordRefusedError with what to do. `own` comes from `own_words`."""
+    normalise(password)
+    if len(unicodedata.normalize("NFC", password)) < SHORTEST:
+        raise PasswordRefusedError(
+            "too short", public=f"Choisissez au moins {SHORTEST} caractères : quelques mots sans lien entre eux conviennent très bien."
+        )
+    flat = _flat(password)
+    if flat in common_passwords() or flat.strip("0123456789") in common_passwords() or len(set(password)) < 5:
+        raise PasswordRefusedError("common", public="Ce mot de passe est trop courant. Choisissez quelques mots sans lien entre eux.")
+    if len(_without(password, own)) < SHORTEST - 4 and _without(password, own) != flat:
+        raise PasswordRefusedError(
+            "own words", public="Ce mot de passe reprend votre nom, votre entreprise ou un mot de ce site. Choisissez d'autres mots."
+        )
+
+
+def _without(password: str, own: Iterable[str]) -> str:
+    """What is left of a password without those words; short ones count only when they stand alone."""
+    left = "".join(word for word in fold(password).split() if word not in own)
+    for word in sorted(own, key=len, reverse=True):
+        left = left.replace(word, "") if len(word) > 3 else left
+    return left
+
+
+# ----------------------------------------------------------------------------------------------------------- bounded work
+
+
+class HashPool:
+    """`slots` niced threads and a queue of `queue` waiters; whoever finds it full is told at once. Threads start with the first hash."""
+
+    def __init__(self, slots: int, queue: int, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._room = threading.BoundedSemaphore(slots + queue)
+        self._slots, self._clock = slots, clock
+        self._lock = threading.Lock()
+        self._threads: ThreadPoolExecutor | None = None
+
+    def run(self, work: Callable[[], Answer]) -> Answer:
+        """Raises OverloadedError when the queue is full, or when its turn came too late."""
+        if not self._room.acquire(blocking=False):
+            raise OverloadedError("the hash queue is full")
+        try:
+            return self._executor().submit(self._in_time, work, self._clock()).result()
+        finally:
+            self._room.release()
+
+    def _executor(self) -> ThreadPoolExecutor:
+        """Made late: a server that forks after loading the application keeps no thread."""
+        with self._lock:
+            if self._threads is None:
+                self._threads = ThreadPoolExecutor(self._slots, "hash", initializer=_be_nice)
+            return self._threads
+
+    def _in_time(self, work: Callable[[], Answer], since: float) -> Answer:
+        if self._clock() - since > LONGEST_WAIT:
+            raise OverloadedError("waited too long for a hash slot")
+        return work()
+
+
+def _be_nice() -> None:
+    """Linux gives each thread its own priority; elsewhere hashing keeps the process's."""
+    if hasattr(os, "setpriority"):
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
+
+
+# ------------------------------------------------------------------------------------------------------------------ hashes
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What the database keeps of a password: the encoded hash, and which master secret peppers it."""
+
+    hash: str
+    pepper_id: str
+
+
+class Passwords:
+    """Hash and verify, under the settings' parameters. One a process."""
+
+    def __init__(self, settings: Settings, seals: Seals) -> None:
+        self._hasher = PasswordHasher(settings.argon2_time, settings.argon2_memory_kib, settings.argon2_parallelism)
+        self._seals = seals
+        self._pool = HashPool(settings.hash_slots, settings.hash_queue)
+
+    def hash(self, password: str) -> Stored:
+        """Raises PasswordTooLongError, OverloadedError."""
+        pepper_id = self._seals.current_id
+        peppered = self._pepper(normalise(password), pepper_id)
+        return Stored(self._pool.run(lambda: self._hasher.hash(peppered)), pepper_id)
+
+    def verify(self, stored: Stored, password: str) -> bool:
+        """Raises PasswordTooLongError, OverloadedError. A pepper that is gone is a wrong password, and an alarm in the log."""
+        raw = normalise(password)
+        try:
+            peppered = self._pepper(raw, stored.pepper_id)
+        except UnsealError:
+            logger.error("a pepper is gone", extra={"fields": {"pepper_id": stored.pepper_id}})
+            peppered = self._pepper(raw, self._seals.current_id)
+        return self._pool.run(lambda: self._holds(stored.hash, peppered))
+
+    def needs_rehash(self, stored: Stored) -> bool:
+        """The settings or the first master secret changed since."""
+        return stored.pepper_id != self._seals.current_id or self._hasher.check_needs_rehash(stored.hash)
+
+    def decoy(self, parameters: str = "") -> Stored:
+        """A hash that nothing opens, as dear to try as one with these parameters, or with today's."""
+        salt, tag = b64(os.urandom(16)), b64(os.urandom(32))
+        return Stored(f"{parameters or self.current_parameters}${_plain(salt)}${_plain(tag)}", self._seals.current_id)
+
+    @property
+    def current_parameters(self) -> str:
+        h = self._hasher
+        return f"$argon2id$v=19$m={h.memory_cost},t={h.time_cost},p={h.parallelism}"
+
+    def _pepper(self, raw: bytes, pepper_id: str) -> str:
+        return b64(self._seals.mac("pepper", raw, pepper_id))
+
+    def _holds(self, encoded: str, peppered: str) -> bool:
+        try:
+            return self._hasher.verify(encoded, peppered)
+        except (Argon2Error, InvalidHashError):
+            return False
+
+
+class Decoys:
+    """Hashes that nothing opens, for identities that nobody bears, as dear as the ones in force.
+
+    While parameters change, some accounts cost more than others: which ones the decoy of an identity looks like is drawn
+    from a sample of the stored hashes, by the identity itself, so that it does not change from one attempt to the next.
+    """
+
+    def __init__(self, passwords: Passwords, sample: Callable[[], list[str]], *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._passwords, self._sample, self._clock = passwords, sample, clock
+        self._parameters: list[str] = []
+        self._until = float("-inf")
+
+    def of(self, account: bytes) -> Stored:
+        """The decoy of an identity, known by a keyed digest."""
+        if self._clock() >= self._until:
+            self._parameters = sorted(parameters_of(encoded) for encoded in self._sample())
+            self._until = self._clock() + SAMPLE_LIFETIME
+        if not self._parameters:
+            return self._passwords.decoy()
+        return self._passwords.decoy(self._parameters[int.from_bytes(account[:8], "big") % len(self._parameters)])
+
+
+def _plain(urlsafe: str) -> str:
+    """Argon2's encoding uses the ordinary base64 alphabet."""
+    return urlsafe.translate(str.maketrans("-_", "+/"))
+
+
+def parameters_of(encoded: str) -> str:
+    """`$argon2id$v=19$m=…,t=…,p=…`; empty when it is of another kind."""
+    return "$".join(encoded.split("$")[:4]) if encoded.startswith("$argon2id$") else ""
