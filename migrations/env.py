@@ -12,6 +12,7 @@ from alembic import context
 from alembic.autogenerate.api import AutogenContext
 from alembic.autogenerate.render import _repr_type
 from sqlalchemy import Connection, TypeDecorator, create_engine, event, text
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import Engine, make_url
 from sqlalchemy.pool import NullPool
 
@@ -31,7 +32,8 @@ def render_item(kind: str, item: Any, autogen: AutogenContext) -> str | Literal[
         return False
     if isinstance(item, Instant):
         return 'sa.DateTime(timezone=True).with_variant(sa.INTEGER(), "sqlite")'
-    return _repr_type(item.impl_instance, autogen)
+    plain, embedded = _repr_type(item.impl_instance, autogen), _repr_type(item.load_dialect_impl(sqlite.dialect()), autogen)
+    return plain if plain == embedded else f'{plain}.with_variant({embedded}, "sqlite")'
 
 
 def open_engine(database_url: str) -> Engine:

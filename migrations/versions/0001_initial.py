@@ -39,7 +39,7 @@ def upgrade() -> None:
         "declarants",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("uid", sa.String(length=40), nullable=False),
-        sa.Column("siret", sa.BigInteger(), nullable=False),
+        sa.Column("siret", sa.BigInteger().with_variant(sa.INTEGER(), "sqlite"), nullable=False),
         sa.Column("nom", sa.String(length=80), nullable=False),
         sa.Column("prenom", sa.String(length=80), nullable=False),
         sa.Column("cle", sa.String(length=200), nullable=False),
@@ -77,7 +77,7 @@ def upgrade() -> None:
 
     op.create_table(
         "entreprises",
-        sa.Column("siren", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("siren", sa.BigInteger().with_variant(sa.INTEGER(), "sqlite"), autoincrement=False, nullable=False),
         sa.Column("nic_siege", sa.Integer(), nullable=True),
         sa.Column("categorie_juridique", sa.String(length=4), nullable=True),
         sa.Column("etat", sa.String(length=1), nullable=False),
@@ -113,7 +113,7 @@ def upgrade() -> None:
 
     op.create_table(
         "etablissements",
-        sa.Column("siret", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("siret", sa.BigInteger().with_variant(sa.INTEGER(), "sqlite"), autoincrement=False, nullable=False),
         sa.Column("actif", sa.Boolean(), nullable=False),
         sa.Column("siege", sa.Boolean(), nullable=False),
         sa.Column("statut_diffusion", sa.String(length=1), nullable=False),
@@ -290,6 +290,7 @@ def upgrade() -> None:
         sa.Column("id", sa.String(length=32), nullable=False),
         sa.Column("client_id", sa.String(length=100), nullable=False),
         sa.Column("declarant_id", sa.Integer(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("sid", sa.String(length=32), nullable=False),
         sa.Column("offline", sa.Boolean(), nullable=False),
         sa.Column("context", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
@@ -349,7 +350,14 @@ def upgrade() -> None:
         sa.Column(
             "droit_source",
             sa.Enum(
-                "declarer", "payer", "consulter", "telecharger_officiel", name="droit", native_enum=False, create_constraint=True, length=30
+                "declarer",
+                "payer",
+                "consulter",
+                "telecharger_officiel",
+                name="droit_source",
+                native_enum=False,
+                create_constraint=True,
+                length=30,
             ),
             nullable=False,
         ),
