@@ -1,0 +1,33 @@
+"""What a Flask partner installs to sign people in with MAG: three lines in its application, four routes, one decorator.
+
+    mag = MagKit(app, issuer="https://mag.example.fr", base_url="https://portail.example.fr", client_id="…", client_secret="…",
+                 scope="openid profile siret habilitations:dsn")
+
+    @app.get("/espace")
+    @require_mag()
+    def espace():
+        return f"Bonjour {current_identity().full_name}"
+
+Stands alone: imports nothing else of MAG, so that the folder may be copied. Needs Flask, Authlib and requests.
+
+    config          what the partner says of itself
+    habilitations   pure: the claim `hab`, and whether someone may
+    identity        pure: who is signed in
+    tokens          pure: what an ID token, a claim page must hold
+    sealing         cookies of transactions, sessions at rest
+    sessions        sessions, on the server
+    transport       HTTP to MAG
+    provider        MAG's endpoints
+    account         the life of one session: opened, checked again, ended
+    blueprint       routes, decorator
+
+Left out on purpose: popup, FedCM and inline modes, which come with the widget; back-channel logout.
+"""
+
+from .blueprint import MagKit, current_identity, require_mag
+from .config import KitConfigError
+from .identity import Identity
+from .provider import MagUnavailableError
+from .sessions import Sessions, SqliteSessions
+
+__all__ = ["Identity", "KitConfigError", "MagKit", "MagUnavailableError", "Sessions", "SqliteSessions", "current_identity", "require_mag"]

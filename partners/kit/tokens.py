@@ -1,0 +1,87 @@
+"""What a token must hold to be believed. Signatures are checked under the one algorithm that was registered. Pure.
+
+Implements OpenID Connect Core sections 3.1.3.7 (ID token), 3.1.3.6 (at_hash), 12.2 (after a refresh), 5.6.2 (pages of claims).
+"""
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Mapping
+from typing import Any
+
+from joserfc import jws, jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet
+
+SKEW = 60
+"""Seconds by which two clocks may differ."""
+
+
+class InvalidTokenError(Exception):
+    """A token is not what it should be. The message is for the log."""
+
+
+class UnknownKeyError(InvalidTokenError):
+    """Signed by a key that is not in the set at hand: fetch the set again, once."""
+
+
+def key_id(unverified_token: str) -> str | None:
+    """The `kid` of the header. Raises InvalidTokenError."""
+    try:
+        kid = jws.extract_compact(unverified_token.encode("ascii", "replace")).headers().get("kid")
+    except (JoseError, ValueError) as error:
+        raise InvalidTokenError("not a JWT") from error
+    return kid if isinstance(kid, str) else None
+
+
+def verified(unverified_token: str, keys: KeySet, alg: str) -> dict[str, Any]:
+    """Claims of a signed token. Raises InvalidTokenError; UnknownKeyError when another key set may do."""
+    kid = key_id(unverified_token)
+    if kid not in {key.kid for key in keys.keys}:
+        raise UnknownKeyError("unknown kid")
+    try:
+        return dict(jwt.decode(unverified_token, keys, algorithms=[alg]).claims)
+    except (JoseError, ValueError) as error:
+        raise InvalidTokenError(type(error).__name__) from error
+
+
+def check_addressed(claims: Mapping[str, Any], *, issuer: str, client_id: str, now: float) -> None:
+    """Ours, for us, alive. Raises InvalidTokenError."""
+    audience = claims.get("aud")
+    if claims.get("iss") != issuer:
+        raise InvalidTokenError("iss")
+    if audience not in (client_id, [client_id]):
+        raise InvalidTokenError("aud")
+    if not isinstance(claims.get("exp"), int | float) or claims["exp"] <= now - SKEW:
+        raise InvalidTokenError("exp")
+    if not isinstance(claims.get("iat", 0), int | float) or claims.get("iat", 0) > now + SKEW:
+        raise InvalidTokenError("iat")
+
+
+def at_hash(access_token: str) -> str:
+    """Left half of SHA-256, for ES256 and RS256 alike."""
+    return base64.urlsafe_b64encode(hashlib.sha256(access_token.encode("ascii", "replace")).digest()[:16]).rstrip(b"=").decode()
+
+
+def check_id_token(claims: Mapping[str, Any], *, issuer: str, client_id: str, access_token: str, nonce: str, now: float) -> None:
+    """The ID token of a sign-in. Raises InvalidTokenError."""
+    check_addressed(claims, issuer=issuer, client_id=client_id, now=now)
+    if not isinstance(claims.get("sub"), str) or not claims["sub"]:
+        raise InvalidTokenError("sub")
+    if claims.get("azp", client_id) != client_id:
+        raise InvalidTokenError("azp")
+    if not hmac.compare_digest(str(claims.get("nonce", "")).encode(), nonce.encode()):
+        raise InvalidTokenError("nonce")
+    if claims.get("at_hash", at_hash(access_token)) != at_hash(access_token):
+        raise InvalidTokenError("at_hash")
+
+
+def check_refreshed(
+    claims: Mapping[str, Any], before: Mapping[str, Any], *, issuer: str, client_id: str, access_token: str, now: float,
+) -> None:
+    """The ID token of a refresh: the same person, of the same sign-in. Raises InvalidTokenError."""
+    check_addressed(claims, issuer=issuer, client_id=client_id, now=now)
+    if any(claims.get(name) != before.get(name) for name in ("sub", "auth_time")):
+        raise InvalidTokenError("another person, or another sign-in")
+    if claims.get("at_hash", at_hash(access_token)) != at_hash(access_token):
+        raise InvalidTokenError("at_hash")
