@@ -65,8 +65,14 @@ def check_references(connection: Connection) -> None:
 
 
 def migrate(connection: Connection) -> None:
-    context.configure(connection=connection, target_metadata=Model.metadata, render_item=render_item, compare_type=True,
-                      render_as_batch=connection.dialect.name == "sqlite", transactional_ddl=True)
+    context.configure(
+        connection=connection,
+        target_metadata=Model.metadata,
+        render_item=render_item,
+        compare_type=True,
+        render_as_batch=connection.dialect.name == "sqlite",
+        transactional_ddl=True,
+    )
     with context.begin_transaction():
         if connection.dialect.name == "postgresql":
             prepare_postgresql(connection)

@@ -243,7 +243,7 @@ class PortefeuilleMembre(Masques, Dates, Model):
     def of(cls, declarant_id: int) -> list[tuple[Self, Portefeuille]]:
         """An account's memberships, with their portfolios."""
         query = select(cls, Portefeuille).join(Portefeuille, Portefeuille.id == cls.portefeuille_id).where(cls.declarant_id == declarant_id)
-        return [row._tuple() for row in db.session.execute(query.order_by(cls.portefeuille_id))]
+        return [(membre, portefeuille) for membre, portefeuille in db.session.execute(query.order_by(cls.portefeuille_id))]
 
 
 OnTarget = TypeVar("OnTarget", DroitDirect, Exclusion, PortefeuilleClient)
@@ -358,7 +358,7 @@ DIRECT_MASKS = Statement(direct_masks)
 
 
 def steps() -> CTE:
-    """The walk: from a position, one target a step, at most `limit` steps, whatever the size of the account.
+    """The walk: from a position, itself left out, one target a step, at most `limit` steps, whatever the size of the account.
 
     Each step is one probe of an index. Past the last target of a source it stands at EXHAUSTED, then before the first target of
     the next source; past the last source, its source is null.
@@ -389,7 +389,7 @@ def walk() -> Executable:
     first, last = (case((is_company, w.cible * NICS + nic), else_=w.cible) for nic in (NONE, LAST_NIC))
 
     def row(origine: Any, autre: Any, masks: Iterable[Any]) -> Select[*tuple[Any, ...]]:
-        is_target = w.cible.between(STEP, constant(EXHAUSTED - 1))
+        is_target = and_(w.rang > NONE, w.cible.between(STEP, constant(EXHAUSTED - 1)))
         return select(w.rang, w.source, w.cible, origine, autre, *masks).select_from(marche).where(is_target)
 
     own = row(constant(DIRECT), direct.cible, (getattr(direct, d) for d in Droit)) \

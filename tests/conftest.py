@@ -1,0 +1,303 @@
+"""What tests stand on: databases ready in a moment, the application on both backends, servers, a browser.
+
+A test that asks for `client`, `app`, `settings` or `backend` runs twice: on SQLite without Redis, and on PostgreSQL with
+Redis. One backend is enough for it? `@pytest.mark.parametrize("backend", ["postgresql"], indirect=True)`.
+
+Each test has a database of its own, copied from one that was migrated once and holds signing keys. Each worker of
+pytest-xdist starts its own servers, at the first test that needs them.
+"""
+
+import base64
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from werkzeug.test import Client, TestResponse
+
+from idp import keys
+from idp.config import Secret, Settings
+from idp.database import Connections, db
+from idp.ephemeral import Ephemeral, RedisEphemeral, SqlEphemeral
+from idp.seals import Seals
+from migrations import upgrade
+from tests import services
+
+ISSUER = "https://mag.test"
+SECRETS = (Secret("essai", bytes(range(32))),)
+QUICK_HASH = {"argon2_memory_kib": 7168, "argon2_time": 5}
+"""The least costly parameters that settings accept."""
+BACKENDS = ("sqlite", "postgresql")
+databases = count(1)
+
+
+# --------------------------------------------------------------------------------------------------------------- databases
+
+
+def prepare(database_url: str) -> None:
+    """Migrate an empty database and make its signing keys."""
+    upgrade(database_url)
+    app = Flask("prepare")
+    app.config["SQLALCHEMY_DATABASE_URI"] = database_url
+    db.init_app(app)
+    with app.app_context():
+        keys.initialise(Seals(SECRETS), datetime.now(UTC))
+        db.session.commit()
+        db.session.remove()
+        db.engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[services.PostgreSQL]:
+    """The worker's own cluster; `create(name)` gives an empty database."""
+    server = services.PostgreSQL()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[services.Redis]:
+    server = services.Redis()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def postgresql_template(postgresql: services.PostgreSQL) -> str:
+    prepare(postgresql.create("prepared"))
+    return "prepared"
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("sqlite") / "prepared.sqlite3"
+    prepare(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture
+def postgresql_url(postgresql: services.PostgreSQL, postgresql_template: str) -> Iterator[str]:
+    """A migrated PostgreSQL database for this test alone."""
+    name = f"test_{next(databases)}"
+    yield postgresql.create(name, postgresql_template)
+    postgresql.drop(name)
+
+
+@pytest.fixture
+def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
+    """A migrated SQLite database for this test alone."""
+    path = tmp_path / "mag.sqlite3"
+    shutil.copyfile(sqlite_template, path)
+    return f"sqlite:///{path}"
+
+
+@pytest.fixture
+def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A database without a table. Give `sqlite` or `postgresql` by indirect parametrisation."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'empty.sqlite3'}"
+        return
+    server, name = request.getfixturevalue("postgresql"), f"empty_{next(databases)}"
+    yield server.create(name)
+    server.drop(name)
+
+
+@pytest.fixture
+def redis_url(redis_server: services.Redis) -> str:
+    """Redis, emptied, and as old as a Redis in service is."""
+    from redis import Redis
+
+    with Redis.from_url(redis_server.url) as client:
+        client.flushall()
+        client.set("mag:epoch", "1")
+    return redis_server.url
+
+
+class Clock:
+    """Real time, plus what a test lets pass."""
+
+    def __init__(self) -> None:
+        self.passed = 0.0
+
+    def __call__(self) -> float:
+        return time.time() + self.passed
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(params=["redis", *BACKENDS])
+def ephemeral(request: pytest.FixtureRequest, clock: Clock) -> Ephemeral:
+    """The contract of short-lived state on its three stores."""
+    if request.param == "redis":
+        return RedisEphemeral(request.getfixturevalue("redis_url"), clock=clock)
+    return SqlEphemeral(Connections(request.getfixturevalue(f"{request.param}_url")), clock=clock)
+
+
+# ------------------------------------------------------------------------------------------------------------- application
+
+
+@dataclass(frozen=True)
+class Backend:
+    """Where an application keeps its state. `redis_url` is empty where the database keeps everything."""
+
+    name: str
+    database_url: str
+    redis_url: str
+
+    def environ(self) -> dict[str, str]:
+        """The settings of a server process on this backend, but for MAG_ISSUER."""
+        secrets = ",".join(f"{secret.id}:{base64.urlsafe_b64encode(secret.value).decode()}" for secret in SECRETS)
+        found = {"MAG_SECRETS": secrets, "MAG_DATABASE_URL": self.database_url, "MAG_REDIS_URL": self.redis_url}
+        return found | {f"MAG_{name.upper()}": str(value) for name, value in QUICK_HASH.items()}
+
+
+@pytest.fixture(params=BACKENDS)
+def backend(request: pytest.FixtureRequest) -> Backend:
+    database_url = request.getfixturevalue(f"{request.param}_url")
+    redis_url = request.getfixturevalue("redis_url") if request.param == "postgresql" else ""
+    return Backend(request.param, database_url, redis_url)
+
+
+@pytest.fixture
+def settings(backend: Backend) -> Settings:
+    """`dataclasses.replace(settings, …)` for others; a test module may also override this fixture."""
+    return Settings(issuer=ISSUER, secrets=SECRETS, database_url=backend.database_url, redis_url=backend.redis_url, **QUICK_HASH)
+
+
+@pytest.fixture
+def wsgi_app(settings: Settings) -> Iterator[Any]:
+    """The composed application: both doors. Its `flask` is the page door, its `mag` the components."""
+    from wsgi import create_wsgi
+
+    doors = create_wsgi(settings)
+    doors.flask.testing = True
+    yield doors
+    with doors.flask.app_context():
+        db.session.remove()
+        db.engine.dispose()
+    doors.mag.connections.drop()
+
+
+@pytest.fixture
+def app(wsgi_app: Any) -> Flask:
+    """The page door of `wsgi_app`, for `with app.app_context():` and the command line."""
+    flask: Flask = wsgi_app.flask
+    return flask
+
+
+class MagClient(Client):
+    """A browser without a screen: keeps cookies, speaks to the issuer unless told otherwise."""
+
+    def __init__(self, application: Any, origin: str) -> None:
+        super().__init__(application)
+        self.origin = origin
+
+    def open(self, *args: Any, **kw: Any) -> TestResponse:
+        if args and isinstance(args[0], str) and not args[0].startswith(("http://", "https://")):
+            kw.setdefault("base_url", self.origin)
+        return super().open(*args, **kw)
+
+
+@pytest.fixture
+def new_client(wsgi_app: Any) -> Callable[[], MagClient]:
+    """Another browser on the same application."""
+    return lambda: MagClient(wsgi_app, wsgi_app.mag.settings.issuer_origin)
+
+
+@pytest.fixture
+def client(new_client: Callable[[], MagClient]) -> MagClient:
+    return new_client()
+
+
+# ----------------------------------------------------------------------------------------------------- servers and browser
+
+
+@pytest.fixture
+def start_process(tmp_path: Path) -> Iterator[Callable[..., services.Server]]:
+    """`start_process(command, port, **environ)`: a server process, stopped with the test."""
+    started: list[services.Server] = []
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("MAG_")}
+    root = str(Path(__file__).parent.parent)
+
+    def start(command: list[str], port: int, **environ: str) -> services.Server:
+        server = services.Server(command, port, environment={**inherited, "PYTHONPATH": root, **environ}, folder=tmp_path)
+        started.append(server)
+        return server
+
+    yield start
+    for server in reversed(started):
+        server.stop()
+
+
+@pytest.fixture
+def live_server(backend: Backend, start_process: Callable[..., services.Server]) -> Callable[..., str]:
+    """`live_server(**environ)`: MAG as `mag serve` serves it, in one process; its address, `http://mag.localhost:<port>`."""
+
+    def start(port: int | None = None, **environ: str) -> str:
+        port = port or services.free_port()
+        address = f"http://mag.localhost:{port}"
+        command = [
+            sys.executable,
+            "-m",
+            "granian",
+            "--interface",
+            "wsgi",
+            "--factory",
+            "wsgi:create_wsgi",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(port),
+            "--workers",
+            "1",
+            "--blocking-threads",
+            "16",
+            "--http",
+            "1",
+            "--no-ws",
+            "--log-level",
+            "warning",
+        ]
+        start_process(command, port, **(backend.environ() | {"MAG_ISSUER": address} | environ))
+        return address
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Headless Chromium; every name under localhost is this machine."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        arguments = ["--no-sandbox", "--disable-dev-shm-usage", "--host-resolver-rules=MAP *.localhost 127.0.0.1"]
+        found = playwright.chromium.launch(executable_path=services.chromium(), headless=True, args=arguments)
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def page(browser: Any) -> Iterator[Callable[..., Any]]:
+    """`page(javascript=False, **options)`: a new page in a browser of its own, in French; options are Playwright's."""
+    contexts: list[Any] = []
+
+    def open_page(*, javascript: bool = True, **options: Any) -> Any:
+        context = browser.new_context(locale="fr-FR", timezone_id="Europe/Paris", java_script_enabled=javascript, **options)
+        context.set_default_timeout(15_000)
+        contexts.append(context)
+        return context.new_page()
+
+    yield open_page
+    for context in contexts:
+        context.close()

@@ -1,0 +1,246 @@
+"""What the tests need beside Python: found, installed with apt when root on Debian, or named in one line each.
+
+`python -m tests.services [name…]` checks and installs. The classes start one private server each: 127.0.0.1, a free port, a
+temporary folder, no trace left; a server dies with the process that started it, whatever kills that process.
+"""
+
+import ctypes
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+START_TIMEOUT = 60
+"""Seconds a server may take to answer."""
+
+
+# ------------------------------------------------------------------------------------------------------------ finding them
+
+
+def postgresql_folder() -> Path | None:
+    """Where `initdb` and `postgres` are; Debian keeps them out of PATH."""
+    versions = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda folder: float(folder.parent.name), reverse=True)
+    beside = [Path(found).parent for found in (shutil.which("initdb"),) if found]
+    return next((folder for folder in (*versions, *beside) if (folder / "initdb").exists() and (folder / "postgres").exists()), None)
+
+
+def chromium() -> str | None:
+    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+def apache() -> Path | None:
+    module = Path("/usr/lib/apache2/modules/mod_auth_openidc.so")
+    return Path("/usr/sbin/apache2") if module.exists() and Path("/usr/sbin/apache2").exists() else None
+
+
+@dataclass(frozen=True)
+class Need:
+    """One thing the tests use, how to see it, and the Debian packages that bring it."""
+
+    what: str
+    packages: tuple[str, ...]
+    find: Callable[[], object]
+
+
+NEEDS = {
+    "postgresql": Need("PostgreSQL server (initdb, postgres)", ("postgresql",), postgresql_folder),
+    "redis": Need("redis-server", ("redis-server",), lambda: shutil.which("redis-server")),
+    "chromium": Need("Chromium", ("chromium",), chromium),
+    "apache": Need("Apache with mod_auth_openidc", ("apache2-bin", "libapache2-mod-auth-openidc"), apache),
+    "node": Need("Node.js", ("nodejs",), lambda: shutil.which("node")),
+    "npm": Need("npm", ("npm",), lambda: shutil.which("npm")),
+}
+
+
+def install(packages: Sequence[str]) -> None:
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    print(f"Installing {' '.join(packages)}…", flush=True)
+    for command in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", *packages]):
+        subprocess.run(["apt-get", *command], env=environment, check=False, stdout=subprocess.DEVNULL)
+
+
+def main(names: Sequence[str]) -> int:
+    needs = [NEEDS[name] for name in names or NEEDS]
+    missing = [need for need in needs if not need.find()]
+    if missing and os.geteuid() == 0 and shutil.which("apt-get"):
+        install([package for need in missing for package in need.packages])
+        missing = [need for need in needs if not need.find()]
+    for need in missing:
+        print(f"{need.what} is missing: sudo apt-get install {' '.join(need.packages)}", file=sys.stderr)
+    return 1 if missing else 0
+
+
+# ------------------------------------------------------------------------------------------------------------ running them
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def _die_with_parent() -> None:
+    """In the child, before it becomes the server: SIGINT when the thread that started it ends (Linux alone)."""
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGINT)
+
+
+class Server:
+    """A process that listens on a port of 127.0.0.1, ready when the constructor returns."""
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        port: int,
+        *,
+        environment: Mapping[str, str] | None = None,
+        folder: Path | None = None,
+        account: str | None = None,
+    ) -> None:
+        self.port = port
+        self.log = tempfile.TemporaryFile()  # noqa: SIM115  # lives as long as the process
+        self.process = subprocess.Popen(  # noqa: PLW1509  # the child only calls prctl before it becomes the server
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=self.log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=_die_with_parent,
+            env=environment,
+            cwd=folder,
+            **as_account(account),
+        )
+        try:
+            self._wait()
+        except BaseException:
+            self.stop()
+            raise
+
+    def _wait(self) -> None:
+        deadline = time.monotonic() + START_TIMEOUT
+        while time.monotonic() < deadline and self.process.poll() is None:
+            try:
+                with socket.create_connection(("127.0.0.1", self.port), timeout=1):
+                    return
+            except OSError:
+                time.sleep(0.02)
+        raise RuntimeError(f"{self.process.args!r} does not listen on {self.port}:\n{self.output()}")
+
+    def output(self) -> str:
+        """The last of what it printed."""
+        self.log.seek(0)
+        return self.log.read()[-8000:].decode(errors="replace")
+
+    def stop(self) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+            try:
+                self.process.wait(10)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait(10)
+
+
+def as_account(account: str | None) -> dict[str, Any]:
+    """PostgreSQL refuses to run as root: who it runs as then."""
+    if account is None or os.geteuid() != 0:
+        return {}
+    found = pwd.getpwnam(account)
+    return {"user": found.pw_uid, "group": found.pw_gid, "extra_groups": []}
+
+
+class PostgreSQL:
+    """A cluster of our own, fast because it may lose everything when the machine stops."""
+
+    SPEED = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "autovacuum=off", "wal_level=minimal", "max_wal_senders=0")
+    ACCOUNTS = ("postgres", "nobody")
+
+    def __init__(self) -> None:
+        binaries = postgresql_folder()
+        if binaries is None:
+            raise RuntimeError("PostgreSQL is missing: run `make test`, or apt-get install postgresql")
+        known = {account.pw_name for account in pwd.getpwall()}
+        account = next(name for name in self.ACCOUNTS if name in known)
+        self.folder = Path(tempfile.mkdtemp(prefix="mag-postgresql-"))
+        if os.geteuid() == 0:
+            shutil.chown(self.folder, account)
+        environment = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "TZ": "UTC"}
+        cluster, port = self.folder / "cluster", free_port()
+        subprocess.run(
+            [binaries / "initdb", "-D", cluster, "--auth=trust", "--username=mag", "--encoding=UTF8", "--no-sync", "--no-instructions"],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            env=environment,
+            cwd=self.folder,
+            **as_account(account),
+        )
+        command = [str(binaries / "postgres"), "-D", str(cluster), "-p", str(port), "-h", "127.0.0.1", "-k", ""]
+        command += [word for option in (*self.SPEED, "max_connections=200", "shared_buffers=64MB") for word in ("-c", option)]
+        self.server = Server(command, port, environment=environment, folder=self.folder, account=account)
+        self._connection = self._connect()
+
+    def _connect(self) -> Any:
+        import psycopg
+
+        deadline = time.monotonic() + START_TIMEOUT
+        while True:
+            try:
+                return psycopg.connect(host="127.0.0.1", port=self.server.port, user="mag", dbname="postgres", autocommit=True)
+            except psycopg.OperationalError:
+                if time.monotonic() > deadline:
+                    self.stop()
+                    raise
+                time.sleep(0.02)
+
+    def url(self, name: str) -> str:
+        return f"postgresql+psycopg://mag@127.0.0.1:{self.server.port}/{name}"
+
+    def create(self, name: str, template: str = "template1") -> str:
+        """A database, copied from a template that nobody is connected to; its address."""
+        self._connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY file_copy')
+        return self.url(name)
+
+    def drop(self, name: str) -> None:
+        """Even under connections still open."""
+        self._connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+    def disconnect(self, url: str) -> None:
+        """Cut every connection to a database, as a restart would."""
+        self._connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [url.rsplit("/", 1)[1]])
+
+    def stop(self) -> None:
+        if connection := getattr(self, "_connection", None):
+            connection.close()
+        self.server.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Redis:
+    """A Redis of our own, without persistence."""
+
+    def __init__(self) -> None:
+        binary = shutil.which("redis-server")
+        if binary is None:
+            raise RuntimeError("redis-server is missing: run `make test`, or apt-get install redis-server")
+        self.folder = Path(tempfile.mkdtemp(prefix="mag-redis-"))
+        port = free_port()
+        command = [binary, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", str(self.folder)]
+        self.server = Server(command, port)
+        self.url = f"redis://127.0.0.1:{port}/0"
+
+    def stop(self) -> None:
+        self.server.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
