@@ -26,8 +26,10 @@ class DemandeInvalidError(RefusedError):
     """Altered, unknown, or begun in another browser."""
 
     code = "demande_inconnue"
-    public = ("Cette demande de connexion n'est pas valable dans ce navigateur. Revenez au site d'où vous venez et recommencez ; "
-              "les cookies de MAG doivent être autorisés.")
+    public = (
+        "Cette demande de connexion n'est pas valable dans ce navigateur. Revenez au site d'où vous venez et recommencez ; "
+        "les cookies de MAG doivent être autorisés."
+    )
 
 
 class DemandeExpiredError(RefusedError):
@@ -56,6 +58,8 @@ class Demande:
     siret_hint: str = ""
     asked_at: int
     """Epoch seconds."""
+    before: str = ""
+    """Digest of the session cookie when the partner asked: a sign-in made since has another."""
     fresh: bool = False
     """The person must authenticate anew."""
     select: bool = False

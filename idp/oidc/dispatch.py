@@ -26,6 +26,8 @@ class Progress:
     """What happened since the partner asked (`asked_at`, epoch seconds; None at the first visit)."""
 
     asked_at: int | None = None
+    signed_in_since: bool = False
+    """The session was opened after the partner asked."""
     selected: bool = False
     refused: bool = False
     consented_at: datetime | None = None
@@ -36,7 +38,7 @@ def needs_sign_in(request: AuthorizationRequest, session: Session | None, progre
     """Core section 3.1.2.1: `prompt=login`, `max_age`; a sign-in made since the partner asked satisfies both."""
     if session is None:
         return True
-    if progress.asked_at is not None and session.auth_time >= progress.asked_at:
+    if progress.signed_in_since:
         return False
     too_old = request.max_age is not None and now - session.auth_time > request.max_age
     return "login" in request.prompt or too_old
@@ -65,10 +67,10 @@ def next_step(
     if needs_sign_in(request, session, progress, now) or (hinted_sub is not None and hinted_sub != sub):
         if silent:
             raise AuthorizationError("login_required", "no session answers this request")
-        if session is not None and progress.asked_at is not None and session.auth_time >= progress.asked_at:
+        if progress.signed_in_since:
             raise AuthorizationError("access_denied", "another person signed in than the one asked for")
         return Step.SIGN_IN
-    if "select_account" in request.prompt and not progress.selected and not _just_signed_in(session, progress):
+    if "select_account" in request.prompt and not progress.selected and not progress.signed_in_since:
         return Step.SELECT
     check_acr(request, session)
     if needs_consent(request, scope, progress):
@@ -76,10 +78,6 @@ def next_step(
             raise AuthorizationError("consent_required", "the person has not agreed yet")
         return Step.CONSENT
     return Step.ISSUE
-
-
-def _just_signed_in(session: Session | None, progress: Progress) -> bool:
-    return session is not None and progress.asked_at is not None and session.auth_time >= progress.asked_at
 
 
 def check_acr(request: AuthorizationRequest, session: Session | None) -> None:

@@ -28,6 +28,7 @@ from idp.oidc.request import AuthorizationRequest
 from idp.oidc.rights import known_services
 from idp.oidc.tokens import Reader, subject
 from idp.oidc.wire import UnreadableError, read_pairs
+from idp.seals import digest
 
 bp = Blueprint("oidc", __name__, template_folder="templates")
 
@@ -44,7 +45,6 @@ def authorize() -> ResponseReturnValue:
     try:
         return _proceed(verify(asked), demande)
     except AuthorizationError as error:
-        db.session.commit()
         return _answer(asked, {"error": error.error, "error_description": error.description})
 
 
@@ -128,6 +128,7 @@ def _progress(asked: AuthorizationRequest, session: Session | None, demande: Dem
         consent = db.session.get(Consent, (session.declarant_id, asked.client.client_id))
     return Progress(
         asked_at=demande.asked_at if demande else None,
+        signed_in_since=demande is not None and session is not None and demande.before != _presented(),
         selected=bool(demande) and "choix" in request.args,
         refused=bool(demande) and "refus" in request.args,
         consented_at=consent.given_at if consent else None,
@@ -148,12 +149,18 @@ def _seal(asked: AuthorizationRequest, now: datetime) -> str:
         login_hint=asked.get("login_hint"),
         siret_hint=asked.get("siret_hint"),
         asked_at=int(now.timestamp()),
+        before=_presented(),
         fresh="login" in asked.prompt,
         select="select_account" in asked.prompt,
         policy_uri=client.policy_uri,
         tos_uri=client.tos_uri,
     )
     return demandes.seal_demande(mag.ephemeral, mag.keyring, demande, http.binding(), mag.settings.demande_lifetime)
+
+
+def _presented() -> str:
+    """Tells one session cookie from another, and nothing else."""
+    return digest(request.cookies.get(COOKIE, ""))[:16]
 
 
 def origin(uri: str) -> str:
