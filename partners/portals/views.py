@@ -1,0 +1,87 @@
+"""Pages of a portal: the first page, the space of whoever is signed in, and the two acts that rights open.
+
+Served by any WSGI server: `partners.portals.views:create`, with the path of a settings file in `PORTAIL`.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, current_app, render_template, request
+from flask.typing import ResponseReturnValue
+
+from partners.kit import MagKit, SqliteSessions, current_identity, require_mag
+from partners.portals.portail import Acte, Portail, Tranche, matching, rows, written
+
+ACT_NAMES = {"declarer": "déclarer", "payer": "payer"}
+
+
+def create() -> Flask:
+    return create_portal(Portail.read(Path(os.environ["PORTAIL"]).read_text("utf-8")))
+
+
+def create_portal(portail: Portail) -> Flask:
+    """One portal, as a WSGI application."""
+    app = Flask(__name__)
+    app.secret_key = portail.secret_key
+    app.config["MAX_CONTENT_LENGTH"] = 16 * 1024
+    app.jinja_env.globals.update(portail=portail, written=written)
+    kit = MagKit(app, sessions=SqliteSessions(portail.sessions), **portail.kit)
+    app.jinja_env.globals["kit"] = kit.config
+    app.after_request(lambda response: add_headers(response, kit.config.issuer))
+    app.register_error_handler(404, lambda _error: refusal(404, "Page introuvable", "Cette page n'existe pas."))
+    app.register_error_handler(403, lambda _error: refusal(403, "Action refusée", "Cette demande ne vient pas d'une page de ce site."))
+    app.add_url_rule("/", view_func=home)
+    app.add_url_rule("/espace", view_func=space)
+    app.add_url_rule("/acte", view_func=act, methods=["POST"])
+    app.extensions["portail"] = portail
+    return app
+
+
+def add_headers(response: Response, issuer: str) -> Response:
+    """No script at all; forms may end at MAG (sign-out)."""
+    mag = urlsplit(issuer)
+    response.headers["Content-Security-Policy"] = (
+        f"default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self' {mag.scheme}://{mag.netloc}; base-uri 'none'; "
+        "frame-ancestors 'none'")
+    response.headers.setdefault("Referrer-Policy", "same-origin")
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    if request.endpoint != "static":
+        response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def refusal(status: int, title: str, text: str) -> ResponseReturnValue:
+    return render_template("portails/refus.html", title=title, text=text, personne=None), status
+
+
+def home() -> ResponseReturnValue:
+    return render_template("portails/accueil.html", personne=current_identity())
+
+
+@require_mag()
+def space() -> ResponseReturnValue:
+    """Who is signed in, for which company, and what may be done for which establishments."""
+    identity, portail = current_identity(), _portail()
+    assert identity is not None  # noqa: S101  # the decorator sees to it
+    lines, search = rows(portail, identity.habilitations.groups), request.args.get("recherche", "")[:100]
+    tranche = Tranche.of(list(matching(lines, search)), request.args.get("page", ""))
+    return render_template("portails/espace.html", personne=identity, tranche=tranche, recherche=search, total=len(lines))
+
+
+@require_mag()
+def act() -> ResponseReturnValue:
+    """« Déclarer » or « Payer »: the button was shown, which proves nothing; the right is asked again, now."""
+    identity, portail = current_identity(), _portail()
+    assert identity is not None  # noqa: S101  # the decorator sees to it
+    asked = Acte.parse(request.form.get("acte", ""), portail)
+    if asked is None:
+        return refusal(400, "Demande non valide", "Cette demande n'est pas valable. Revenez à votre espace et recommencez.")
+    done = identity.peut(asked.acte, asked.service.code, asked.cible)
+    return render_template("portails/acte.html", personne=identity, asked=asked, verbe=ACT_NAMES[asked.acte], done=done), 200 if done else 403
+
+
+def _portail() -> Portail:
+    found: Any = current_app.extensions["portail"]
+    return found  # type: ignore[no-any-return]  # Flask's extension dict is untyped
