@@ -128,7 +128,7 @@ class Compiled:
         compiled = cast(Any, statement).compile(dialect=dialect)
         self.sql = str(compiled)
         self.defaults = {k: v for k, v in compiled.params.items() if v is not None}
-        binds = ((name, bind.type.dialect_impl(dialect).bind_processor(dialect)) for name, bind in compiled.binds.items())
+        binds = ((name, bind.type.dialect_impl(dialect).bind_processor(dialect)) for bind, name in compiled.bind_names.items())
         self.binds = [(name, process) for name, process in binds if process]
         columns: list[Any] = [column.type for column in cast(Any, statement).exported_columns]
         results = ((i, kind.dialect_impl(dialect).result_processor(dialect, None)) for i, kind in enumerate(columns))
