@@ -128,5 +128,5 @@ def command_line() -> None:
     """Mire d'Authentification Générique : exploitation en ligne de commande."""
 
 
-for without_application in (commands.secret, commands.serve, migrate, demo.demo):
+for without_application in filter(None, (commands.secret, commands.serve, migrate, getattr(demo, "demo", None))):
     command_line.add_command(without_application)
