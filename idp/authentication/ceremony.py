@@ -86,7 +86,7 @@ def identify(means: Means, candidate: Candidate, now: datetime) -> Declarant:
     A refusal leaves its line of journal, and sometimes a mail, for the caller to commit.
     """
     declarant = Declarant.find(candidate.identite)
-    account = account_of(means.seals, f"{candidate.identite.siret}|{candidate.identite.cle}")
+    account = account_of(means.seals, candidate.identite)
     verdict = _count(means, candidate, declarant, account, now)
     try:
         opened = means.passwords.verify(_compared_with(means, declarant, account), candidate.password)

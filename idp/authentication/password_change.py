@@ -1,25 +1,37 @@
-"""Giving a person a password: the policy, the hash, and what a new one voids (trusted devices, open sessions)."""
+"""Giving a person a password: the policy, the hash, and what a new one ends (trusted devices, open sessions)."""
 
 from datetime import datetime
 
 from idp.audit import journal
 from idp.audit.events import PasswordChanged
 from idp.authentication.passwords import Passwords, check_policy, own_words
+from idp.authentication.session import close_every_session
+from idp.config import Settings
 from idp.declarants.models import Declarant
 from idp.entreprises.models import Entreprise
+from idp.ephemeral import Ephemeral
 
 
-def change_password(passwords: Passwords, declarant: Declarant, password: str, now: datetime, *, actor: str | None = None) -> None:
+def change_password(
+    store: Ephemeral,
+    settings: Settings,
+    passwords: Passwords,
+    declarant: Declarant,
+    password: str,
+    now: datetime,
+    *,
+    actor: str | None = None,
+) -> None:
     """Raises PasswordRefusedError or PasswordTooLongError, whose `public` says what to do.
 
-    Open sessions are the caller's to close, once this is committed.
+    The store comes before the database, as `close_every_session` asks: nothing may be flushed yet.
     """
     company = Entreprise.find(declarant.siret.siren)
     name = company.nom_affiche if company else None
     check_policy(password, own_words(declarant.siret, declarant.nom, declarant.prenom, name or ""))
     stored = passwords.hash(password)
     if declarant.password_hash is not None:
-        declarant.version += 1
+        close_every_session(store, settings, declarant)
     declarant.password_hash, declarant.pepper_id = stored.hash, stored.pepper_id
     declarant.password_changed_at = declarant.updated_at = now
     journal.record(PasswordChanged(declarant_id=declarant.id, siret=int(declarant.siret), actor=actor), now)

@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 from ipaddress import ip_address, ip_network
 
 from idp.config import HOUR, MINUTE
+from idp.declarants.identite import Identite
 from idp.ephemeral import Counter, Ephemeral
 from idp.errors import RefusedError
 from idp.seals import Seals, b64
@@ -82,9 +83,9 @@ class Verdict:
     """Seconds until the next attempt of a stranger, should this one fail."""
 
 
-def account_of(seals: Seals, cle: str) -> str:
-    """The name of an identity's counters: its HMAC."""
-    return b64(seals.mac("throttle", cle.encode("utf-8", "surrogatepass"))[:16])
+def account_of(seals: Seals, identite: Identite) -> str:
+    """The name of an identity's counters: a keyed digest, so that the store never says who signs in."""
+    return b64(seals.mac("throttle", f"{identite.siret}|{identite.cle}".encode("utf-8", "surrogatepass"))[:16])
 
 
 class Throttle:

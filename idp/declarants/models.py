@@ -89,11 +89,12 @@ class Declarant(Model):
         return db.session.scalar(select(cls).filter_by(uid=uid))
 
     def insert(self) -> bool:
-        """Add the row; False when its SIRET already has this name, even inscribed at this very instant."""
+        """Add the row now; False, and the transaction is lost, when its SIRET already has this name."""
+        db.session.add(self)
         try:
-            with db.session.begin_nested():
-                db.session.add(self)
+            db.session.flush()
         except IntegrityError:
+            db.session.rollback()
             return False
         return True
 

@@ -1,0 +1,170 @@
+"""`mag declarants …`: inscribe a person, look at one, suspend, give a password, end sessions. For operators and for setting up."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import wraps
+from typing import Any
+
+import click
+from flask.cli import AppGroup
+
+from idp import http
+from idp.authentication.password_change import change_password
+from idp.authentication.passwords import Passwords
+from idp.authentication.session import close_every_session
+from idp.database import db
+from idp.declarants import inscription
+from idp.declarants.identite import Identite
+from idp.declarants.models import Declarant, Role, Statut
+from idp.entreprises.models import Etablissement
+from idp.entreprises.siret import Siret
+from idp.errors import MagError
+from idp.notifications.messages import in_words
+from idp.oidc.people import People
+
+declarants = AppGroup("declarants", help="Personnes inscrites : inscrire, montrer, suspendre, réactiver, mot de passe, sessions.")
+COMMANDS = (declarants,)
+ACTOR = "commande"
+TITLES = {
+    Role.DECLARANT: "déclarant",
+    Role.ADMINISTRATEUR: "administrateur",
+    Role.ADMINISTRATEUR_DECLARANT: "administrateur et déclarant",
+    Statut.ACTIF: "actif",
+    Statut.PRIMO: "premier administrateur, en attente de vérification",
+    Statut.CANDIDAT: "candidat administrateur, en attente d'activation",
+    Statut.SUSPENDU: "suspendu",
+    Statut.RADIE: "radié",
+}
+
+
+@contextmanager
+def answers() -> Iterator[None]:
+    """A refusal ends the command with its sentence, and changes nothing."""
+    try:
+        yield
+    except MagError as error:
+        db.session.rollback()
+        raise click.ClickException(error.public) from error
+
+
+def person(command: Callable[..., None]) -> Callable[..., None]:
+    """A command about one person, named by SIRET, nom and prénom as at sign-in."""
+
+    @wraps(command)
+    def named(siret: str, nom: str, prenom: str, **options: Any) -> None:
+        with answers():
+            declarant = Declarant.find(Identite(Siret.parse(siret), nom, prenom))
+            if declarant is None:
+                raise click.ClickException("Personne n'est inscrit sous cette identité.")
+            command(declarant, **options)
+            db.session.commit()
+            People(http.mag().connections, http.mag().ephemeral).forget(declarant.id)
+
+    for name in ("prenom", "nom", "siret"):
+        named = click.argument(name)(named)
+    return named
+
+
+@declarants.command("inscrire")
+@click.argument("siret")
+@click.argument("nom")
+@click.argument("prenom")
+@click.option("--role", type=click.Choice([r.value for r in Role]), default=Role.DECLARANT.value, show_default=True, help="Rôle.")
+@click.option("--email", help="Adresse électronique.")
+@click.option("--telephone", help="Numéro de téléphone.")
+@click.option("--fonction", help="Fonction dans l'entreprise.")
+@click.option("--hors-repertoire", is_flag=True, help="Accepter un SIRET que le répertoire des entreprises ne connaît pas.")
+@click.option("--mot-de-passe-stdin", is_flag=True, help="Lire le mot de passe sur l'entrée standard.")
+def inscrire(
+    siret: str,
+    nom: str,
+    prenom: str,
+    *,
+    role: str,
+    email: str | None,
+    telephone: str | None,
+    fonction: str | None,
+    hors_repertoire: bool,
+    mot_de_passe_stdin: bool,
+) -> None:
+    """Inscrit une personne. Sans mot de passe, elle ne peut pas encore se connecter."""
+    now = datetime.now(UTC)
+    with answers():
+        identite = Identite(Siret.parse(siret), nom, prenom)
+        if not hors_repertoire:
+            Etablissement.inscriptible(identite.siret)
+        declarant = inscription.inscrire(
+            identite, now, role=Role(role), email=email, telephone=telephone, fonction=fonction, actor=ACTOR
+        )
+        if mot_de_passe_stdin:
+            _change(declarant, sys.stdin.readline().rstrip("\r\n"))
+        db.session.commit()
+    click.echo(f"{declarant.full_name} est inscrit(e) pour le SIRET {declarant.siret.grouped} (identifiant {declarant.uid}).")
+
+
+@declarants.command("montrer")
+@person
+def montrer(declarant: Declarant) -> None:
+    """Montre ce que MAG sait d'une personne, sans aucun secret."""
+    lines = {
+        "Identité": declarant.full_name,
+        "SIRET": declarant.siret.grouped,
+        "Identifiant": declarant.uid,
+        "Statut": TITLES[declarant.statut],
+        "Rôle": TITLES[declarant.role],
+        "Adresse électronique": declarant.email or "aucune",
+        "Téléphone": declarant.telephone or "aucun",
+        "Inscription": in_words(declarant.opened_at),
+        "Mot de passe": in_words(declarant.password_changed_at) if declarant.password_changed_at else "aucun",
+    }
+    for name, value in lines.items():
+        click.echo(f"{name:<22}{value}")
+
+
+@declarants.command("suspendre")
+@person
+def suspendre(declarant: Declarant) -> None:
+    """Suspend une personne et ferme aussitôt ses sessions."""
+    mag = http.mag()
+    close_every_session(mag.ephemeral, mag.settings, declarant)
+    inscription.suspendre(declarant, datetime.now(UTC), actor=ACTOR)
+    click.echo(f"{declarant.full_name} ne peut plus se connecter.")
+
+
+@declarants.command("reactiver")
+@person
+def reactiver(declarant: Declarant) -> None:
+    """Lève une suspension."""
+    inscription.reactiver(declarant, datetime.now(UTC), actor=ACTOR)
+    click.echo(f"{declarant.full_name} peut de nouveau se connecter.")
+
+
+@declarants.command("mot-de-passe")
+@click.option("--stdin", "from_stdin", is_flag=True, help="Lire le mot de passe sur l'entrée standard au lieu de le demander.")
+@person
+def mot_de_passe(declarant: Declarant, *, from_stdin: bool) -> None:
+    """Donne un mot de passe à une personne et ferme ses sessions."""
+    typed = (
+        sys.stdin.readline().rstrip("\r\n")
+        if from_stdin
+        else click.prompt("Mot de passe", hide_input=True, confirmation_prompt="Encore une fois")
+    )
+    _change(declarant, typed)
+    click.echo(f"Le mot de passe de {declarant.full_name} est enregistré.")
+
+
+@declarants.command("deconnecter")
+@person
+def deconnecter(declarant: Declarant) -> None:
+    """Ferme toutes les sessions d'une personne, chez MAG et chez les partenaires."""
+    mag = http.mag()
+    close_every_session(mag.ephemeral, mag.settings, declarant)
+    click.echo(f"Les sessions de {declarant.full_name} sont fermées.")
+
+
+def _change(declarant: Declarant, password: str) -> None:
+    mag = http.mag()
+    passwords = Passwords(mag.settings, mag.keyring)
+    change_password(mag.ephemeral, mag.settings, passwords, declarant, password, datetime.now(UTC), actor=ACTOR)
