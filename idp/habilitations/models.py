@@ -16,7 +16,6 @@ from sqlalchemy import (
     Executable,
     ForeignKey,
     Index,
-    Select,
     String,
     and_,
     bindparam,
@@ -363,8 +362,8 @@ def steps() -> CTE:
     Each step is one probe of an index. Past the last target of a source it stands at EXHAUSTED, then before the first target of
     the next source; past the last source, its source is null.
     """
-    start = (NONE.label("rang"), bindparam("source", type_=BigInt).label("source"), bindparam("cible", type_=BigInt).label("cible"))
-    marche = select(*start).where(IS_ACTIVE).cte("marche", recursive=True)
+    start = (bindparam("source", type_=BigInt).label("source"), bindparam("cible", type_=BigInt).label("cible"))
+    marche = select(Declarant.id.label("declarant_id"), NONE.label("rang"), *start).where(IS_ACTIVE).cte("marche", recursive=True)
     w = marche.c
     direct, client, membre = DroitDirect, PortefeuilleClient, PortefeuilleMembre
 
@@ -377,32 +376,43 @@ def steps() -> CTE:
     end = constant(EXHAUSTED)
     source = case((w.cible == end, following), else_=w.source)
     cible = case((w.cible == end, NONE), (w.source == constant(DIRECT), func.coalesce(own, end)), else_=func.coalesce(content, end))
-    return marche.union_all(select(w.rang + STEP, source, cible).where(w.source.is_not(None), w.rang < bindparam("limit", type_=BigInt)))
+    is_further = and_(w.source.is_not(None), w.rang < bindparam("limit", type_=BigInt))
+    return marche.union_all(select(w.declarant_id, w.rang + STEP, source, cible).where(is_further))
+
+
+def places(marche: CTE) -> CTE:
+    """Where to look for each step: the target itself and, for an establishment, its company too."""
+    w = marche.c
+    is_target = and_(w.rang > NONE, w.cible.between(STEP, constant(EXHAUSTED - 1)))
+    own = select(*w, w.cible.label("place")).where(is_target)
+    company = select(*w, w.cible // NICS).where(is_target, w.cible >= constant(FIRST_SIRET))
+    return own.union_all(company).cte("places")
 
 
 def walk() -> Executable:
-    """For each step, every live set and every exclusion that matters there (`perimetre.Row`); and where the walk stopped."""
+    """For each step, every live set and every exclusion that matters there (`perimetre.Row`); and where the walk stopped.
+
+    The account comes from the walk and clients come before memberships, so that the planner of PostgreSQL, whose estimates are
+    those of a common account, can only probe: given a choice, it reads all that a large account has.
+    """
     marche = steps()
-    w = marche.c
+    p = places(marche).c
     direct, client, membre, portefeuille, x = DroitDirect, PortefeuilleClient, PortefeuilleMembre, Portefeuille, Exclusion
-    here, is_company = [w.cible, w.cible // NICS], w.cible < constant(FIRST_SIRET)
-    first, last = (case((is_company, w.cible * NICS + nic), else_=w.cible) for nic in (NONE, LAST_NIC))
-
-    def row(origine: Any, autre: Any, masks: Iterable[Any]) -> Select[*tuple[Any, ...]]:
-        is_target = and_(w.rang > NONE, w.cible.between(STEP, constant(EXHAUSTED - 1)))
-        return select(w.rang, w.source, w.cible, origine, autre, *masks).select_from(marche).where(is_target)
-
-    own = row(constant(DIRECT), direct.cible, (getattr(direct, d) for d in Droit)) \
-        .join(direct, and_(direct.declarant_id == DECLARANT, direct.cible.in_(here), is_live(direct)))
-    through = row(client.portefeuille_id, client.cible, (common((getattr(client, d), c)) for d, c in zip(Droit, ceiling(), strict=True))) \
-        .join(client, and_(client.cible.in_(here), is_live(client))) \
-        .join(membre, and_(membre.declarant_id == DECLARANT, membre.portefeuille_id == client.portefeuille_id, is_live(membre))) \
-        .join(portefeuille, portefeuille.id == membre.portefeuille_id)
-    excluded = row(constant(EXCLUSION), x.cible, (getattr(x, d) for d in Droit))
-    at = excluded.join(x, and_(x.declarant_id == DECLARANT, x.cible.in_(here)))
-    below = excluded.join(x, and_(x.declarant_id == DECLARANT, x.cible.between(first, last))).where(is_company)
-    end = select(w.rang, w.source, w.cible, *map(constant, (END, 0, *Masks()))) \
-        .where(w.rang == select(func.max(w.rang)).scalar_subquery())
+    clients = select(p.declarant_id, p.rang, p.source, p.cible, client.portefeuille_id, p.place, *(getattr(client, d) for d in Droit)) \
+        .join(client, and_(client.cible == p.place, is_live(client))).cte("clients").prefix_with("MATERIALIZED")
+    k = clients.c
+    own = select(p.rang, p.source, p.cible, constant(DIRECT), p.place, *(getattr(direct, d) for d in Droit)) \
+        .join(direct, and_(direct.declarant_id == p.declarant_id, direct.cible == p.place, is_live(direct)))
+    within = (common((k[d], mask)) for d, mask in zip(Droit, ceiling(), strict=True))
+    through = select(k.rang, k.source, k.cible, k.portefeuille_id, k.place, *within) \
+        .join(membre, and_(membre.declarant_id == k.declarant_id, membre.portefeuille_id == k.portefeuille_id, is_live(membre))) \
+        .join(portefeuille, portefeuille.id == membre.portefeuille_id).select_from(clients)
+    excluded = select(p.rang, p.source, p.cible, constant(EXCLUSION), x.cible, *(getattr(x, d) for d in Droit))
+    at = excluded.where(x.declarant_id == p.declarant_id, x.cible == p.place)
+    first, last = (case((p.cible < constant(FIRST_SIRET), p.cible * NICS + nic), else_=NONE) for nic in (NONE, LAST_NIC))
+    below = excluded.where(x.declarant_id == p.declarant_id, x.cible.between(first, last))
+    end = select(marche.c.rang, marche.c.source, marche.c.cible, *map(constant, (END, 0, *Masks()))) \
+        .where(marche.c.rang == select(func.max(marche.c.rang)).scalar_subquery())
     return union_all(own, through, at, below, end)
 
 

@@ -1,0 +1,447 @@
+"""The rights engine against a naive one: any history of gestures, any instant, both databases, no divergence.
+
+The naive engine keeps one interval per account, target and right, as a clerk would; it knows nothing of masks, rows or SQL.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import delete, func, insert, literal, select
+
+from idp.database import BigInt, Connections, Model, db
+from idp.declarants.models import Declarant, Role, Statut
+from idp.entreprises.siret import Siret
+from idp.habilitations import attribution, decision, models, portefeuilles
+from idp.habilitations.catalogue import Description, refresh
+from idp.habilitations.droits import EVERYTHING, FOREVER, Catalogue, Droit, Grain, Heritage, Service, siren_of
+from idp.habilitations.explication import expliquer
+from idp.habilitations.gesture import AttributionRefusedError, Gesture
+from idp.habilitations.perimetre import Position, Target
+
+D, P, C, T = Droit
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+SERVICES = (
+    Service(0, "dsn", "DSN", Grain.SIRET, frozenset({D, P, C})),
+    Service(62, "atmp", "Compte AT/MP", Grain.SIRET, frozenset({D, C, T}), 24 * HOUR),
+    Service(9, "cpf", "Mon Compte Formation", Grain.SIRET, frozenset({D})),
+    Service(31, "passeport", "Passeport de prévention", Grain.SIRET, frozenset({D, C})),
+    Service(5, "c3s", "C3S", Grain.SIREN, frozenset({D, P})),
+    Service(7, "minitel", "Service fermé", Grain.SIRET, frozenset({D}), enabled=False),
+)
+HERITAGES = (
+    Heritage(("dsn", C), ("dsn", D)), Heritage(("passeport", D), ("atmp", D)), Heritage(("passeport", D), ("cpf", D)),
+    Heritage(("passeport", C), ("passeport", D)), Heritage(("passeport", C), ("minitel", D)),
+)
+CATALOGUE = Catalogue.build(SERVICES, HERITAGES)
+PAIRS = [(service.code, droit) for service in SERVICES for droit in Droit]
+SIRENS = (10_000_000, 356_000_000, 784_671_695)
+SIRETS = [siren * 100_000 + nic for siren in SIRENS for nic in (12, 87, 99_999)]
+FIRMS = (SIRENS[2], SIRENS[2], SIRENS[0])
+"""The companies of accounts 1, 2 and 3."""
+
+
+class Naive:
+    """Cells, intervals and loops."""
+
+    def __init__(self) -> None:
+        self.active = {1, 2, 3}
+        self.direct: dict[Any, list[Any]] = defaultdict(list)
+        self.content: dict[Any, list[Any]] = defaultdict(list)
+        self.container: dict[int, set[Any]] = {}
+        self.members: dict[Any, Any] = {}
+        self.excluded: set[Any] = set()
+
+    def gives(self, account: int, place: int, pair: Any, now: datetime) -> bool:
+        """One right, at one place exactly, exclusions and inheritance apart."""
+        live = any(start <= now < end for start, end in self.direct[account, place, pair])
+        for (who, folder), (ceiling, start, end) in self.members.items():
+            if who == account and start <= now < end and pair in self.container[folder] and (ceiling is None or pair in ceiling):
+                live = live or any(a <= now < b for a, b in self.content[folder, place, pair])
+        return live
+
+    def holds(self, account: int, place: int, pair: Any, now: datetime) -> bool:
+        """At a SIRET: from it or its company. At a SIREN: on the company, whatever is excluded below."""
+        places = {place, siren_of(place)}
+        excluded = any((account, where, pair) in self.excluded for where in places)
+        own = any(self.gives(account, where, pair, now) for where in places) and not excluded
+        sources = [heritage.source for heritage in HERITAGES if heritage.cible == pair and is_enabled(heritage.source)]
+        return own or any(self.holds(account, place, source, now) for source in sources)
+
+    def may(self, account: int, place: int, pair: Any, now: datetime) -> bool:
+        return account in self.active and exists(pair) and is_enabled(pair) and self.holds(account, place, pair, now)
+
+    def places(self, account: int, now: datetime) -> set[int]:
+        """Where something is given, whatever it is."""
+        found = {place for place in (*SIRENS, *SIRETS) for pair in PAIRS if self.gives(account, place, pair, now)}
+        return found if account in self.active else set()
+
+
+def exists(pair: Any) -> bool:
+    return pair[1] in CATALOGUE.services[pair[0]].droits
+
+
+def is_enabled(pair: Any) -> bool:
+    return CATALOGUE.services[pair[0]].enabled
+
+
+# ------------------------------------------------------------------------------------------------------------ histories
+
+account, folder = st.sampled_from((1, 2, 3)), st.sampled_from((1, 2))
+place = st.sampled_from((*SIRENS, *SIRETS, *SIRETS))
+droits = st.frozensets(st.sampled_from(Droit), min_size=1, max_size=2)
+rights = st.dictionaries(st.sampled_from([s.code for s in SERVICES]), droits, min_size=1, max_size=3)
+delays = st.none() | st.integers(0, 30)
+life = st.none() | st.integers(1, 60)
+GESTURES = st.one_of(
+    st.tuples(st.just("attribuer"), account, place, rights, delays, life),
+    st.tuples(st.just("attribuer"), account, place, rights, st.none(), st.none()),
+    st.tuples(st.just("retirer"), account, place, rights),
+    st.tuples(st.just("exclure"), account, place, rights),
+    st.tuples(st.just("reintegrer"), account, place, rights),
+    st.tuples(st.just("ouvrir"), folder, rights),
+    st.tuples(st.just("fermer"), folder, rights),
+    st.tuples(st.just("clients"), folder, st.lists(place, min_size=1, max_size=4), rights, delays, life),
+    st.tuples(st.just("sortir"), folder, st.lists(place, min_size=1, max_size=3), st.none() | rights),
+    st.tuples(st.just("membre"), folder, account, st.none() | rights, delays, life),
+    st.tuples(st.just("quitter"), folder, account),
+    st.tuples(st.just("suspendre"), account),
+)
+HISTORIES = st.lists(st.tuples(st.integers(0, 30), GESTURES), min_size=3, max_size=18)
+ALL = {code: frozenset(CATALOGUE.services[code].droits) for code in ("dsn", "atmp", "cpf", "passeport")}
+TYPICAL = [
+    (0, ("ouvrir", 1, ALL)),
+    (0, ("clients", 1, [SIRETS[0], SIRETS[3], SIRENS[1]], {"dsn": frozenset({D, P}), "atmp": frozenset({D})}, None, None)),
+    (0, ("membre", 1, 1, None, None, None)),
+    (0, ("attribuer", 1, SIRENS[1], {"cpf": frozenset({D})}, None, None)),
+    (1, ("exclure", 1, SIRETS[4], {"dsn": frozenset({D, C})})),
+    (1, ("attribuer", 1, SIRETS[4], {"dsn": frozenset({P})}, None, 40)),
+    (0, ("membre", 1, 2, {"dsn": frozenset({D})}, 5, 30)),
+]
+
+
+@dataclass
+class World:
+    """Both engines, side by side."""
+
+    connections: Connections
+    naive: Naive = field(default_factory=Naive)
+    now: datetime = NOON
+
+    def pairs(self, rights: Any) -> list[Any]:
+        return [(code, droit) for code, droits in rights.items() for droit in droits]
+
+    def window(self, code: str, opens: int | None, life: int | None) -> tuple[datetime, datetime]:
+        start = max(self.now + CATALOGUE.services[code].opening_delay, self.now + (opens or 0) * HOUR)
+        return start, FOREVER if life is None else self.now + life * HOUR
+
+    def dates(self, opens: int | None, life: int | None) -> dict[str, Any]:
+        end = FOREVER if life is None else self.now + life * HOUR
+        return {"opens_at": None if opens is None else self.now + opens * HOUR, "ends_at": end}
+
+    def play(self, history: Any) -> None:
+        for hours, (kind, *arguments) in history:
+            self.now += hours * HOUR
+            try:
+                getattr(self, kind)(Gesture(None, CATALOGUE, self.now), *arguments)
+                db.session.commit()
+            except AttributionRefusedError:
+                db.session.rollback()
+
+    def attribuer(self, gesture: Gesture, who: int, where: int, rights: Any, opens: int | None, life: int | None) -> None:
+        for code, droits in rights.items():
+            attribution.attribuer(gesture, who, where, code, droits, **self.dates(opens, life))
+        for pair in self.pairs(rights):
+            self.naive.direct[who, where, pair].append(self.window(pair[0], opens, life))
+
+    def retirer(self, gesture: Gesture, who: int, where: int, rights: Any) -> None:
+        for code, droits in rights.items():
+            attribution.retirer(gesture, who, where, code, droits)
+        for pair in self.pairs(rights):
+            self.naive.direct[who, where, pair].clear()
+
+    def exclure(self, gesture: Gesture, who: int, where: int, rights: Any) -> None:
+        attribution.exclure(gesture, who, where, rights)
+        self.naive.excluded |= {(who, where, pair) for pair in self.pairs(rights)}
+
+    def reintegrer(self, gesture: Gesture, who: int, where: int, rights: Any) -> None:
+        attribution.reintegrer(gesture, who, where, rights)
+        self.naive.excluded -= {(who, where, pair) for pair in self.pairs(rights)}
+
+    def ouvrir(self, gesture: Gesture, folder: int, rights: Any) -> None:
+        portefeuilles.ouvrir_services(gesture, folder, rights)
+        self.naive.container[folder] |= set(self.pairs(rights))
+
+    def fermer(self, gesture: Gesture, folder: int, rights: Any) -> None:
+        portefeuilles.fermer_services(gesture, folder, rights)
+        self.naive.container[folder] -= set(self.pairs(rights))
+        for where in (*SIRENS, *SIRETS):
+            for pair in self.pairs(rights):
+                self.naive.content[folder, where, pair].clear()
+
+    def clients(self, gesture: Gesture, folder: int, places: Any, rights: Any, opens: int | None, life: int | None) -> None:
+        portefeuilles.ajouter_clients(gesture, folder, places, rights, **self.dates(opens, life))
+        for where in places:
+            for pair in self.pairs(rights):
+                self.naive.content[folder, where, pair].append(self.window(pair[0], opens, life))
+
+    def sortir(self, gesture: Gesture, folder: int, places: Any, rights: Any) -> None:
+        portefeuilles.retirer_clients(gesture, folder, places, rights)
+        for where in places:
+            for pair in PAIRS if rights is None else self.pairs(rights):
+                self.naive.content[folder, where, pair].clear()
+
+    def membre(self, gesture: Gesture, folder: int, who: int, rights: Any, opens: int | None, life: int | None) -> None:
+        portefeuilles.ajouter_membre(gesture, folder, who, rights=rights, **self.dates(opens, life))
+        start = self.now + (opens or 0) * HOUR
+        self.naive.members[who, folder] = (None if rights is None else set(self.pairs(rights)), start, self.dates(None, life)["ends_at"])
+
+    def quitter(self, gesture: Gesture, folder: int, who: int) -> None:
+        portefeuilles.retirer_membre(gesture, folder, who)
+        self.naive.members.pop((who, folder), None)
+
+    def suspendre(self, gesture: Gesture, who: int) -> None:
+        db.session.get_one(Declarant, who).statut = Statut.SUSPENDU
+        self.naive.active.discard(who)
+
+
+TABLES = (
+    models.PortefeuilleMembre, models.PortefeuilleClient, models.Portefeuille, models.DroitDirect, models.Exclusion,
+    models.Operation, Declarant,
+)
+
+
+def un_declarant(identifier: int, siren: int) -> Declarant:
+    return Declarant(
+        id=identifier, uid=f"u{identifier}", siret=Siret.of(siren * 100_000 + 12), nom="Martin", prenom=f"N{identifier}",
+        cle=f"martin|n{identifier}", statut=Statut.ACTIF, role=Role.DECLARANT, opened_at=NOON, updated_at=NOON)
+
+
+def begin(connections: Connections) -> World:
+    """Three accounts, two portfolios of the firm of accounts 1 and 2, nothing else."""
+    db.session.remove()
+    for table in TABLES:
+        db.session.execute(delete(table))
+    db.session.add_all(un_declarant(i, siren) for i, siren in enumerate(FIRMS, 1))
+    world = World(connections)
+    for folder in (1, 2):
+        db.session.add(models.Portefeuille(id=folder, siren=SIRENS[2], nom=f"P{folder}", clients=0))
+        world.naive.container[folder] = set()
+    db.session.commit()
+    return world
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def connections(request: pytest.FixtureRequest) -> Iterator[Connections]:
+    url = request.getfixturevalue(f"{request.param}_url")
+    app = Flask("rights")
+    app.config["SQLALCHEMY_DATABASE_URI"] = url
+    db.init_app(app)
+    with app.app_context():
+        refresh(Description(SERVICES, HERITAGES), NOON)
+        db.session.commit()
+        found = Connections(url)
+        yield found
+        found.drop()
+        db.session.remove()
+        db.engine.dispose()
+
+
+# ----------------------------------------------------------------------------------------------------------- what is asked
+
+def walk(world: World, who: int, now: datetime, limit: int, services: Any = None) -> list[Target]:
+    """The whole list, page by page."""
+    found: list[Target] = []
+    after: Position | None = Position()
+    for _ in range(200):
+        page = decision.targets(world.connections, CATALOGUE, who, services=services, now=now, after=after, limit=limit)
+        assert len(page.targets) <= limit
+        found += page.targets
+        after = page.following
+        if after is None:
+            return found
+    raise AssertionError("the list has no end")
+
+
+def says(hab: dict[str, Any], siret: int, pair: Any) -> bool:
+    """How a partner reads form A."""
+    letter = {D: "d", P: "p", C: "c", T: "t"}[pair[1]]
+    text, siren = f"{siret:014d}", f"{siren_of(siret):09d}"
+    with_right = [group for group in hab["g"] if letter in group["s"].get(pair[0], "")]
+    all_but = [group["x"][siren] for group in with_right if siren in group.get("x", {})]
+    return any(text in g.get("t", ()) or siren in g.get("n", ()) for g in with_right) or any(text not in sirets for sirets in all_but)
+
+
+def compare(world: World, who: int, now: datetime, limit: int) -> None:
+    """Every question about one account at one instant."""
+    ask = (world.connections, CATALOGUE, who)
+    naive = {(siret, pair): world.naive.may(who, siret, pair, now) for siret in SIRETS for pair in PAIRS}
+    disclosed = decision.disclose(*ask, services=frozenset(CATALOGUE.services), now=now, bound=100)
+    for (siret, pair), expected in naive.items():
+        assert decision.check(*ask, siret=siret, service=pair[0], droit=pair[1], now=now) == expected, ("check", who, siret, pair, now)
+        assert says(disclosed.hab, siret, pair) == expected, ("disclose", who, siret, pair, disclosed.hab)
+    listed = walk(world, who, now, limit)
+    assert len({target.cible for target in listed}) == len(listed)
+    for target in listed:
+        merged = decision.merged([target])
+        expected = {p for p in PAIRS if world.naive.may(who, target.cible, p, now)}
+        assert {p for p in PAIRS if p[1] in merged.get(p[0], ())} == expected, target
+    places = {p for p in world.naive.places(who, now) if any(world.naive.may(who, p, pair, now) for pair in PAIRS)}
+    assert {target.cible for target in listed} == places
+    everywhere = {pair for pair in PAIRS for p in places if world.naive.may(who, p, pair, now)}
+    services = decision.services_of(*ask, now=now)
+    assert {(code, droit) for code, droits in services.items() for droit in droits} == everywhere
+    short = decision.disclose(*ask, services=frozenset(CATALOGUE.services), now=now, bound=0)
+    assert short.is_whole == (not places)
+    assert everywhere <= {(code, droit) for code, droits in short.services.items() for droit in droits}
+    for one in disclosed.habilitations_flat or ():
+        code, droit, cible = one.split(":")
+        assert all(naive[siret, (code, Droit(droit))] for siret in SIRETS if int(cible) in {siret, siren_of(siret)})
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(history=HISTORIES, limit=st.integers(1, 9), later=st.integers(0, 70))
+@example(history=TYPICAL, limit=2, later=26)
+def test_no_history_makes_the_two_engines_differ(connections: Connections, history: Any, limit: int, later: int) -> None:
+    world = begin(connections)
+    world.play(history)
+
+    for now in (world.now, world.now + later * HOUR):
+        for who in (1, 2, 3):
+            compare(world, who, now, limit)
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(history=HISTORIES, later=st.integers(0, 40), siret=st.sampled_from(SIRETS))
+def test_an_explanation_says_what_the_check_says(connections: Connections, history: Any, later: int, siret: int) -> None:
+    world = begin(connections)
+    world.play(history)
+    now = world.now + later * HOUR
+
+    for who in (1, 2, 3):
+        for service, droit in PAIRS:
+            told = expliquer(who, siret, service, droit, catalogue=CATALOGUE, now=now)
+            assert told.granted == decision.check(connections, CATALOGUE, who, siret=siret, service=service, droit=droit, now=now)
+            assert told.reasons
+
+
+def test_only_the_named_services_are_disclosed(connections: Connections) -> None:
+    world = begin(connections)
+    world.play(TYPICAL)
+
+    found = decision.disclose(connections, CATALOGUE, 1, services=frozenset({"cpf"}), now=world.now + 48 * HOUR, bound=40)
+
+    assert found.hab["g"] == [{"s": {"cpf": "d"}, "t": ["35600000000012"], "n": ["356000000"]}]
+
+
+def test_a_right_on_a_company_names_the_establishments_it_leaves_out(connections: Connections) -> None:
+    world = begin(connections)
+    gesture = Gesture(None, CATALOGUE, NOON)
+    attribution.attribuer(gesture, 1, SIRENS[1], "dsn", {D, P})
+    attribution.exclure(gesture, 1, SIRETS[4], {"dsn": frozenset({P})})
+    db.session.commit()
+
+    found = decision.disclose(connections, CATALOGUE, 1, services=frozenset({"dsn"}), now=world.now, bound=40)
+
+    assert found.hab["g"] == [{"s": {"dsn": "dc"}, "n": ["356000000"]}, {"s": {"dsn": "p"}, "x": {"356000000": ["35600000000087"]}}]
+    assert found.habilitations_flat == ["dsn:declarer:356000000", "dsn:consulter:356000000"]
+
+
+# -------------------------------------------------------------------------------------------------------------------- sizes
+
+def numbers(count: int) -> Any:
+    """A table of the numbers 1 to `count`."""
+    n = select(literal(1, BigInt).label("i")).cte("n", recursive=True)
+    return n.union_all(select(n.c.i + 1).where(n.c.i < count))
+
+
+def fill(table: type[Model], owner: str, count: int) -> None:
+    """`count` clients of portfolio 1, or as many direct rights of account 1, all on DSN."""
+    n = numbers(count)
+    columns = [owner, "cible", "effective_from", "ends_at", "operation_id", *(d.value for d in Droit)]
+    instant = table.__table__.c.ends_at.type
+    row = [literal(1), literal(10**12) + n.c.i * 100_000 + 12, literal(NOON, instant), literal(FOREVER, instant), literal(1)]
+    db.session.execute(insert(table).from_select(columns, select(*row, *(literal(int(d == D)) for d in Droit))))
+
+
+def giant(connections: Connections, count: int, *, direct: bool) -> None:
+    begin(connections)
+    db.session.add(models.Operation(id=1, at=NOON, kind="essai"))
+    db.session.flush()
+    if direct:
+        fill(models.DroitDirect, "declarant_id", count)
+    else:
+        folder = db.session.get_one(models.Portefeuille, 1)
+        folder.masks, folder.clients = EVERYTHING, count
+        fill(models.PortefeuilleClient, "portefeuille_id", count)
+        membre = models.PortefeuilleMembre(declarant_id=1, portefeuille_id=1, effective_from=NOON, operation_id=1)
+        membre.masks = EVERYTHING
+        db.session.add(membre)
+    db.session.commit()
+
+
+@pytest.mark.parametrize("direct", [pytest.param(True, id="direct"), pytest.param(False, id="portefeuille")])
+def test_300000_targets_are_disclosed_in_three_statements(connections: Connections, direct: bool) -> None:
+    giant(connections, 300_000, direct=direct)
+    before = connections.count
+
+    found = decision.disclose(connections, CATALOGUE, 1, services=frozenset({"dsn", "atmp"}), now=NOON, bound=40)
+
+    assert connections.count - before == 3
+    menu = {"dsn": "dc"} if direct else {"atmp": "dct", "dsn": "dpc"}
+    assert found.hab == {"v": 1, "e": found.version, "s": menu, "c": {"siret": 300_000, "pf": 0 if direct else 1}}
+
+
+def test_a_page_costs_the_same_anywhere_in_any_account(connections: Connections) -> None:
+    giant(connections, 300_000, direct=False)
+    before, middle = connections.count, Position(1, 10**12 + 150_000 * 100_000 + 12)
+
+    page = decision.claim_page(connections, CATALOGUE, 1, services=frozenset({"dsn"}), now=NOON, after=str(middle))
+
+    assert connections.count - before == 2
+    assert [page.targets[0].cible, len(page.targets)] == [middle.cible + 100_000, decision.LONGEST_PAGE]
+    assert page.claim["next"] == f"1.{middle.cible + 1000 * 100_000}"
+
+
+def steps_of_sqlite(connections: Connections, count: int) -> int:
+    """Instructions of SQLite's machine, in thousands, to disclose an account of that size."""
+    giant(connections, count, direct=False)
+    seen: list[int] = []
+    connections.one(models.HOLDINGS, declarant=1, now=NOON)
+    connections._local.connection.set_progress_handler(lambda: seen.append(1), 1000)  # the only meter SQLite has
+    decision.disclose(connections, CATALOGUE, 1, services=frozenset({"dsn"}), now=NOON, bound=40)
+    return len(seen)
+
+
+@pytest.mark.parametrize("connections", ["sqlite"], indirect=True)
+def test_finding_an_account_too_large_does_not_depend_on_how_large_it_is(connections: Connections) -> None:
+    small, large = steps_of_sqlite(connections, 1_000), steps_of_sqlite(connections, 100_000)
+
+    assert large <= small * 1.2
+
+
+def test_thousands_of_habilitations_are_a_hundred_rows(connections: Connections) -> None:
+    """Fact 50: 5 déclarants × 8 declarations × 100 SIRETs."""
+    begin(connections)
+    several = {code: frozenset({D}) for code in ("dsn", "cpf", "passeport")} | {"atmp": frozenset({C})}
+    clients = [10**12 + i * 100_000 + 12 for i in range(100)]
+    db.session.add_all(un_declarant(i, SIRENS[2]) for i in range(4, 7))
+    gesture = Gesture(None, CATALOGUE, NOON - 48 * HOUR)
+    portefeuilles.ouvrir_services(gesture, 1, several)
+    portefeuilles.ajouter_clients(gesture, 1, clients, {code: rights for code, rights in several.items() if code != "atmp"})
+    for who in (1, 2, 4, 5, 6):
+        portefeuilles.ajouter_membre(gesture, 1, who)
+    db.session.commit()
+
+    tables = (models.Portefeuille, models.PortefeuilleClient, models.PortefeuilleMembre)
+    assert [db.session.scalar(select(func.count()).select_from(table)) for table in tables] == [2, 100, 5]
+    assert db.session.get_one(models.Portefeuille, 1).clients == 100
+    asked = [(who, siret, service) for who in (1, 2, 4, 5, 6) for siret in clients for service in ("dsn", "cpf", "passeport")]
+    assert all(decision.check(connections, CATALOGUE, who, siret=s, service=service, droit=D, now=NOON) for who, s, service in asked)
