@@ -123,10 +123,13 @@ def migrate(revision: str) -> None:
     click.echo("Le schéma de la base est à jour.")
 
 
-@click.group(cls=FlaskGroup, create_app=create_app, add_default_commands=False)
+@click.group(cls=FlaskGroup, create_app=create_app, add_default_commands=False, add_version_option=False)
 def command_line() -> None:
     """Mire d'Authentification Générique : exploitation en ligne de commande."""
 
+
+command_line.params.clear()
+"""No --app, no --debug: this command line serves this application, and never a debugger (C59)."""
 
 for without_application in filter(None, (commands.secret, commands.serve, migrate, getattr(demo, "demo", None))):
     command_line.add_command(without_application)
