@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 
 import click
 from flask.cli import with_appcontext
-from sqlalchemy import select
 
 from idp import http
 from idp.audit import journal
@@ -101,7 +100,7 @@ def keys_init() -> None:
 @with_appcontext
 def keys_list() -> None:
     """Liste les clés publiées et leur état."""
-    for key in db.session.scalars(select(SigningKey).order_by(SigningKey.alg, SigningKey.created_at)):
+    for key in SigningKey.every():
         click.echo(f"{key.alg}  {key.state:8}  {key.created_at:%Y-%m-%d %H:%M} UTC  {key.kid}")
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cached_property, lru_cache
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import orjson
 from cryptography.hazmat.primitives import hashes, serialization
@@ -62,6 +62,11 @@ class SigningKey(Model):
     created_at: Mapped[datetime]
     activated_at: Mapped[datetime | None]
     retired_at: Mapped[datetime | None]
+
+    @classmethod
+    def every(cls) -> list[Self]:
+        """By algorithm, the oldest first."""
+        return list(db.session.scalars(select(cls).order_by(cls.alg, cls.created_at)))
 
 
 class SealedSecret(Model):

@@ -10,7 +10,6 @@ from typing import Any, ParamSpec, TypeVar
 import click
 from flask import current_app
 from flask.cli import with_appcontext
-from sqlalchemy import select
 
 from idp.database import db
 from idp.errors import MagError
@@ -55,7 +54,7 @@ def partenaires() -> None:
 @act
 def lister() -> None:
     """Liste les partenaires et leurs clients."""
-    found = list(db.session.scalars(select(Partenaire).order_by(Partenaire.code)))
+    found = Partenaire.every()
     for partenaire in found:
         click.echo(f"{partenaire.code:<24} {partenaire.nom}{state(partenaire)}")
         for client in partenaire.clients:

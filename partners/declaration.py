@@ -11,7 +11,6 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import select
 
 from idp.database import db
 from idp.errors import RefusedError
@@ -120,8 +119,9 @@ def _repeated(names: Sequence[str]) -> list[str]:
     return sorted({name for name in names if names.count(name) > 1})
 
 
-def apply(declared: Sequence[DeclaredPartenaire], now: datetime, *, disable_absent: bool = False,
-          fetch_sector: Sector | None = None) -> Applied:
+def apply(
+    declared: Sequence[DeclaredPartenaire], now: datetime, *, disable_absent: bool = False, fetch_sector: Sector | None = None
+) -> Applied:
     """Make the registry what the file says. To show only, roll back. Raises RefusedError, and then the caller rolls back."""
     applied = Applied()
     for one in declared:
@@ -136,7 +136,7 @@ def apply(declared: Sequence[DeclaredPartenaire], now: datetime, *, disable_abse
 
 
 def _apply_partenaire(one: DeclaredPartenaire, now: datetime, applied: Applied) -> Partenaire:
-    partenaire = db.session.scalar(select(Partenaire).filter_by(code=one.code))
+    partenaire = Partenaire.with_code(one.code)
     name = f"partenaire {one.code}"
     if partenaire is None:
         partenaire = onboarding.register_partenaire(one.code, one.nom, one.contact, now)
@@ -153,7 +153,8 @@ def _apply_client(partenaire: Partenaire, one: DeclaredClient, now: datetime, ap
         raise RegistrationRefusedError(f"Le client « {one.client_id} » appartient au partenaire « {client.partenaire.code} ».")
     if client is None:
         client, secret = onboarding.register_client(
-            partenaire, one.metadata, now, client_id=one.client_id, secret_hashes=one.secret_hashes, fetch_sector=fetch_sector)
+            partenaire, one.metadata, now, client_id=one.client_id, secret_hashes=one.secret_hashes, fetch_sector=fetch_sector
+        )
         applied.changes.append(f"+ {name}")
         if secret:
             applied.secrets[one.client_id] = secret
@@ -188,7 +189,7 @@ def _shown(value: Any) -> str:
 def _absent(declared: Sequence[DeclaredPartenaire]) -> Iterator[tuple[Partenaire | OAuthClient, str]]:
     """Enabled partners, and enabled clients of the partners that are named, that the file does not name."""
     clients = {p.code: {c.client_id for c in p.clients} for p in declared}
-    for partenaire in db.session.scalars(select(Partenaire).order_by(Partenaire.code)):
+    for partenaire in Partenaire.every():
         if partenaire.code not in clients:
             if partenaire.enabled:
                 yield partenaire, f"partenaire {partenaire.code}"

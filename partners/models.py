@@ -1,12 +1,12 @@
 """Partners and their OAuth clients. What a client may do is its metadata, in the terms of RFC 7591, read by `client.py`."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 from sqlalchemy import ForeignKey, String, select
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from idp.database import Json, Model, Statement
+from idp.database import Json, Model, Statement, db
 
 
 class Partenaire(Model):
@@ -22,6 +22,15 @@ class Partenaire(Model):
     enabled: Mapped[bool] = mapped_column(default=True)
     created_at: Mapped[datetime]
     clients: Mapped[list["OAuthClient"]] = relationship(back_populates="partenaire", order_by="OAuthClient.client_id")
+
+    @classmethod
+    def every(cls) -> list[Self]:
+        """By code."""
+        return list(db.session.scalars(select(cls).order_by(cls.code)))
+
+    @classmethod
+    def with_code(cls, code: str) -> Self | None:
+        return db.session.scalar(select(cls).filter_by(code=code))
 
 
 class OAuthClient(Model):
@@ -54,6 +63,11 @@ class ClientSecret(Model):
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime | None]
     client: Mapped[OAuthClient] = relationship(back_populates="secrets")
+
+    @classmethod
+    def is_known(cls, secret_hash: str) -> bool:
+        """Whoever's it is, live or not."""
+        return db.session.scalar(select(cls.id).filter_by(secret_hash=secret_hash)) is not None
 
 
 EVERY_CLIENT = Statement(

@@ -10,8 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select
-
 from idp.audit import journal
 from idp.audit.events import PartenaireChanged, SecretRotated
 from idp.database import Version, db
@@ -48,7 +46,7 @@ class UnknownPartenaireError(NotFoundError):
 
 def partenaire_named(code: str) -> Partenaire:
     """Raises UnknownPartenaireError."""
-    found = db.session.scalar(select(Partenaire).filter_by(code=code))
+    found = Partenaire.with_code(code)
     if found is None:
         raise UnknownPartenaireError(f"partenaire {code}", public=f"Aucun partenaire ne porte le code « {code} ».")
     return found
@@ -65,7 +63,7 @@ def client_named(client_id: str) -> OAuthClient:
 def register_partenaire(code: str, nom: str, contact: str | None, now: datetime) -> Partenaire:
     """A new partner, without a client yet. Raises RegistrationRefusedError."""
     check_partenaire(code, nom)
-    if db.session.scalar(select(Partenaire).filter_by(code=code)) is not None:
+    if Partenaire.with_code(code) is not None:
         raise RegistrationRefusedError(f"Le code « {code} » est déjà celui d'un partenaire.")
     partenaire = Partenaire(code=code, nom=nom, contact=contact, enabled=True, created_at=now, clients=[])
     db.session.add(partenaire)
@@ -92,8 +90,15 @@ def change_partenaire(partenaire: Partenaire, values: Mapping[str, Any], now: da
     return changed
 
 
-def register_client(partenaire: Partenaire, metadata: Mapping[str, Any], now: datetime, *, client_id: str | None = None,
-                    secret_hashes: Sequence[str] | None = None, fetch_sector: Sector | None = None) -> tuple[OAuthClient, str | None]:
+def register_client(
+    partenaire: Partenaire,
+    metadata: Mapping[str, Any],
+    now: datetime,
+    *,
+    client_id: str | None = None,
+    secret_hashes: Sequence[str] | None = None,
+    fetch_sector: Sector | None = None,
+) -> tuple[OAuthClient, str | None]:
     """A new client and, for a method with a secret, its secret: shown now or never.
 
     `secret_hashes`: digests of secrets known elsewhere; none is made then. Raises InvalidClientMetadataError for its metadata
@@ -105,8 +110,15 @@ def register_client(partenaire: Partenaire, metadata: Mapping[str, Any], now: da
     if db.session.get(OAuthClient, client_id) is not None:
         raise RegistrationRefusedError(f"L'identifiant « {client_id} » est déjà celui d'un client.")
     read = check_metadata(client_id, metadata, fetch_sector)
-    row = OAuthClient(client_id=client_id, partenaire_id=partenaire.id, enabled=True, client_metadata=dict(metadata),
-                      created_at=now, updated_at=now, secrets=[])
+    row = OAuthClient(
+        client_id=client_id,
+        partenaire_id=partenaire.id,
+        enabled=True,
+        client_metadata=dict(metadata),
+        created_at=now,
+        updated_at=now,
+        secrets=[],
+    )
     partenaire.clients.append(row)
     db.session.flush()
     _changed(partenaire, "client registered", now, client=row)
@@ -222,7 +234,7 @@ def live_secrets(client: OAuthClient, now: datetime) -> list[ClientSecret]:
 
 
 def _add_secret(client: OAuthClient, secret_hash: str, now: datetime) -> None:
-    if db.session.scalar(select(ClientSecret).filter_by(secret_hash=secret_hash)) is not None:
+    if ClientSecret.is_known(secret_hash):
         raise RegistrationRefusedError(f"Client « {client.client_id} » : ce secret est déjà celui d'un client.")
     client.secrets.append(ClientSecret(secret_hash=secret_hash, created_at=now, expires_at=None))
     db.session.flush()
@@ -232,6 +244,14 @@ def _add_secret(client: OAuthClient, secret_hash: str, now: datetime) -> None:
 
 def _changed(partenaire: Partenaire, change: str, now: datetime, *, client: OAuthClient | None = None, changes: Sequence[str] = ()) -> None:
     """One line of the journal, and every process is told."""
-    journal.record(PartenaireChanged(partenaire=partenaire.code, change=change, changes=", ".join(changes) or None,
-                                     client_id=client.client_id if client else None, actor=ACTOR), now)
+    journal.record(
+        PartenaireChanged(
+            partenaire=partenaire.code,
+            change=change,
+            changes=", ".join(changes) or None,
+            client_id=client.client_id if client else None,
+            actor=ACTOR,
+        ),
+        now,
+    )
     Version.bump(VERSION)

@@ -108,13 +108,13 @@ class Server:
     ) -> None:
         self.port = port
         self.log = tempfile.TemporaryFile()  # noqa: SIM115  # lives as long as the process
-        self.process = subprocess.Popen(  # noqa: PLW1509  # the child only calls prctl before it becomes the server
+        self.process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=self.log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=_die_with_parent,
+            preexec_fn=_die_with_parent,  # noqa: PLW1509  # the child only calls prctl
             env=environment,
             cwd=folder,
             **as_account(account),

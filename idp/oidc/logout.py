@@ -7,19 +7,18 @@ sign anybody out (C67). Left out on purpose, for a change of its own: back-chann
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from idp.audit import journal
 from idp.audit.events import SessionClosed
 from idp.authentication.session import Session, close_session, guard_of_session
+from idp.config import Settings
 from idp.database import db
 from idp.declarants.models import Declarant
+from idp.ephemeral import Ephemeral
 from idp.errors import RefusedError
+from idp.oidc.client_auth import Clients
 from idp.oidc.models import RefreshFamily
 from idp.oidc.tokens import Reader
-
-if TYPE_CHECKING:
-    from idp.http import Mag
 
 
 class LogoutRefusedError(RefusedError):
@@ -47,18 +46,18 @@ class LogoutRequest:
     hinted: bool
 
 
-def read_request(mag: "Mag", parameters: Mapping[str, str]) -> LogoutRequest:
+def read_request(reader: Reader, clients: Clients, parameters: Mapping[str, str]) -> LogoutRequest:
     """Section 2. Raises LogoutRefusedError."""
     hint, client_id = parameters.get("id_token_hint", ""), parameters.get("client_id", "")
     sid = ""
     if hint:
-        claims = Reader(mag.settings, mag.keyring).id_token_hint(hint)
+        claims = reader.id_token_hint(hint)
         if claims is None:
             raise LogoutRefusedError("id_token_hint is not one of ours")
         if client_id and claims.get("aud") != client_id:
             raise LogoutRefusedError("client_id is not the audience of id_token_hint")
         client_id, sid = str(claims.get("aud", "")), str(claims.get("sid", ""))
-    client = mag.registry.find(client_id) if client_id.isascii() else None
+    client = clients.find(client_id) if client_id.isascii() else None
     redirect_uri = parameters.get("post_logout_redirect_uri", "")
     if redirect_uri and (client is None or redirect_uri not in client.post_logout_redirect_uris):
         raise LogoutRefusedError(f"post_logout_redirect_uri is not registered by {client_id or 'a client that is not named'}")
@@ -68,16 +67,16 @@ def read_request(mag: "Mag", parameters: Mapping[str, str]) -> LogoutRequest:
     )
 
 
-def close(mag: "Mag", session: Session | None, asked: LogoutRequest, now: datetime) -> None:
+def close(store: Ephemeral, settings: Settings, session: Session | None, asked: LogoutRequest, now: datetime) -> None:
     """End the session here and everywhere: its codes and access tokens by its guard, its refresh tokens in the database.
 
     Without a cookie, the hint alone names the session: whoever holds an ID token of it may end it.
     """
     sid = session.sid if session else asked.sid
     if session is not None:
-        close_session(mag.ephemeral, mag.settings, session)
+        close_session(store, settings, session)
     else:
-        mag.ephemeral.end(guard_of_session(sid), lifetime=mag.settings.session_lifetime)
+        store.end(guard_of_session(sid), lifetime=settings.session_lifetime)
     event = SessionClosed(
         declarant_id=session.declarant_id if session else None, client_id=asked.client_id or None, sid=sid, reason="partenaire"
     )

@@ -5,7 +5,7 @@ code is made in the same step that reads the session, and revealed only if nothi
 """
 
 from datetime import datetime
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote_from_bytes, urlencode, urlsplit
 
 from flask import Blueprint, Response, make_response, redirect, render_template, request
 from flask.typing import ResponseReturnValue
@@ -31,6 +31,9 @@ from idp.oidc.wire import UnreadableError, read_pairs
 from idp.seals import digest
 
 bp = Blueprint("oidc", __name__, template_folder="templates")
+SENT_AS_IS = bytes(range(0x21, 0x7F))
+LONGEST_ADDRESS = 8 * 1024
+"""Bytes; the doors refuse a longer one."""
 
 
 # ----------------------------------------------------------------------------------------------------- authorization
@@ -40,7 +43,7 @@ bp = Blueprint("oidc", __name__, template_folder="templates")
 def authorize() -> ResponseReturnValue:
     """RFC 6749 section 4.1.1, OpenID Connect Core section 3.1.2."""
     demande = _demande(request.args.get("demande", ""))
-    parameters = demande.parameters if demande else _pairs(request.query_string.decode("latin-1"))
+    parameters = demande.parameters if demande else _pairs(request.query_string)
     asked = read_request(parameters, http.mag().registry.find)
     try:
         return _proceed(verify(asked), demande)
@@ -51,14 +54,18 @@ def authorize() -> ResponseReturnValue:
 @bp.post("/authorize")
 def authorize_by_post() -> ResponseReturnValue:
     """Core section 3.1.2.1 asks for POST too. A cross-site POST carries no Lax cookie: it becomes a GET of the same request."""
-    parameters = _pairs(request.get_data(as_text=False).decode("latin-1"))
+    parameters = _pairs(request.get_data())
     read_request(parameters, http.mag().registry.find)
-    return redirect(f"{http.path('/authorize')}?{urlencode(parameters)}", 303)
+    address = f"{http.path('/authorize')}?{urlencode(parameters)}"
+    if len(address) > LONGEST_ADDRESS:
+        raise UntrustedRequestError("longer than an address may be")
+    return redirect(address, 303)
 
 
-def _pairs(text: str) -> dict[str, str]:
+def _pairs(raw: bytes) -> dict[str, str]:
+    """Parameters of a query or a form; bytes that came without percent-encoding stay the same bytes."""
     try:
-        return read_pairs(text)
+        return read_pairs(quote_from_bytes(raw, SENT_AS_IS))
     except UnreadableError as error:
         raise UntrustedRequestError(str(error.description)) from None
 
@@ -248,15 +255,15 @@ def consent() -> ResponseReturnValue:
 def end_session() -> ResponseReturnValue:
     """OpenID Connect RP-Initiated Logout section 2: at once with a valid hint of this session, after a question otherwise."""
     mag, now = http.mag(), http.now()
-    parameters = _pairs(request.get_data().decode("latin-1") if request.method == "POST" else request.query_string.decode("latin-1"))
-    asked = logout.read_request(mag, parameters)
+    parameters = _pairs(request.get_data() if request.method == "POST" else request.query_string)
+    asked = logout.read_request(Reader(mag.settings, mag.keyring), mag.registry, parameters)
     session = find_session(mag.ephemeral, mag.settings, request.cookies.get(COOKIE, ""), now)
     if session is not None and asked.sid != session.sid:
         return _logout_question(asked, session)
     if session is None and asked.hinted is False and asked.redirect_uri:
         return _logged_out(asked)
     if session is not None or asked.sid:
-        logout.close(mag, session, asked, now)
+        logout.close(mag.ephemeral, mag.settings, session, asked, now)
         db.session.commit()
     return _logged_out(asked)
 
@@ -281,12 +288,12 @@ def confirm_end() -> ResponseReturnValue:
     http.check_csrf("deconnexion")
     mag, now = http.mag(), http.now()
     parameters = {k: v for k, v in request.form.items() if k not in ("csrf", "reponse") and v}
-    asked = logout.read_request(mag, parameters)
+    asked = logout.read_request(Reader(mag.settings, mag.keyring), mag.registry, parameters)
     session = find_session(mag.ephemeral, mag.settings, request.cookies.get(COOKIE, ""), now)
     if request.form.get("reponse") != "oui":
         return redirect(http.path("/"), 303)
     if session is not None:
-        logout.close(mag, session, asked, now)
+        logout.close(mag.ephemeral, mag.settings, session, asked, now)
         db.session.commit()
     return _logged_out(asked)
 

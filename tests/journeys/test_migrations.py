@@ -53,7 +53,8 @@ def functions_and_triggers(url: str) -> list[str]:
     """What MAG's migrations made beside tables."""
     query = {
         "sqlite": "SELECT name FROM sqlite_master WHERE type IN ('trigger', 'view')",
-        "postgresql": "SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace UNION ALL SELECT tgname FROM pg_trigger WHERE NOT tgisinternal",
+        "postgresql": "SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace"
+        " UNION ALL SELECT tgname FROM pg_trigger WHERE NOT tgisinternal",
     }
     engine = engine_of(url)
     with engine.connect() as connection:
