@@ -105,7 +105,8 @@ def csrf_token(purpose: str) -> str:
 def check_csrf(purpose: str) -> None:
     """Raises ForbiddenError when the form does not come from our own page in this browser (C39)."""
     origin = request.headers.get("Origin")
-    if origin is not None and origin != mag().settings.issuer_origin:
+    # Our own Referrer-Policy makes browsers write `null` for our own forms (Fetch, "append a request Origin header").
+    if origin not in (None, "null", mag().settings.issuer_origin):
         raise ForbiddenError(f"foreign origin for {purpose}")
     if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
         raise ForbiddenError(f"cross-site request for {purpose}")
