@@ -98,7 +98,7 @@ def read_claims(text: str) -> ClaimsRequest:
         raise InvalidClaimsError("not an object")
     parts = {}
     for part in ("id_token", "userinfo"):
-        asked = value.get(part) or {}
+        asked = {} if value.get(part) is None else value[part]
         if not isinstance(asked, dict) or not all(v is None or isinstance(v, dict) for v in asked.values()):
             raise InvalidClaimsError("members must be null or objects")
         parts[part] = asked

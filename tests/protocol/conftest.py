@@ -1,0 +1,147 @@
+"""What protocol tests start from: a partner in the registry, a person, a browser already signed in, the journey of a code."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from itertools import count
+from typing import Any
+
+import pytest
+from joserfc.jwk import ECKey
+from sqlalchemy import select
+from werkzeug.test import Client
+
+from idp.authentication.session import COOKIE, open_session
+from idp.database import db
+from idp.declarants.identite import Identite
+from idp.declarants.inscription import inscrire
+from idp.declarants.models import Declarant
+from idp.entreprises.siret import Siret
+from idp.habilitations import catalogue
+from idp.seals import digest
+from partners import onboarding
+from partners.models import Partenaire
+from tests.protocol.relying import Partner, Tokens
+
+SIRET = "73282932000074"
+SECRET = "secret-de-test-+%:-0123456789abcdef"
+numbers = count(1)
+
+
+@pytest.fixture
+def partner(wsgi_app: Any) -> Callable[..., Partner]:
+    """`partner("portail", **metadata)`: a confidential client allowed to renew, unless the metadata of RFC 7591 say otherwise."""
+
+    def register(client_id: str = "portail", *, partenaire: str = "", secret: str = SECRET, **metadata: Any) -> Partner:
+        redirect_uri = f"https://{client_id}.test/retour"
+        given = {
+            "client_name": f"Portail {client_id}",
+            "redirect_uris": [redirect_uri],
+            "grant_types": ["authorization_code", "refresh_token"],
+            "scope": "openid profile email siret",
+            "token_endpoint_auth_method": "client_secret_basic",
+            **metadata,
+        }
+        key = None
+        if given["token_endpoint_auth_method"] == "private_key_jwt" and "jwks_uri" not in given:
+            key = ECKey.generate_key("P-256", {"kid": f"cle-{client_id}", "use": "sig"})
+            given.setdefault("jwks", {"keys": [key.as_dict(private=False)]})
+        with wsgi_app.flask.app_context():
+            now, code = datetime.now(UTC), partenaire or client_id
+            owner = db.session.scalar(select(Partenaire).filter_by(code=code)) or onboarding.register_partenaire(code, code, None, now)
+            hashes = [digest(f"{secret}{client_id}")]
+            onboarding.register_client(owner, given, now, client_id=client_id, secret_hashes=hashes)
+            db.session.commit()
+        wsgi_app.mag.versions.refresh()
+        uris = given["redirect_uris"]
+        return Partner(
+            wsgi_app, client_id, f"{secret}{client_id}", uris[0] if uris else "", given["token_endpoint_auth_method"], key, given
+        )
+
+    return register
+
+
+@pytest.fixture
+def services(wsgi_app: Any) -> None:
+    """The catalogue of services that MAG comes with."""
+    with wsgi_app.flask.app_context():
+        catalogue.refresh(catalogue.parse(catalogue.shipped()), datetime.now(UTC))
+        db.session.commit()
+    wsgi_app.mag.versions.refresh()
+
+
+@pytest.fixture
+def new_declarant(wsgi_app: Any) -> Callable[..., int]:
+    """`new_declarant(**contact)`: an active person; its identifier."""
+
+    def make(siret: str = SIRET, nom: str = "Lefèvre", prenom: str = "", **contact: Any) -> int:
+        with wsgi_app.flask.app_context():
+            found = inscrire(Identite(Siret(siret), nom, prenom or f"Anne {next(numbers)}"), datetime.now(UTC), **contact)
+            found.email_verified = found.email is not None
+            db.session.commit()
+            return found.id
+
+    return make
+
+
+@pytest.fixture
+def un_declarant(new_declarant: Callable[..., int]) -> int:
+    return new_declarant(email="anne.lefevre@exemple.fr", fonction="comptable", telephone="+33123456789")
+
+
+@pytest.fixture
+def sign_in(wsgi_app: Any) -> Callable[..., None]:
+    """`sign_in(browser, declarant_id)`: the browser now bears the cookie of a session that was really opened."""
+
+    def act(browser: Client, declarant_id: int, *, at: datetime | None = None, acr: str = "eidas1") -> None:
+        mag = wsgi_app.mag
+        presented = browser.get_cookie(COOKIE, domain="mag.test")
+        with wsgi_app.flask.app_context():
+            declarant = db.session.get(Declarant, declarant_id)
+            assert declarant is not None
+            _, cookie = open_session(
+                mag.ephemeral,
+                mag.settings,
+                declarant,
+                amr=("pwd",),
+                acr=acr,
+                now=at or datetime.now(UTC),
+                presented=presented.value if presented else "",
+            )
+            db.session.rollback()
+        browser.set_cookie(COOKIE, cookie, domain="mag.test", secure=True, httponly=True, samesite="Lax")
+
+    return act
+
+
+@pytest.fixture
+def signed_in(new_client: Callable[[], Client], sign_in: Callable[..., None], un_declarant: int) -> Client:
+    """A browser where `un_declarant` is signed in."""
+    browser = new_client()
+    sign_in(browser, un_declarant)
+    return browser
+
+
+@pytest.fixture
+def code_flow(signed_in: Client) -> Callable[..., Tokens]:
+    """`code_flow(partner, **request)`: authorize, code, tokens, with PKCE."""
+
+    def flow(partner: Partner, *, browser: Client | None = None, **changes: str | None) -> Tokens:
+        return partner.tokens(partner.redeem(partner.code(browser or signed_in, **changes)))
+
+    return flow
+
+
+@pytest.fixture
+def journal(wsgi_app: Any) -> Callable[[str], list[dict[str, Any]]]:
+    """`journal("CodeReplayed")`: the lines of one kind, oldest first."""
+
+    def lines(kind: str) -> list[dict[str, Any]]:
+        from idp.audit.models import AuditEvent
+
+        with wsgi_app.flask.app_context():
+            found = db.session.scalars(select(AuditEvent).filter_by(kind=kind).order_by(AuditEvent.id))
+            return [
+                {"client_id": row.client_id, "declarant_id": row.declarant_id, "outcome": row.outcome, **row.details} for row in found
+            ]
+
+    return lines

@@ -1,0 +1,202 @@
+"""A partner as protocol tests see it: it asks, redeems, renews, reads and signs out, over HTTP alone.
+
+Its client is a real row of the registry, written by the operations that the operator's commands use.
+"""
+
+import base64
+import hashlib
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl, quote_plus, urlencode, urlsplit
+
+import orjson
+from joserfc import jws, jwt
+from joserfc.jwk import KeySet
+from werkzeug.test import Client, TestResponse
+
+VERIFIER = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
+ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+
+
+def challenge_of(verifier: str) -> str:
+    return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+
+
+def answer_of(response: TestResponse) -> tuple[str, dict[str, str]]:
+    """Where an answer of the authorization endpoint goes, and its parameters."""
+    assert response.status_code == 303, response.get_data(as_text=True)
+    address, _, query = response.headers["Location"].partition("?")
+    return address, dict(parse_qsl(query, keep_blank_values=True, strict_parsing=True))
+
+
+def unverified_claims(token: str) -> dict[str, Any]:
+    """The payload of a compact JWS."""
+    found: dict[str, Any] = orjson.loads(jws.extract_compact(token.encode()).payload)
+    return found
+
+
+def unverified_header(token: str) -> dict[str, Any]:
+    return dict(jws.extract_compact(token.encode()).headers())
+
+
+def altered(token: str) -> str:
+    """The same token with its last signature character but three changed."""
+    at = len(token) - 4
+    return token[:at] + ("A" if token[at] != "A" else "B") + token[at + 1 :]
+
+
+@dataclass
+class Tokens:
+    """What a token answer held."""
+
+    access_token: str
+    id_token: str = ""
+    refresh_token: str = ""
+    scope: str = ""
+    token_type: str = ""
+    expires_in: int = 0
+
+    @property
+    def claims(self) -> dict[str, Any]:
+        """Of the ID token."""
+        return unverified_claims(self.id_token)
+
+    @property
+    def access(self) -> dict[str, Any]:
+        """Of the access token."""
+        return unverified_claims(self.access_token)
+
+
+@dataclass
+class Partner:
+    """One client and what it may do over HTTP. `method` is its `token_endpoint_auth_method`."""
+
+    doors: Any
+    client_id: str
+    secret: str
+    redirect_uri: str
+    method: str
+    key: Any = None
+    """Private key, for `private_key_jwt`."""
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def issuer(self) -> str:
+        issuer: str = self.doors.mag.settings.issuer
+        return issuer
+
+    def call(self, path: str, method: str = "POST", **options: Any) -> TestResponse:
+        """A machine's request: no cookie goes out."""
+        options.setdefault("base_url", self.doors.mag.settings.issuer_origin)
+        return Client(self.doors, use_cookies=False).open(self.doors.mag.settings.issuer_path + path, method=method, **options)
+
+    # ------------------------------------------------------------------------------------------------ asking for a person
+
+    def request(self, **changes: str | None) -> dict[str, str]:
+        """A valid authorization request; a change to None leaves the parameter out."""
+        asked: dict[str, str | None] = {
+            "client_id": self.client_id,
+            "redirect_uri": self.redirect_uri,
+            "response_type": "code",
+            "scope": "openid",
+            "state": "etat-0123456789",
+            "code_challenge": challenge_of(VERIFIER),
+            "code_challenge_method": "S256",
+            **changes,
+        }
+        return {name: value for name, value in asked.items() if value is not None}
+
+    def address(self, **changes: str | None) -> str:
+        return f"{self.doors.mag.settings.issuer_path}/authorize?{urlencode(self.request(**changes))}"
+
+    def ask(self, browser: Client, **changes: str | None) -> TestResponse:
+        return browser.get(self.address(**changes))
+
+    def code(self, browser: Client, **changes: str | None) -> str:
+        """An authorization code, for a browser that is signed in."""
+        address, answer = answer_of(self.ask(browser, **changes))
+        assert address == self.redirect_uri, (address, answer)
+        assert "code" in answer, answer
+        return answer["code"]
+
+    # ------------------------------------------------------------------------------------------------- machines' endpoints
+
+    def credentials(self, **assertion: Any) -> tuple[dict[str, str], dict[str, str]]:
+        """Headers and form fields that authenticate this client."""
+        if self.method == "client_secret_basic":
+            pair = f"{quote_plus(self.client_id)}:{quote_plus(self.secret)}"
+            return {"Authorization": "Basic " + base64.b64encode(pair.encode()).decode()}, {}
+        if self.method == "client_secret_post":
+            return {}, {"client_id": self.client_id, "client_secret": self.secret}
+        if self.method == "private_key_jwt":
+            return {}, {"client_assertion_type": ASSERTION_TYPE, "client_assertion": self.assertion(**assertion)}
+        return {}, {"client_id": self.client_id}
+
+    def assertion(self, *, header: Mapping[str, Any] | None = None, key: Any = None, **changes: Any) -> str:
+        """RFC 7523 section 3; a change to None leaves the claim out."""
+        now = int(time.time())
+        claims = {
+            "iss": self.client_id,
+            "sub": self.client_id,
+            "aud": self.issuer,
+            "iat": now,
+            "exp": now + 60,
+            "jti": base64.urlsafe_b64encode(hashlib.sha256(str(time.perf_counter_ns()).encode()).digest()).decode(),
+            **changes,
+        }
+        wanted = {"alg": "ES256", **(header or {})}
+        return jwt.encode(
+            wanted,
+            {name: value for name, value in claims.items() if value is not None},
+            key or self.key,
+            algorithms=[wanted["alg"]],
+        )
+
+    def post(self, path: str, form: Mapping[str, str | None], **assertion: Any) -> TestResponse:
+        """An authenticated form; a field that is None is left out."""
+        headers, fields = self.credentials(**assertion)
+        sent = {name: value for name, value in {**fields, **form}.items() if value is not None}
+        return self.call(path, data=sent, headers=headers)
+
+    def token(self, grant_type: str = "authorization_code", **form: str | None) -> TestResponse:
+        return self.post("/token", {"grant_type": grant_type, **form})
+
+    def redeem(self, code: str, **changes: str | None) -> TestResponse:
+        return self.token(code=code, **{"redirect_uri": self.redirect_uri, "code_verifier": VERIFIER, **changes})
+
+    def refresh(self, refresh_token: str, **changes: str | None) -> TestResponse:
+        return self.token("refresh_token", refresh_token=refresh_token, **changes)
+
+    def tokens(self, response: TestResponse) -> Tokens:
+        assert response.status_code == 200, response.get_data(as_text=True)
+        return Tokens(**response.json)
+
+    def userinfo(self, access_token: str, **options: Any) -> TestResponse:
+        return self.call("/userinfo", "GET", headers={"Authorization": f"Bearer {access_token}"}, **options)
+
+    def introspect(self, token: str, **form: str | None) -> TestResponse:
+        return self.post("/token/introspection", {"token": token, **form})
+
+    def revoke(self, token: str, **form: str | None) -> TestResponse:
+        return self.post("/token/revocation", {"token": token, **form})
+
+    def verified(self, token: str, typ: str | None = None) -> dict[str, Any]:
+        """Claims of a token that the published keys verify: joserfc is the oracle."""
+        keys = KeySet.import_key_set(self.call("/jwks", "GET").json)
+        found = jwt.decode(token, keys, algorithms=["ES256", "RS256"])
+        assert typ is None or found.header["typ"] == typ
+        return dict(found.claims)
+
+    def is_alive(self, tokens: Tokens) -> bool:
+        """Whether an access token still opens anything; introspection and userinfo must agree."""
+        active = self.introspect(tokens.access_token).json
+        status = self.userinfo(tokens.access_token).status_code
+        assert (active["active"], status) in ((True, 200), (False, 401)), (active, status)
+        assert active["active"] or active == {"active": False}
+        return status == 200
+
+
+def host_of(uri: str) -> str:
+    return urlsplit(uri).netloc
