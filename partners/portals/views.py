@@ -79,7 +79,8 @@ def act() -> ResponseReturnValue:
     if asked is None:
         return refusal(400, "Demande non valide", "Cette demande n'est pas valable. Revenez à votre espace et recommencez.")
     done = identity.peut(asked.acte, asked.service.code, asked.cible)
-    return render_template("portails/acte.html", personne=identity, asked=asked, verbe=ACT_NAMES[asked.acte], done=done), 200 if done else 403
+    page = render_template("portails/acte.html", personne=identity, asked=asked, verbe=ACT_NAMES[asked.acte], done=done)
+    return page, 200 if done else 403
 
 
 def _portail() -> Portail:

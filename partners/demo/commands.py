@@ -1,0 +1,148 @@
+"""`mag demo`: prepares the folder the first time, starts everything, says what to try, stops everything."""
+
+import contextlib
+import io
+import os
+import signal
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+from flask import Flask
+from flask.cli import ScriptInfo
+
+from idp.database import db
+from partners.demo import population, portails
+from partners.demo.lieux import PORT_BASE, Lieux
+from partners.demo.population import PASSWORD
+from partners.demo.processes import ChildError, Children, Order, busy
+from partners.demo.secrets import DemoSecrets
+from partners.portals.portail import written
+
+FOLDER = click.Path(file_okay=False, path_type=Path)
+READY = "pret"
+"""A file that says the folder was prepared to the end."""
+OURS = ("*.sqlite3*", "secrets.json", "jedeclare.json", "portailpro.json", "partenaires.toml", "journaux/*.log")
+MAG = (sys.executable, "-c", "from wsgi import command_line; command_line()")
+
+
+@click.command("demo")
+@click.option("--port-base", default=PORT_BASE, show_default=True, type=click.IntRange(1024, 65000), help="Premier des ports.")
+@click.option("--dossier", default=Path("var/demo"), show_default=True, type=FOLDER, help="Où tout est gardé.")
+@click.option("--base", "database_url", default="", help="Adresse d'une base PostgreSQL vide ; SQLite dans le dossier sinon.")
+@click.option("--redis", "redis_url", default="", help="Adresse d'un Redis ; la base garde tout sinon.")
+@click.pass_context
+def demo(context: click.Context, port_base: int, dossier: Path, database_url: str, redis_url: str) -> None:
+    """Démonstration : MAG, deux portails et un attrape-courrier sur cette machine. Ctrl-C arrête tout."""
+    lieux = Lieux(dossier.resolve(), port_base)
+    taken = busy(lieux.ports)
+    if taken is not None:
+        raise click.ClickException(f"Le port {taken[1]} ({taken[0]}) est déjà pris : libérez-le, ou donnez --port-base.")
+    lieux.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not (lieux.folder / READY).exists():
+        click.echo("Préparation de la démonstration…")
+        forget(lieux)
+    secrets = DemoSecrets.load(lieux.folder)
+    use_settings(lieux, secrets, database_url, redis_url)
+    prepare(context, lieux, secrets)
+    run(lieux)
+
+
+def forget(lieux: Lieux) -> None:
+    """A first start that was interrupted leaves nothing to build on; files that are not ours stay."""
+    for pattern in OURS:
+        for left in lieux.folder.glob(pattern):
+            left.unlink()
+
+
+def use_settings(lieux: Lieux, secrets: DemoSecrets, database_url: str, redis_url: str) -> None:
+    """The settings of this process and of its children: those of the demonstration, whatever the environment had."""
+    for name in [name for name in os.environ if name.startswith("MAG_")]:
+        del os.environ[name]
+    os.environ |= {
+        "MAG_ISSUER": lieux.issuer, "MAG_SECRETS": secrets.master, "MAG_DATABASE_URL": database_url or lieux.database_url,
+        "MAG_REDIS_URL": redis_url, "MAG_SMTP_URL": f"smtp://127.0.0.1:{lieux.ports['smtp']}", "MAG_LOG_LEVEL": "INFO",
+        "MAG_TEST_IDENTITIES": population.test_identities(),
+    }
+
+
+def prepare(context: click.Context, lieux: Lieux, secrets: DemoSecrets) -> None:
+    """Schema, people, partners, portals. A second time only does what is missing."""
+    invoke(context, "migrate")
+    app: Flask = context.ensure_object(ScriptInfo).load_app()
+    with app.app_context():
+        mag, now = app.extensions["mag"], datetime.now(UTC)
+        if not (lieux.folder / READY).exists():
+            population.populate(mag, now)
+        population.declare_partners(lieux, secrets, now)
+        db.session.remove()
+        db.engine.dispose()
+        mag.connections.drop()
+    portails.write(lieux, secrets)
+    (lieux.folder / READY).touch()
+
+
+def invoke(context: click.Context, name: str) -> None:
+    """Another command of the same command line, as if it had been typed, without its words."""
+    parent = context.parent
+    command = parent.command.get_command(parent, name) if parent is not None and isinstance(parent.command, click.Group) else None
+    if command is None:
+        raise click.ClickException(f"La commande {name} n'existe pas.")
+    with contextlib.redirect_stdout(io.StringIO()):
+        context.invoke(command)
+
+
+def run(lieux: Lieux) -> None:
+    """Start the children, print the table, wait."""
+    children = Children()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: children.stopping.set())
+    try:
+        for order in orders(lieux):
+            children.start(order)
+        children.wait_until_ready()
+        if not children.stopping.is_set():
+            click.echo(table(lieux))
+        children.watch()
+    except ChildError as error:
+        raise click.ClickException(str(error)) from error
+    finally:
+        click.echo("Arrêt de la démonstration…")
+        children.stop()
+
+
+def orders(lieux: Lieux) -> list[Order]:
+    """The mail catcher first: MAG's sender speaks to it."""
+    ports, environ = lieux.ports, {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    portal = (sys.executable, "-m", "granian", "--interface", "wsgi", "--factory", "partners.portals.views:create", "--host", "127.0.0.1",
+              "--workers", "1", "--blocking-threads", "8", "--http", "1", "--no-ws", "--log-level", "warning", "--port")
+    mail = (sys.executable, "-m", "partners.demo.mails", str(ports["courrier"]), str(ports["smtp"]))
+    serve = (*MAG, "serve", "--workers", "1", "--threads", "16", "--port", str(ports["mag"]))
+    plain = {name: value for name, value in environ.items() if not name.startswith("MAG_")}
+    return [
+        Order("courrier", mail, ports["courrier"], plain, lieux.log("courrier")),
+        Order("mag", serve, ports["mag"], environ, lieux.log("mag")),
+        *(Order(name, (*portal, str(ports[name])), ports[name], plain | {"PORTAIL": str(lieux.portail(name))}, lieux.log(name))
+          for name in ("jedeclare", "portailpro")),
+        Order("envoi des courriers", (*MAG, "courrier", "suivre", "--intervalle", "1"), None, environ, lieux.log("envoi")),
+    ]
+
+
+def table(lieux: Lieux) -> str:
+    """What to open, who to be, what to try."""
+    people = population.people()
+    width = max(len(f"{one.prenom} {one.nom}") for one in people)
+    lines = [
+        "",
+        f"  Déclarez facile       {lieux.facile}",
+        f"  Portail Entreprises   {lieux.entreprises}",
+        f"  MAG                   {lieux.issuer}",
+        f"  Courriers envoyés     {lieux.courrier}", "",
+        f"  Mot de passe de tous : {PASSWORD}", "",
+        *(f"  {written(one.siret)}   {one.prenom + ' ' + one.nom:<{width}}   {one.cas}" for one in people), "",
+        "  À essayer : connectez-vous à Déclarez facile, passez à Portail Entreprises sans mot de passe, déconnectez-vous de l'un :",
+        "  vous l'êtes de l'autre. Trompez-vous de mot de passe ; écrivez votre nom sans accents.",
+        f"  Journaux : {lieux.log('mag').parent}", "", "  Ctrl-C arrête tout.", "",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,151 @@
+"""From `donnees/` to the database: companies, catalogue, people, rights, partners. Done once; partners at each start.
+
+Identities and rights are written a month in the past, so that rights with an opening delay are open.
+"""
+
+import json
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from string import Template
+from typing import Any, Protocol
+
+import idp.entreprises
+from idp.authentication.password_change import change_password
+from idp.authentication.passwords import Passwords
+from idp.config import Settings
+from idp.database import Connections, Version, db
+from idp.declarants import inscription
+from idp.declarants.identite import Identite
+from idp.declarants.models import Declarant, Role
+from idp.entreprises import rcd
+from idp.entreprises.siret import Siret
+from idp.entreprises.stock import stocks
+from idp.ephemeral import Ephemeral
+from idp.habilitations import attribution, catalogue, portefeuilles
+from idp.habilitations.decision import read_catalogue
+from idp.habilitations.droits import Droit, Rights
+from idp.habilitations.gesture import Gesture
+from idp.keys import Keyring, initialise
+from idp.seals import digest
+from partners import declaration
+from partners.demo.lieux import Lieux
+from partners.demo.secrets import DemoSecrets
+
+DATA = Path(__file__).parent / "donnees"
+SAMPLE = Path(idp.entreprises.__file__).parent / "data"
+STOCKS = ("StockUniteLegale_utf8.csv", "StockEtablissement_utf8.csv")
+PASSWORD = "Quatre merles sur un fil bleu"  # printed at each start: the demonstration hides nothing
+LETTERS = {"d": Droit.DECLARER, "p": Droit.PAYER, "c": Droit.CONSULTER, "t": Droit.TELECHARGER_OFFICIEL}
+ACTOR = "demonstration"
+
+
+class Components(Protocol):
+    """What is needed of `http.Mag`."""
+
+    @property
+    def settings(self) -> Settings: ...
+    @property
+    def connections(self) -> Connections: ...
+    @property
+    def ephemeral(self) -> Ephemeral: ...
+    @property
+    def keyring(self) -> Keyring: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Personne:
+    """One of the people of the demonstration."""
+
+    siret: Siret
+    nom: str
+    prenom: str
+    cas: str
+    given: Mapping[str, Any]
+
+    @property
+    def identite(self) -> Identite:
+        return Identite(self.siret, self.nom, self.prenom)
+
+
+def description() -> Mapping[str, Any]:
+    return tomllib.loads((DATA / "identites.toml").read_text("utf-8"))
+
+
+def people() -> list[Personne]:
+    """In the order of the file."""
+    return [Personne(Siret(one["siret"]), one["nom"], one["prenom"], one["cas"], one) for one in description()["identites"]]
+
+
+def test_identities() -> str:
+    """Value of MAG_TEST_IDENTITIES."""
+    return ",".join(f"{one.siret}|{one.nom}|{one.prenom}" for one in people())
+
+
+def populate(mag: Components, now: datetime) -> None:
+    """Everything but the partners, in an empty, migrated database. Commits step by step: a stopped start begins anew."""
+    initialise(mag.keyring, now)
+    catalogue.refresh(catalogue.parse(catalogue.shipped()), now)
+    db.session.commit()
+    for folder in (SAMPLE, DATA):
+        for name in STOCKS:
+            for stock in stocks(folder / name):
+                rcd.importer(mag.connections, stock, clock=lambda: datetime.now(UTC), advanced=lambda _: None)
+    gesture = Gesture(None, read_catalogue(mag.connections), now - timedelta(days=30))
+    passwords = Passwords(mag.settings, mag.keyring)
+    by_name = {one.nom: inscribe(mag, passwords, one, gesture) for one in people()}
+    for given in description()["portefeuilles"]:
+        open_portfolio(gesture, given, by_name)
+    db.session.commit()
+
+
+def inscribe(mag: Components, passwords: Passwords, personne: Personne, gesture: Gesture) -> Declarant:
+    """One person, the shared password, direct rights; suspended at the end when the file says so."""
+    given, then = personne.given, gesture.now
+    role, email, fonction = Role(given.get("role", "declarant")), given.get("email"), given.get("fonction")
+    declarant = inscription.inscrire(personne.identite, then, role=role, email=email, fonction=fonction, actor=ACTOR)
+    change_password(mag.ephemeral, mag.settings, passwords, declarant, PASSWORD, then, actor=ACTOR)
+    for cible, rights in given.get("droits", {}).items():
+        for service, droits in rights_of(rights).items():
+            attribution.attribuer(gesture, declarant.id, int(cible), service, droits)
+    for cible, rights in given.get("exclusions", {}).items():
+        attribution.exclure(gesture, declarant.id, int(cible), rights_of(rights))
+    if given.get("suspendu"):
+        inscription.suspendre(declarant, then, actor=ACTOR)
+    db.session.commit()
+    return declarant
+
+
+def rights_of(letters: Mapping[str, str]) -> Rights:
+    """`{dsn = "dp"}` → rights."""
+    return {service: frozenset(LETTERS[letter] for letter in text) for service, text in letters.items()}
+
+
+def open_portfolio(gesture: Gesture, given: Mapping[str, Any], by_name: Mapping[str, Declarant]) -> None:
+    """A portfolio, its clients and its members."""
+    rights = rights_of(given["services"])
+    portefeuille = portefeuilles.creer(gesture, int(given["siren"]), given["nom"], rights)
+    clients = given.get("clients") or list(sirets(given["clients_du_prefixe"]))
+    portefeuilles.ajouter_clients(gesture, portefeuille.id, [int(one) for one in clients], rights)
+    for nom in given["membres"]:
+        portefeuilles.ajouter_membre(gesture, portefeuille.id, by_name[nom].id)
+
+
+def sirets(prefix: str) -> Iterator[str]:
+    """SIRETs of the demonstration's own companies that begin so."""
+    lines: Iterable[str] = (DATA / STOCKS[1]).read_text("utf-8").splitlines()[1:]
+    return (siret for siret in (line.split(",")[2] for line in lines) if siret.startswith(prefix))
+
+
+def declare_partners(lieux: Lieux, secrets: DemoSecrets, now: datetime) -> None:
+    """Apply the partners' file for these addresses; leave the rest of the registry alone. Commits."""
+    jwk = ", ".join(f"{name} = {json.dumps(value)}" for name, value in secrets.public_jwk.items())
+    text = Template((DATA / "partenaires.toml").read_text("utf-8")).substitute(
+        facile=lieux.facile, entreprises=lieux.entreprises, secret_sha256=digest(secrets.client_secret), jwks=f"{{ keys = [{{ {jwk} }}] }}")
+    written = lieux.folder / "partenaires.toml"
+    written.write_text(text, "utf-8")
+    declaration.apply(declaration.read_declaration(text), now)
+    Version.bump("catalogue")
+    db.session.commit()

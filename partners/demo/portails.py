@@ -1,0 +1,61 @@
+"""The settings files of the two portals: what each sells, who it knows, how it speaks to MAG."""
+
+import csv
+import json
+from typing import Any
+
+from partners.demo.lieux import Lieux
+from partners.demo.population import DATA
+from partners.demo.secrets import DemoSecrets, write_private
+
+BOTH, DECLARE = ("declarer", "payer"), ("declarer",)
+Sold = tuple[tuple[str, str, tuple[str, ...]], ...]
+FACILE: dict[str, str] = {
+    "nom": "Déclarez facile", "slogan": "Vos déclarations sociales, sans y passer la soirée.", "theme": "facile",
+}
+FACILE_SERVICES: Sold = (
+    ("dsn", "DSN", BOTH), ("dpae", "Embauche (DPAE)", DECLARE), ("aed", "Attestation employeur", DECLARE), ("ducs", "DUCS", BOTH))
+ENTREPRISES: dict[str, str] = {
+    "nom": "Portail Entreprises", "slogan": "Le compte social de votre entreprise, en un seul endroit.", "theme": "entreprises",
+}
+ENTREPRISES_SERVICES: Sold = (("dsn", "DSN", BOTH), ("ducs", "DUCS", BOTH), ("c3s", "C3S", BOTH), ("atmp", "Compte AT/MP", DECLARE))
+PARTICLES = {"de", "des", "du", "et", "la", "le", "les", "sur"}
+SCOPES = "openid profile siret organization_label roles"
+
+
+def write(lieux: Lieux, secrets: DemoSecrets) -> None:
+    """Both files."""
+    noms = directory()
+    facile = kit("declarez-facile", lieux, lieux.facile, FACILE_SERVICES) | {"client_secret": secrets.client_secret}
+    entreprises = kit("portail-entreprises", lieux, lieux.entreprises, ENTREPRISES_SERVICES) | {"private_key": secrets.private_key}
+    for name, what, sold, other, key, parameters in (
+        ("jedeclare", FACILE, FACILE_SERVICES, (ENTREPRISES["nom"], lieux.entreprises), secrets.facile_key, facile),
+        ("portailpro", ENTREPRISES, ENTREPRISES_SERVICES, (FACILE["nom"], lieux.facile), secrets.entreprises_key, entreprises),
+    ):
+        services = [{"code": code, "libelle": libelle, "actes": actes} for code, libelle, actes in sold]
+        settings: dict[str, Any] = {
+            **what, "services": services, "noms": noms, "secret_key": key, "sessions": str(lieux.folder / f"{name}.sqlite3"),
+            "autre_nom": other[0], "autre_adresse": f"{other[1]}/auth/mag/start?return_to=/espace", "kit": parameters,
+        }
+        write_private(lieux.portail(name), json.dumps(settings, ensure_ascii=False, indent=1))
+
+
+def kit(client_id: str, lieux: Lieux, origin: str, sold: Sold) -> dict[str, Any]:
+    """Parameters of the kit. `recheck` 0: each page asks MAG, so that a sign-out elsewhere is seen at the next one."""
+    scope = " ".join((SCOPES, *(f"habilitations:{code}" for code, _, _ in sold)))
+    return {"issuer": lieux.issuer, "base_url": origin, "client_id": client_id, "scope": scope, "recheck": 0}
+
+
+def directory() -> dict[str, str]:
+    """The customers as the portals know them: names of companies and of establishments, town included."""
+    with (DATA / "StockUniteLegale_utf8.csv").open(encoding="utf-8", newline="") as opened:
+        noms = {row["siren"]: spoken(row["denominationUniteLegale"]) for row in csv.DictReader(opened)}
+    with (DATA / "StockEtablissement_utf8.csv").open(encoding="utf-8", newline="") as opened:
+        rows = list(csv.DictReader(opened))
+    return noms | {row["siret"]: f"{noms[row['siren']]}, {spoken(row['libelleCommuneEtablissement'])}" for row in rows}
+
+
+def spoken(capitals: str) -> str:
+    """`BOULANGERIE DE L'ERDRE` → `Boulangerie de l'Erdre`."""
+    words = (word if word in PARTICLES else word.title() for word in capitals.lower().split())
+    return " ".join(word[0].lower() + word[1:] if word.startswith(("L'", "D'")) else word for word in words)
