@@ -3,6 +3,7 @@
 A service that left the file is disabled: its rights stay written, and its bit stays taken.
 """
 
+import re
 import tomllib
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -36,44 +37,41 @@ def shipped() -> str:
 def parse(text: str) -> Description:
     """Raises InvalidCatalogueError, naming the service, on anything missing, unknown or contradictory."""
     try:
-        entries = tomllib.loads(text).get("services", [])
-    except tomllib.TOMLDecodeError as error:
-        raise InvalidCatalogueError(f"not TOML: {error}") from error
-    services = tuple(map(parse_service, entries))
-    codes = [service.code for service in services]
-    if len(set(codes)) != len(codes):
+        entries = tomllib.loads(text)["services"]
+        found = Description(tuple(map(parse_service, entries)), tuple(one for entry in entries for one in parse_heritages(entry)))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InvalidCatalogueError(f"not a catalogue: {error}") from error
+    if len({service.code for service in found.services}) != len(found.services):
         raise InvalidCatalogueError("a service is described twice")
-    heritages = tuple(one for entry in entries for one in parse_heritages(entry))
-    Catalogue.build(services, heritages)
-    return Description(services, heritages)
+    Catalogue.build(found.services, found.heritages)
+    return found
 
 
 def parse_service(entry: dict[str, Any]) -> Service:
-    code = entry.get("code", "?")
+    """One table of the file."""
     if unknown := entry.keys() - KEYS:
-        raise InvalidCatalogueError(f"{code}: {', '.join(sorted(unknown))} is not known")
-    try:
-        return Service(
-            entry["bit"], entry["code"], entry["libelle"], Grain(entry["grain"]), frozenset(map(Droit, entry["droits"])),
-            timedelta(hours=entry.get("opening_delay", 0)), entry.get("enabled", True))
-    except (KeyError, ValueError, TypeError) as error:
-        raise InvalidCatalogueError(f"{code}: {error}") from error
+        raise InvalidCatalogueError(f"{entry.get('code')}: {', '.join(sorted(unknown))} is not known")
+    service = Service(
+        entry["bit"], entry["code"], entry["libelle"], Grain(entry["grain"]), frozenset(map(Droit, entry["droits"])),
+        timedelta(hours=entry.get("opening_delay", 0)), entry.get("enabled", True))
+    is_named = re.fullmatch(r"[a-z][a-z0-9_]{1,39}", service.code) and 1 <= len(service.libelle) <= 120
+    is_typed = type(entry["bit"]) is int and type(entry.get("enabled", True)) is bool
+    if not (is_named and is_typed and service.droits and service.opening_delay >= timedelta()):
+        raise InvalidCatalogueError(f"{service.code}: a value is not of its kind")
+    return service
 
 
 def parse_heritages(entry: dict[str, Any]) -> list[Heritage]:
     """`herite.declarer = ["atmp.declarer"]`: sources are `service.droit`."""
     return [
-        Heritage(pair_of(f"{entry['code']}.{droit}"), pair_of(source))
+        Heritage((entry["code"], Droit(droit)), pair_of(source))
         for droit, sources in entry.get("herite", {}).items() for source in sources
     ]
 
 
 def pair_of(text: str) -> Pair:
     code, _, droit = text.rpartition(".")
-    try:
-        return code, Droit(droit)
-    except ValueError as error:
-        raise InvalidCatalogueError(f"{text}: no such right") from error
+    return code, Droit(droit)
 
 
 def refresh(description: Description, now: datetime) -> list[str]:

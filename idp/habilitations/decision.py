@@ -14,7 +14,7 @@ from idp.database import Connections
 from idp.habilitations import models
 from idp.habilitations.disclosure import ClaimPage, Disclosure
 from idp.habilitations.droits import Catalogue, Droit, Heritage, Masks, Rights, Service, union
-from idp.habilitations.perimetre import Page, Position, Row, Target, page_of
+from idp.habilitations.perimetre import Page, Position, Row, merged, page_of
 
 LONGEST_PAGE = 1000
 """Sets that one page examines at most."""
@@ -100,15 +100,6 @@ def services_of(connections: Connections, catalogue: Catalogue, declarant_id: in
     page = targets(connections, catalogue, declarant_id, services=None, now=now)
     held = None if page.following is None else holdings(connections, catalogue, declarant_id, now)
     return merged(page.targets) if held is None else menu(connections, catalogue, declarant_id, held, now)[0]
-
-
-def merged(several: Collection[Target]) -> dict[str, frozenset[Droit]]:
-    """All the rights of several targets."""
-    found: dict[str, frozenset[Droit]] = {}
-    for rights in (rights for t in several for rights in (t.rights, *(part.rights for part in t.partial))):
-        for code, droits in rights.items():
-            found[code] = found.get(code, frozenset()) | droits
-    return found
 
 
 def count(

@@ -235,7 +235,7 @@ def give(held: Dated, period: Period, masks: Masks, now: datetime) -> dict[Perio
     missing = masks.minus(union(m for p, m in held.items() if p.covers(period)))
     if not any(missing):
         return dict(held)
-    kept = {p: m.minus(missing) if period.covers(p) else m for p, m in held.items()}
+    kept = {p: m.minus(missing) if period.covers(Period(max(p.effective_from, now), p.ends_at)) else m for p, m in held.items()}
     return settle({**kept, period: kept.get(period, NOTHING).union(missing)}, now)
 
 

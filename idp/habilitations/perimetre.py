@@ -136,3 +136,12 @@ def split(left: Masks, below: Mapping[int, Masks], read: Read) -> tuple[Rights, 
             rights = lost.setdefault(where, {}) if where else everywhere
             rights[code] = rights.get(code, frozenset()) | {droit}
     return everywhere, tuple(AllBut(rights, where) for where, rights in sorted(lost.items()))
+
+
+def merged(several: Iterable[Target]) -> dict[str, frozenset[Droit]]:
+    """All the rights of several targets, those that hold but somewhere included."""
+    found: dict[str, frozenset[Droit]] = {}
+    for rights in (rights for t in several for rights in (t.rights, *(part.rights for part in t.partial))):
+        for code, droits in rights.items():
+            found[code] = found.get(code, frozenset()) | droits
+    return found

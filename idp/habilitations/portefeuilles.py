@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection
 from datetime import datetime
 
 from idp.database import db
-from idp.habilitations.droits import EVERYTHING, FOREVER, Dated, Masks, Period, Rights, give, siren_of, union, withdraw
+from idp.habilitations.droits import EVERYTHING, FOREVER, Dated, Masks, Period, Rights, give, siren_of, withdraw
 from idp.habilitations.gesture import Change, Gesture, check_own_company, dated, refusal, spoken
 from idp.habilitations.models import Portefeuille, PortefeuilleClient, PortefeuilleMembre, locked_portefeuille, rows_on
 
@@ -72,9 +72,10 @@ def ajouter_clients(
 
     Raises AttributionRefusedError, naming what the container lacks.
     """
-    masks = union(gesture.masks(rights, cible) for cible in cibles)
+    masks = gesture.masks(rights)
     portefeuille = found(portefeuille_id)
     for cible in cibles:
+        gesture.masks(rights, cible)
         check_own_company(masks, cible, portefeuille.siren)
     if any(lacking := masks.minus(portefeuille.masks)):
         raise refusal("container lacks", f"Ajoutez d'abord {spoken(gesture.catalogue, lacking)} au portefeuille « {portefeuille.nom} », "

@@ -23,7 +23,7 @@ from idp.habilitations.catalogue import Description, refresh
 from idp.habilitations.droits import EVERYTHING, FOREVER, Catalogue, Droit, Grain, Heritage, Service, siren_of
 from idp.habilitations.explication import expliquer
 from idp.habilitations.gesture import AttributionRefusedError, Gesture
-from idp.habilitations.perimetre import Position, Target
+from idp.habilitations.perimetre import Position, Target, merged
 
 D, P, C, T = Droit
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -290,7 +290,7 @@ def compare(world: World, who: int, now: datetime, limit: int) -> None:
     listed = walk(world, who, now, limit)
     assert len({target.cible for target in listed}) == len(listed)
     for target in listed:
-        merged = decision.merged([target])
+        merged = merged([target])
         expected = {p for p in PAIRS if world.naive.may(who, target.cible, p, now)}
         assert {p for p in PAIRS if p[1] in merged.get(p[0], ())} == expected, target
     places = {p for p in world.naive.places(who, now) if any(world.naive.may(who, p, pair, now) for pair in PAIRS)}
