@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 from flask import Flask
-from flask.cli import FlaskGroup
+from flask.cli import FlaskGroup, NoAppException
 
 import migrations
 from idp import commands, http, logs
@@ -23,6 +23,7 @@ from idp.database import Connections, Kept, Versions, db, engine_options
 from idp.declarants import commands as declarants_commands
 from idp.entreprises import commands as entreprises_commands
 from idp.ephemeral import open_ephemeral
+from idp.errors import SettingError
 from idp.habilitations import commands as habilitations_commands
 from idp.habilitations.decision import read_catalogue
 from idp.keys import Keyring
@@ -30,7 +31,7 @@ from idp.notifications import commands as notifications_commands
 from idp.oidc import endpoints as oidc_endpoints
 from idp.oidc import views as oidc_views
 from partners import commands as partners_commands
-from partners import demo
+from partners.demo import commands as demo
 from partners.outgoing import JwksCache
 from partners.registry import Registry
 
@@ -111,19 +112,30 @@ def refuse(start_response: StartResponse, status: str, text: bytes) -> Iterable[
 
 
 def create_wsgi(settings: Settings | None = None) -> Doors:
-    """The whole public identity provider, as one WSGI application."""
-    return Doors(create_app(settings))
+    """The whole public identity provider, as one WSGI application. A setting that prevents the start ends the process."""
+    try:
+        return Doors(create_app(settings))
+    except SettingError as error:
+        raise SystemExit(f"MAG ne démarre pas : {error}") from error
 
 
 @click.command("migrate")
 @click.option("--vers", "revision", default="head", show_default=True, help="Révision à atteindre.")
 def migrate(revision: str) -> None:
     """Met le schéma de la base à niveau."""
-    migrations.upgrade(Settings.load().database_url, revision)
+    migrations.upgrade(commands.loaded_settings().database_url, revision)
     click.echo("Le schéma de la base est à jour.")
 
 
-@click.group(cls=FlaskGroup, create_app=create_app, add_default_commands=False, add_version_option=False)
+def application_for_commands() -> Flask:
+    """A setting that prevents the start is one clear line (C75)."""
+    try:
+        return create_app()
+    except SettingError as error:
+        raise NoAppException(f"MAG ne démarre pas : {error}") from error
+
+
+@click.group(cls=FlaskGroup, create_app=application_for_commands, add_default_commands=False, add_version_option=False)
 def command_line() -> None:
     """Mire d'Authentification Générique : exploitation en ligne de commande."""
 
@@ -131,5 +143,5 @@ def command_line() -> None:
 command_line.params.clear()
 """No --app, no --debug: this command line serves this application, and never a debugger (C59)."""
 
-for without_application in filter(None, (commands.secret, commands.serve, migrate, getattr(demo, "demo", None))):
+for without_application in (commands.secret, commands.serve, migrate, demo.demo):
     command_line.add_command(without_application)

@@ -13,13 +13,21 @@ from idp.audit import journal
 from idp.audit.events import KeyChanged
 from idp.config import Settings
 from idp.database import db
-from idp.errors import RefusedError
+from idp.errors import RefusedError, SettingError
 from idp.keys import ALGORITHMS, SigningKey, initialise, purge_retired, rotate, withdraw
 from idp.oidc.models import PURGE_FAMILIES
 from idp.seals import new_secret
 
 BLOCKING_THREADS = 64
 """Per worker: sign-ins that wait for a hash slot hold one each, token traffic uses the others (docs/decisions/0005)."""
+
+
+def loaded_settings() -> Settings:
+    """The settings of the environment; a refusal is one clear line."""
+    try:
+        return Settings.load()
+    except SettingError as error:
+        raise click.ClickException(f"MAG ne démarre pas : {error}") from error
 
 
 @click.command("secret")
@@ -35,7 +43,7 @@ def secret() -> None:
 @click.option("--threads", default=BLOCKING_THREADS, show_default=True, help="Requêtes simultanées par processus.")
 def serve(host: str, port: int, workers: int, threads: int) -> None:
     """Sert MAG avec Granian. Les réglages sont vérifiés avant de commencer."""
-    Settings.load()
+    loaded_settings()
     arguments = [
         sys.executable,
         "-m",
