@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from typing import Any
 
 from partners.demo.lieux import Lieux
@@ -57,5 +58,6 @@ def directory() -> dict[str, str]:
 
 def spoken(capitals: str) -> str:
     """`BOULANGERIE DE L'ERDRE` → `Boulangerie de l'Erdre`."""
-    words = (word if word in PARTICLES else word.title() for word in capitals.lower().split())
-    return " ".join(word[0].lower() + word[1:] if word.startswith(("L'", "D'")) else word for word in words)
+    words = (word if word in PARTICLES else word.title() for word in re.split(r"([ -])", capitals.lower()))
+    text = "".join(word[0].lower() + word[1:] if word.startswith(("L'", "D'")) else word for word in words)
+    return text[:1].upper() + text[1:]

@@ -11,7 +11,20 @@ from functools import wraps
 from typing import Any, ParamSpec
 from urllib.parse import urlencode
 
-from flask import Blueprint, Flask, Response, abort, current_app, g, jsonify, make_response, redirect, render_template, request
+from flask import (
+    Blueprint,
+    Flask,
+    Response,
+    abort,
+    after_this_request,
+    current_app,
+    g,
+    jsonify,
+    make_response,
+    redirect,
+    render_template,
+    request,
+)
 from flask.typing import ResponseReturnValue
 
 from .account import Accounts, Record
@@ -162,7 +175,10 @@ class MagKit:
     def record(self, *, fresh: bool = False) -> Record | None:
         """The session of this request, asked once. Raises MagUnavailableError."""
         if "mag_kit" not in g or (fresh and not g.mag_kit[1]):
-            g.mag_kit = (self.accounts.current(request.cookies.get(SESSION, ""), fresh=fresh), fresh)
+            name = request.cookies.get(SESSION, "")
+            g.mag_kit = (self.accounts.current(name, fresh=fresh), fresh)
+            if name and g.mag_kit[0] is None:
+                after_this_request(forget_session)
         return g.mag_kit[0]  # type: ignore[no-any-return]  # flask.g is untyped
 
 
@@ -182,6 +198,13 @@ def no_store(response: Response) -> Response:
 def set_cookie(response: Any, name: str, value: str, max_age: int | None = None) -> None:
     """`__Host-`: Secure, this host alone, whole site."""
     response.set_cookie(name, value, max_age=max_age, secure=True, httponly=True, samesite="Lax", path="/")
+
+
+def forget_session(response: Response) -> Response:
+    """The browser need not keep the name of a session that is over; a new one opened meanwhile is left alone."""
+    if not any(header.startswith(f"{SESSION}=") for header in response.headers.getlist("Set-Cookie")):
+        set_cookie(response, SESSION, "", 0)
+    return response
 
 
 def same_origin_path(unverified: str, default: str) -> str:
