@@ -14,11 +14,12 @@ from sqlalchemy import (
     bindparam,
     delete,
     exists,
-    insert,
     select,
     type_coerce,
     update,
 )
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Mapped, mapped_column
 
 from idp.database import BigInt, Instant, Json, Model, Statement, db
@@ -95,15 +96,35 @@ NOW = bindparam("now", type_=Instant())
 IN_FORCE = and_(RefreshFamily.id == _bind("family_id", "id"), RefreshFamily.closed_at.is_(None), RefreshFamily.expires_at > NOW)
 OPENED = ("id", "client_id", "declarant_id", "version", "sid", "offline", "context", "current_hash", "opened_at", "expires_at")
 
-OPEN_FAMILY = Statement(
-    lambda: insert(RefreshFamily).from_select(
-        OPENED,
-        select(*(_bind(f"new_{c}", c) for c in OPENED)).where(
-            _active(_bind("new_declarant_id", "declarant_id"), _bind("new_version", "version"))
-        ),
-    )
-)
-"""Opens nothing for a person who is no longer active (C46)."""
+
+def _insert(dialect: str) -> Any:
+    return (postgresql_insert if dialect == "postgresql" else sqlite_insert)(RefreshFamily)
+
+
+def _open(dialect: str) -> Statement:
+    def build() -> Any:
+        active = _active(_bind("new_declarant_id", "declarant_id"), _bind("new_version", "version"))
+        row = _insert(dialect).from_select(OPENED, select(*(_bind(f"new_{c}", c) for c in OPENED)).where(active))
+        return row.on_conflict_do_update(index_elements=["id"], set_={"current_hash": row.excluded.current_hash})
+
+    return Statement(build)
+
+
+def _bury(dialect: str) -> Statement:
+    def build() -> Any:
+        closed = {c: _bind(f"new_{c}", c) for c in (*OPENED, "closed_at", "closed_reason")}
+        row = _insert(dialect).values(closed)
+        ending = {c: row.excluded[c] for c in ("closed_at", "closed_reason")}
+        return row.on_conflict_do_update(index_elements=["id"], set_=ending, where=RefreshFamily.closed_at.is_(None))
+
+    return Statement(build)
+
+
+OPEN_FAMILY = {dialect: _open(dialect) for dialect in ("postgresql", "sqlite")}
+"""Opens nothing for a person who is no longer active (C46); a family buried meanwhile is born closed (C16)."""
+
+BURY_FAMILY = {dialect: _bury(dialect) for dialect in ("postgresql", "sqlite")}
+"""Closes a family, even one that is not open yet: of two requests that race with one code, the replay may be the quicker."""
 
 ROTATE = Statement(
     lambda: (

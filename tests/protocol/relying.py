@@ -164,7 +164,8 @@ class Partner:
         return self.post("/token", {"grant_type": grant_type, **form})
 
     def redeem(self, code: str, **changes: str | None) -> TestResponse:
-        return self.token(code=code, **{"redirect_uri": self.redirect_uri, "code_verifier": VERIFIER, **changes})
+        form: dict[str, Any] = {"code": code, "redirect_uri": self.redirect_uri, "code_verifier": VERIFIER, **changes}
+        return self.token(**form)
 
     def refresh(self, refresh_token: str, **changes: str | None) -> TestResponse:
         return self.token("refresh_token", refresh_token=refresh_token, **changes)

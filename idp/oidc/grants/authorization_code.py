@@ -45,12 +45,10 @@ class AuthorizationCodeGrant(Grant):
 
     def _replayed(self) -> None:
         """RFC 6749 section 4.1.2: what the first exchange gave dies too."""
-        families, granted, now = self.context.issuer.families, self.redeemed.granted, datetime.now(UTC)
+        families, session, granted, now = self.context.issuer.families, self.redeemed.session, self.redeemed.granted, datetime.now(UTC)
         with families.connections.transaction():
-            families.close(granted.family_id, "code_replay", now)
-            event = CodeReplayed(
-                declarant_id=self.redeemed.session.declarant_id, client_id=self.granted_to.client_id, family_id=granted.family_id
-            )
+            families.bury(self.granted_to, session, granted, now)
+            event = CodeReplayed(declarant_id=session.declarant_id, client_id=self.granted_to.client_id, family_id=granted.family_id)
             journal.write(families.connections, event, now)
         raise InvalidGrantError("the code was already used")
 
