@@ -88,7 +88,7 @@ def postgresql_url(postgresql: services.PostgreSQL, postgresql_template: str) ->
     """A migrated PostgreSQL database for this test alone."""
     name = f"test_{next(databases)}"
     yield postgresql.create(name, postgresql_template)
-    postgresql.drop(name)
+    postgresql.discard(name)
 
 
 @pytest.fixture
@@ -107,7 +107,7 @@ def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterat
         return
     server, name = request.getfixturevalue("postgresql"), f"empty_{next(databases)}"
     yield server.create(name)
-    server.drop(name)
+    server.discard(name)
 
 
 @pytest.fixture

@@ -21,6 +21,8 @@ from typing import Any
 
 START_TIMEOUT = 60
 """Seconds a server may take to answer."""
+ROOM = 2 << 30
+"""Bytes that must be free in memory for a cluster to be kept there."""
 
 
 # ------------------------------------------------------------------------------------------------------------ finding them
@@ -92,6 +94,13 @@ def _die_with_parent() -> None:
     """In the child, before it becomes the server: SIGINT when the thread that started it ends (Linux alone)."""
     pr_set_pdeathsig = 1
     ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGINT)
+
+
+def scratch_folder(name: str) -> Path:
+    """In memory where there is room: a database is hundreds of small files, copied for each test."""
+    memory = Path("/dev/shm")  # the name that mkdtemp adds cannot be guessed
+    roomy = memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > ROOM
+    return Path(tempfile.mkdtemp(prefix=f"mag-{name}-", dir=memory if roomy else None))
 
 
 class Server:
@@ -170,7 +179,7 @@ class PostgreSQL:
             raise RuntimeError("PostgreSQL is missing: run `make test`, or apt-get install postgresql")
         known = {account.pw_name for account in pwd.getpwall()}
         account = next(name for name in self.ACCOUNTS if name in known)
-        self.folder = Path(tempfile.mkdtemp(prefix="mag-postgresql-"))
+        self.folder = scratch_folder("postgresql")
         if os.geteuid() == 0:
             shutil.chown(self.folder, account)
         environment = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "TZ": "UTC"}
@@ -186,6 +195,7 @@ class PostgreSQL:
         command = [str(binaries / "postgres"), "-D", str(cluster), "-p", str(port), "-h", "127.0.0.1", "-k", ""]
         command += [word for option in (*self.SPEED, "max_connections=200", "shared_buffers=64MB") for word in ("-c", option)]
         self.server = Server(command, port, environment=environment, folder=self.folder, account=account)
+        self._discarded: list[str] = []
         self._connection = self._connect()
 
     def _connect(self) -> Any:
@@ -206,12 +216,19 @@ class PostgreSQL:
 
     def create(self, name: str, template: str = "template1") -> str:
         """A database, copied from a template that nobody is connected to; its address."""
+        while self._discarded:
+            self.drop(self._discarded.pop())
         self._connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY file_copy')
         return self.url(name)
 
     def drop(self, name: str) -> None:
         """Even under connections still open."""
         self._connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+    def discard(self, name: str) -> None:
+        """Cut its connections now, drop it with the next creation: PostgreSQL waits a tenth of a second for a connection to end."""
+        self.disconnect(self.url(name))
+        self._discarded.append(name)
 
     def disconnect(self, url: str) -> None:
         """Cut every connection to a database, as a restart would."""
@@ -231,7 +248,7 @@ class Redis:
         binary = shutil.which("redis-server")
         if binary is None:
             raise RuntimeError("redis-server is missing: run `make test`, or apt-get install redis-server")
-        self.folder = Path(tempfile.mkdtemp(prefix="mag-redis-"))
+        self.folder = scratch_folder("redis")
         port = free_port()
         command = [binary, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", str(self.folder)]
         self.server = Server(command, port)

@@ -33,19 +33,23 @@ def conditions(index: Any) -> list[str]:
 def portrait(url: str) -> dict[str, Any]:
     """Everything that a database says of its tables, in an order that does not depend on how they were made."""
     inspector = inspect(engine_of(url))
+    columns, keys, references = inspector.get_multi_columns(), inspector.get_multi_pk_constraint(), inspector.get_multi_foreign_keys()
+    unique, indexes, checks = (
+        inspector.get_multi_unique_constraints(),
+        inspector.get_multi_indexes(),
+        inspector.get_multi_check_constraints(),
+    )
     return {
-        table: {
-            "columns": {c["name"]: (str(c["type"]), c["nullable"], c["default"]) for c in inspector.get_columns(table)},
-            "key": inspector.get_pk_constraint(table)["constrained_columns"],
-            "references": sorted(
-                (f["name"] or "", f["constrained_columns"], f["referred_table"], str(f["options"]))
-                for f in inspector.get_foreign_keys(table)
-            ),
-            "unique": sorted((u["name"] or "", u["column_names"]) for u in inspector.get_unique_constraints(table)),
-            "indexes": sorted((i["name"] or "", i["column_names"], bool(i["unique"]), conditions(i)) for i in inspector.get_indexes(table)),
-            "checks": sorted((c["name"] or "", c["sqltext"]) for c in inspector.get_check_constraints(table)),
+        table[1]: {
+            "columns": {c["name"]: (str(c["type"]), c["nullable"], c["default"]) for c in columns[table]},
+            "key": keys[table]["constrained_columns"],
+            "references": sorted((f["name"], f["constrained_columns"], f["referred_table"], str(f["options"])) for f in references[table]),
+            "unique": sorted((u["name"], u["column_names"]) for u in unique[table]),
+            "indexes": sorted((i["name"], i["column_names"], bool(i["unique"]), conditions(i)) for i in indexes[table]),
+            "checks": sorted((c["name"], c["sqltext"]) for c in checks[table]),
         }
-        for table in sorted(set(inspector.get_table_names()) - HOUSEKEEPING)
+        for table in columns
+        if table[1] not in HOUSEKEEPING
     }
 
 
