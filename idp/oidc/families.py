@@ -108,6 +108,12 @@ class Families:
         self.connections.run(BURY_FAMILY[self.connections.dialect.name], **row, **closed)
         self.end_access(granted.family_id)
 
+    def context(self, client: Client, token: str, now: datetime) -> dict[str, Any] | None:
+        """What a token in force of this client stands for, without using it."""
+        family_id = self.family_of(token)
+        row = self.connections.one(FIND_FAMILY, family_id=family_id, now=now) if family_id else None
+        return row[4] if row and row[0] == client.client_id and row[8] == digest(token) else None
+
     def refresh(self, client: Client, token: str, now: datetime) -> tuple[Grant, str]:
         """The grant and the successor. Raises InvalidGrantError; a replay closes the family first."""
         family_id = self.family_of(token)

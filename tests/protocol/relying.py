@@ -5,11 +5,13 @@ Its client is a real row of the registry, written by the operations that the ope
 
 import base64
 import hashlib
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from html import unescape
 from typing import Any
-from urllib.parse import parse_qsl, quote_plus, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote_plus, urlencode
 
 import orjson
 from joserfc import jws, jwt
@@ -39,6 +41,11 @@ def unverified_claims(token: str) -> dict[str, Any]:
 
 def unverified_header(token: str) -> dict[str, Any]:
     return dict(jws.extract_compact(token.encode()).headers())
+
+
+def hidden_fields(page: TestResponse) -> dict[str, str]:
+    """What the form of a page will send back."""
+    return {name: unescape(value) for name, value in re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', page.text)}
 
 
 def altered(token: str) -> str:
@@ -197,7 +204,3 @@ class Partner:
         assert (active["active"], status) in ((True, 200), (False, 401)), (active, status)
         assert active["active"] or active == {"active": False}
         return status == 200
-
-
-def host_of(uri: str) -> str:
-    return urlsplit(uri).netloc

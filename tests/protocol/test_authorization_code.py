@@ -240,7 +240,8 @@ def test_C27_an_access_token_is_an_rfc_9068_token(partner, code_flow):
 
 @ONLY_SQLITE
 def test_43_algorithms_are_those_of_the_registration(partner, code_flow):
-    default, chosen = code_flow(partner()), code_flow(partner("autre", id_token_signed_response_alg="ES256", access_token_signing_alg="RS256"))
+    default = code_flow(partner())
+    chosen = code_flow(partner("autre", id_token_signed_response_alg="ES256", access_token_signing_alg="RS256"))
 
     assert [unverified_header(t)["alg"] for t in (default.id_token, default.access_token)] == ["RS256", "ES256"]
     assert [unverified_header(t)["alg"] for t in (chosen.id_token, chosen.access_token)] == ["ES256", "RS256"]
@@ -249,7 +250,9 @@ def test_43_algorithms_are_those_of_the_registration(partner, code_flow):
 
 @ONLY_SQLITE
 def test_an_access_token_is_for_the_audience_of_the_registration(partner, code_flow):
-    assert code_flow(partner(audience=["https://api.test", "https://autre.test"])).access["aud"] == ["https://api.test", "https://autre.test"]
+    several = ["https://api.test", "https://autre.test"]
+
+    assert code_flow(partner(audience=several)).access["aud"] == several
     assert code_flow(partner("autre", audience=["https://api.test"])).access["aud"] == "https://api.test"
 
 

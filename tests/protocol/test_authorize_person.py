@@ -1,7 +1,6 @@
 """Who is asked, and when: prompt, max_age, hints, levels, consent, the choice of an identity. OpenID Connect Core section 3.1.2."""
 
 import json
-import re
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
@@ -9,7 +8,7 @@ import pytest
 import time_machine
 
 from idp.authentication.session import COOKIE
-from tests.protocol.relying import altered, answer_of, unverified_claims
+from tests.protocol.relying import altered, answer_of, hidden_fields, unverified_claims
 
 pytestmark = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 
@@ -237,7 +236,13 @@ def test_a_level_asked_as_essential_that_cannot_be_reached_is_an_error(partner, 
 
 @pytest.mark.parametrize(
     "acr",
-    [{"essential": True, "value": "eidas1"}, {"essential": True, "values": ["eidas2", "eidas1"]}, {"value": "eidas3"}, {"essential": True}, None],
+    [
+        {"essential": True, "value": "eidas1"},
+        {"essential": True, "values": ["eidas2", "eidas1"]},
+        {"essential": True},
+        {"value": "eidas3"},
+        None,
+    ],
 )
 def test_a_level_that_is_reached_or_only_wished_is_answered(partner, code_flow, acr):
     assert code_flow(partner(), claims=json.dumps({"id_token": {"acr": acr}})).claims["acr"] == "eidas1"
@@ -308,10 +313,6 @@ def test_without_openid_there_is_no_id_token(partner, code_flow):
 # --------------------------------------------------------------------------------------------------------------- consent
 
 
-def consent_form(page) -> dict[str, str]:
-    return dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]+)"', page.text))
-
-
 def test_prompt_none_where_consent_is_missing_is_consent_required(partner, signed_in):
     tiers = partner(first_party=False)
 
@@ -325,7 +326,7 @@ def test_a_partner_that_is_not_ours_asks_consent_once(partner, signed_in, journa
     assert page.status_code == 200
     assert "portail.test" in page.text
     assert "adresse électronique" in page.text
-    agreed = signed_in.post("/authorize/consentement", data={**consent_form(page), "reponse": "accepter"})
+    agreed = signed_in.post("/authorize/consentement", data={**hidden_fields(page), "reponse": "accepter"})
     assert "code" in answer_of(signed_in.get(agreed.headers["Location"]))[1]
     assert "code" in answer_of(tiers.ask(signed_in, scope="openid email", prompt="none"))[1]
     assert answer_of(tiers.ask(signed_in, scope="openid email siret", prompt="none"))[1]["error"] == "consent_required"
@@ -335,7 +336,7 @@ def test_a_partner_that_is_not_ours_asks_consent_once(partner, signed_in, journa
 def test_82_a_person_who_refuses_is_access_denied(partner, signed_in, journal):
     tiers = partner(first_party=False)
     page = tiers.ask(signed_in)
-    refused = signed_in.post("/authorize/consentement", data={**consent_form(page), "reponse": "refuser"})
+    refused = signed_in.post("/authorize/consentement", data={**hidden_fields(page), "reponse": "refuser"})
     address, answer = answer_of(signed_in.get(refused.headers["Location"]))
 
     assert (address, answer["error"], answer["state"]) == (tiers.redirect_uri, "access_denied", "etat-0123456789")
@@ -348,7 +349,7 @@ def test_prompt_consent_asks_even_our_own_partners_and_even_again(partner, signe
     for _ in range(2):
         page = portail.ask(signed_in, prompt="consent")
         assert page.status_code == 200
-        agreed = signed_in.post("/authorize/consentement", data={**consent_form(page), "reponse": "accepter"})
+        agreed = signed_in.post("/authorize/consentement", data={**hidden_fields(page), "reponse": "accepter"})
         assert "code" in answer_of(signed_in.get(agreed.headers["Location"]))[1]
 
 
@@ -365,7 +366,7 @@ def test_prompt_consent_asks_even_our_own_partners_and_even_again(partner, signe
 )
 def test_a_consent_that_does_not_come_from_our_page_is_refused(partner, signed_in, change, headers):
     tiers = partner(first_party=False)
-    form = {**consent_form(tiers.ask(signed_in)), "reponse": "accepter", **change}
+    form = {**hidden_fields(tiers.ask(signed_in)), "reponse": "accepter", **change}
     response = signed_in.post("/authorize/consentement", data={n: v for n, v in form.items() if v is not None}, headers=headers)
 
     assert response.status_code == 403
@@ -375,7 +376,7 @@ def test_a_consent_that_does_not_come_from_our_page_is_refused(partner, signed_i
 def test_C39_a_consent_form_of_another_browser_is_refused(partner, signed_in, new_client, sign_in, new_declarant):
     tiers, mine = partner(first_party=False), new_client()
     sign_in(mine, new_declarant())
-    form = {**consent_form(tiers.ask(mine)), "reponse": "accepter"}
+    form = {**hidden_fields(tiers.ask(mine)), "reponse": "accepter"}
 
     assert signed_in.post("/authorize/consentement", data=form).status_code == 403
 

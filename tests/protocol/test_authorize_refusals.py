@@ -193,7 +193,7 @@ def test_a_request_that_breaks_one_rule_is_told_to_the_partner(partner, signed_i
 
 
 def test_C10_a_client_without_the_grant_is_refused_even_at_its_own_address(partner, signed_in):
-    machine = partner("machine", grant_types=["client_credentials"], redirect_uris=["https://machine.test/retour"], response_types=["code"])
+    machine = partner("machine", grant_types=["client_credentials"], response_types=["code"])
 
     assert answer_of(machine.ask(signed_in))[1]["error"] in ("unauthorized_client", "unsupported_response_type")
 
@@ -257,7 +257,9 @@ def test_a_post_too_long_for_an_address_stays_on_a_page(partner, signed_in):
     assert "Location" not in response.headers
 
 
-@pytest.mark.parametrize("content_type", ["application/json", "multipart/form-data; boundary=x", "Multipart/Form-Data; boundary=x", "text/plain", None])
+@pytest.mark.parametrize(
+    "content_type", ["application/json", "multipart/form-data; boundary=x", "Multipart/Form-Data; boundary=x", "text/plain", None]
+)
 def test_C57_a_post_of_another_type_is_refused(partner, signed_in, content_type):
     body = '--x\r\nContent-Disposition: form-data; name="client_id"\r\n\r\nportail\r\n--x--\r\n'
     response = signed_in.post("/authorize", data=body, content_type=content_type)

@@ -3,11 +3,13 @@
 Implements RFC 6749 section 6, OpenID Connect Core section 12, RFC 9700 section 4.14.2 (rotation, reuse detection).
 """
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from authlib.oauth2.rfc6749.errors import InvalidRequestError, InvalidScopeError
 
+from idp.oidc.families import Grant as Granted
 from idp.oidc.grants.grant import Grant
 
 
@@ -18,13 +20,19 @@ class RefreshTokenGrant(Grant):
         self.granted_to = self.authenticated()
         if "refresh_token" not in self.form:
             raise InvalidRequestError("refresh_token is required")
-        families = self.context.issuer.families
-        self.granted, self.successor = families.refresh(self.granted_to, self.form["refresh_token"], datetime.now(UTC))
-        self.scope = self._scope()
+        self.granted, self.successor = self._refreshed(self.form["refresh_token"], datetime.now(UTC))
+        self.scope = self._scope(self.granted.context)
 
-    def _scope(self) -> list[str]:
+    def _refreshed(self, token: str, now: datetime) -> tuple[Granted, str]:
+        """A scope too wide is refused before the token is spent; without one, a refresh stays one statement."""
+        families = self.context.issuer.families
+        if self.asked_scope and (context := families.context(self.granted_to, token, now)):
+            self._scope(context)
+        return families.refresh(self.granted_to, token, now)
+
+    def _scope(self, context: Mapping[str, Any]) -> list[str]:
         """RFC 6749 section 6: the same or narrower; ours: nor what the client may no longer ask (C10)."""
-        granted = [s for s in self.granted.context["scope"] if s in self.granted_to.scope]
+        granted = [s for s in context["scope"] if s in self.granted_to.scope]
         if not set(self.asked_scope) <= set(granted):
             raise InvalidScopeError("scope is wider than what was granted")
         return self.asked_scope or granted
