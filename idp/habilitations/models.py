@@ -290,8 +290,8 @@ IS_ACTIVE = and_(Declarant.id == DECLARANT, Declarant.statut == literal_column(f
 NONE, STEP, NICS, LAST_NIC = map(constant, (0, 1, 100_000, 99_999))
 
 
-def is_live(row: Any) -> ColumnElement[bool]:
-    return and_(row.effective_from <= NOW, row.ends_at > NOW)
+def is_live(row: Any, now: ColumnElement[datetime] = NOW) -> ColumnElement[bool]:
+    return and_(row.effective_from <= now, row.ends_at > now)
 
 
 def common(masks: Iterable[ColumnElement[int]]) -> ColumnElement[int]:
@@ -363,7 +363,8 @@ def steps() -> CTE:
     the next source; past the last source, its source is null.
     """
     start = (bindparam("source", type_=BigInt).label("source"), bindparam("cible", type_=BigInt).label("cible"))
-    marche = select(Declarant.id.label("declarant_id"), NONE.label("rang"), *start).where(IS_ACTIVE).cte("marche", recursive=True)
+    constants = (Declarant.id.label("declarant_id"), NOW.label("now"), NONE.label("rang"))
+    marche = select(*constants, *start).where(IS_ACTIVE).cte("marche", recursive=True)
     w = marche.c
     direct, client, membre = DroitDirect, PortefeuilleClient, PortefeuilleMembre
 
@@ -377,7 +378,7 @@ def steps() -> CTE:
     source = case((w.cible == end, following), else_=w.source)
     cible = case((w.cible == end, NONE), (w.source == constant(DIRECT), func.coalesce(own, end)), else_=func.coalesce(content, end))
     is_further = and_(w.source.is_not(None), w.rang < bindparam("limit", type_=BigInt))
-    return marche.union_all(select(w.declarant_id, w.rang + STEP, source, cible).where(is_further))
+    return marche.union_all(select(w.declarant_id, w.now, w.rang + STEP, source, cible).where(is_further))
 
 
 def places(marche: CTE) -> CTE:
@@ -392,22 +393,24 @@ def places(marche: CTE) -> CTE:
 def walk() -> Executable:
     """For each step, every live set and every exclusion that matters there (`perimetre.Row`); and where the walk stopped.
 
-    The account comes from the walk and clients come before memberships, so that the planner of PostgreSQL, whose estimates are
-    those of a common account, can only probe: given a choice, it reads all that a large account has.
+    The account and the instant come from the walk, and clients come before memberships, so that planners can only probe. Given a
+    choice, PostgreSQL, whose estimates are those of a common account, reads all that a large one has; SQLite, seeing a condition
+    on one table alone, reads that table whole for a Bloom filter.
     """
     marche = steps()
     p = places(marche).c
     direct, client, membre, portefeuille, x = DroitDirect, PortefeuilleClient, PortefeuilleMembre, Portefeuille, Exclusion
-    clients = select(p.declarant_id, p.rang, p.source, p.cible, client.portefeuille_id, p.place, *(getattr(client, d) for d in Droit)) \
-        .join(client, and_(client.cible == p.place, is_live(client))).cte("clients").prefix_with("MATERIALIZED")
+    step = [p.rang, p.source, p.cible]
+    clients = select(p.declarant_id, p.now, *step, client.portefeuille_id, p.place, *(getattr(client, d) for d in Droit)) \
+        .join(client, and_(client.cible == p.place, is_live(client, p.now))).cte("clients").prefix_with("MATERIALIZED")
     k = clients.c
-    own = select(p.rang, p.source, p.cible, constant(DIRECT), p.place, *(getattr(direct, d) for d in Droit)) \
-        .join(direct, and_(direct.declarant_id == p.declarant_id, direct.cible == p.place, is_live(direct)))
+    own = select(*step, constant(DIRECT), p.place, *(getattr(direct, d) for d in Droit)) \
+        .join(direct, and_(direct.declarant_id == p.declarant_id, direct.cible == p.place, is_live(direct, p.now)))
     within = (common((k[d], mask)) for d, mask in zip(Droit, ceiling(), strict=True))
     through = select(k.rang, k.source, k.cible, k.portefeuille_id, k.place, *within) \
-        .join(membre, and_(membre.declarant_id == k.declarant_id, membre.portefeuille_id == k.portefeuille_id, is_live(membre))) \
+        .join(membre, and_(membre.declarant_id == k.declarant_id, membre.portefeuille_id == k.portefeuille_id, is_live(membre, k.now))) \
         .join(portefeuille, portefeuille.id == membre.portefeuille_id).select_from(clients)
-    excluded = select(p.rang, p.source, p.cible, constant(EXCLUSION), x.cible, *(getattr(x, d) for d in Droit))
+    excluded = select(*step, constant(EXCLUSION), x.cible, *(getattr(x, d) for d in Droit))
     at = excluded.where(x.declarant_id == p.declarant_id, x.cible == p.place)
     first, last = (case((p.cible < constant(FIRST_SIRET), p.cible * NICS + nic), else_=NONE) for nic in (NONE, LAST_NIC))
     below = excluded.where(x.declarant_id == p.declarant_id, x.cible.between(first, last))

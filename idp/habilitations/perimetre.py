@@ -113,6 +113,9 @@ def read_step(step: list[Row], read: Read) -> Target | None:
     cible, source = step[0].cible, step[0].source
     if source != min((r.origine for r in step if r.origine >= DIRECT and r.autre == cible), default=None):
         return None
+    if len(step) == 1:
+        rights = read(step[0].masks)
+        return Target(cible, rights) if rights else None
     excluded = union(r.masks for r in step if r.origine == EXCLUSION and not is_below(r, cible))
     left = union(r.masks for r in step if r.origine >= DIRECT).minus(excluded)
     below = {r.autre: r.masks for r in step if r.origine == EXCLUSION and is_below(r, cible)}
