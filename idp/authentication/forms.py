@@ -69,7 +69,7 @@ def _password(password: str, errors: dict[str, str]) -> bool:
         errors["password"] = error.public
         return True
     if not password:
-        errors["password"] = "Saisissez votre mot de passe."  # noqa: S105  # a sentence
+        errors["password"] = "Saisissez votre mot de passe."
     return False
 
 

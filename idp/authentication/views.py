@@ -24,6 +24,7 @@ from idp.authentication.remembered import Remembered
 from idp.authentication.session import COOKIE, Session, close_every_session, close_session, find_session
 from idp.authentication.throttle import Throttle
 from idp.database import db
+from idp.declarants.identite import Identite
 from idp.declarants.models import Declarant, Statut
 from idp.entreprises.models import Entreprise
 from idp.errors import RefusedError
@@ -203,7 +204,8 @@ def sign_in() -> ResponseReturnValue:
     presented = request.cookies.get(COOKIE, "")
     opened = ceremony.open_for(means(), declarant, candidate.device, http.now(), presented=presented, client_id=candidate.client_id)
     db.session.commit()
-    return _signed_in(asked, form, opened)
+    remember = Identite(declarant.siret, declarant.nom, declarant.prenom) if form.remember else None
+    return _signed_in(asked, opened, remember)
 
 
 def _client_id(asked: Asked) -> str | None:
@@ -220,12 +222,12 @@ def _asked_bits() -> int:
     return challenge.asked_bits(http.mag().keyring, request.form.get("defi", ""), http.binding())
 
 
-def _signed_in(asked: Asked, form: Identification, opened: Opened) -> Response:
+def _signed_in(asked: Asked, opened: Opened, remember: Identite | None) -> Response:
     response = asked.onward(**({"choix": "1"} if asked.demande and asked.demande.select else {}))
     set_session_cookie(response, opened.cookie)
     http.set_cookie(response, devices.COOKIE, opened.device.dump(), max_age=devices.LIFETIME)
-    if form.remember and form.identite is not None:
-        _keep(response, _remembered().adding(form.identite))
+    if remember is not None:
+        _keep(response, _remembered().adding(remember))
     return response
 
 

@@ -62,7 +62,7 @@ function search() {
     }
   }
   const likely = Math.min(95, Math.round(100 * (1 - Math.exp(-number / 2 ** bits))));
-  if (likely >= said + 20) status.textContent = `Vérification automatique en cours : ${said = likely} %.`;
+  if (likely >= said + 20) status.textContent = `Vérification automatique en cours\u00a0: ${said = likely}\u00a0%.`;
   setTimeout(search);
 }
 
@@ -76,7 +76,7 @@ function finish() {
 form.addEventListener("submit", (event) => {
   if (done) return;
   wanted = true;
-  status.textContent = "La vérification automatique se termine : la connexion suivra.";
+  status.textContent = "La vérification automatique se termine\u00a0: la connexion suivra.";
   event.preventDefault();
 }, { capture: true });
 

@@ -9,8 +9,8 @@ const grouped = (digits) => [digits.slice(0, 3), digits.slice(3, 6), digits.slic
 
 function said(count) {
   if (count === 0) return "";
-  if (count === 14) return "14 chiffres : le compte est bon.";
-  if (count === 9) return "9 chiffres : c'est un SIREN. Ajoutez les 5 chiffres de l'établissement.";
+  if (count === 14) return "14 chiffres\u00a0: le compte est bon.";
+  if (count === 9) return "9 chiffres\u00a0: c'est un SIREN. Ajoutez les 5 chiffres de l'établissement.";
   return `${count} chiffre${count > 1 ? "s" : ""} sur 14.`;
 }
 
