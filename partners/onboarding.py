@@ -218,8 +218,11 @@ def set_secrets(client: OAuthClient, digests: Sequence[str], now: datetime) -> b
         raise RegistrationRefusedError(f"Client « {client.client_id} » : un ou deux condensats SHA-256 en hexadécimal sont attendus.")
     if {s.secret_hash for s in live_secrets(client, now)} == set(digests):
         return False
-    for gone in [s for s in client.secrets if s.secret_hash not in digests]:
-        client.secrets.remove(gone)
+    gone = [s for s in client.secrets if s.secret_hash not in digests]
+    for secret in gone:
+        client.secrets.remove(secret)
+    if gone:
+        _changed(client.partenaire, "secret retired", now, client=client)
     for one in dict.fromkeys(digests):
         if one not in {s.secret_hash for s in client.secrets}:
             _add_secret(client, one, now)

@@ -175,13 +175,16 @@ class JwksCache:
     def __init__(self, settings: Settings, *, fetcher: Fetcher | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self._fetcher, self._clock = fetcher or Fetcher(settings), clock
         self._kept: dict[str, _Kept] = {}
+        self._lock = threading.Lock()
 
     def get(self, client: Client, kid: str | None) -> KeySet | None:
-        """None when the keys cannot be had."""
-        kept = self._kept.get(client.client_id)
-        if kept is None or kept.uri != client.jwks_uri:
-            kept = self._kept[client.client_id] = _Kept(client.jwks_uri)
-        if self._is_wanting(kept, kid) and kept.lock.acquire(blocking=kept.keys is None, timeout=-1 if kept.keys else TIME_LIMIT + 1):
+        """None when the keys cannot be had. Whoever needs what is being fetched waits for it; the others have the last keys."""
+        with self._lock:
+            kept = self._kept.get(client.client_id)
+            if kept is None or kept.uri != client.jwks_uri:
+                kept = self._kept[client.client_id] = _Kept(client.jwks_uri)
+        needed = kept.keys is None or (kid is not None and kid not in kept.kids)
+        if self._is_wanting(kept, kid) and kept.lock.acquire(blocking=needed, timeout=TIME_LIMIT + 1 if needed else -1):
             try:
                 if self._is_wanting(kept, kid):
                     self._fetch(client, kept)
@@ -195,13 +198,14 @@ class JwksCache:
         return (old or (kid is not None and kid not in kept.kids)) and now - kept.tried_at >= self.QUIET
 
     def _fetch(self, client: Client, kept: _Kept) -> None:
-        kept.tried_at = self._clock()
         try:
             kept.keys, kept.kids = read_keys(self._fetcher.json(kept.uri))
-            kept.fetched_at = kept.tried_at
+            kept.fetched_at = self._clock()
             note("client keys fetched", client_id=client.client_id, keys=len(kept.kids))
         except OutgoingRefusedError as error:
             logger.warning("client keys not fetched", extra={"fields": {"client_id": client.client_id, "reason": str(error)}})
+        finally:
+            kept.tried_at = self._clock()
 
 
 def read_keys(unverified_jwks: Any) -> tuple[KeySet, frozenset[str]]:
