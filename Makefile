@@ -53,7 +53,10 @@ $(VENV)/installed: requirements.lock setup.cfg pyproject.toml
 	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
+# Debian 12's Python is 3.11.2, and some packages ask for more before 3.11.3: a later Python would leave it out of the lock.
 lock: $(VENV)/installed
+	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info >= (3, 11, 3))' \
+		|| { echo "Make the lock with the Python of Debian 12: make clean, then make lock PYTHON=/usr/bin/python3"; exit 1; }
 	@$(BIN)/python -m pip install --quiet pip-tools
 	@$(COMPILE) --extra postgresql --extra demo --extra test --extra lint -o requirements.lock setup.cfg
 	@$(COMPILE) --extra postgresql -c requirements.lock -o requirements-production.lock setup.cfg

@@ -48,3 +48,9 @@ def test_both_locks_pin_the_same_versions():
     complete, production = pinned("requirements.lock"), pinned("requirements-production.lock")
 
     assert {name: entry.split()[0] for name, entry in production.items()} == {name: complete[name].split()[0] for name in production}
+
+
+@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-production.lock"])
+def test_a_lock_serves_the_python_of_debian_12(lock):
+    """Python 3.11.2: before 3.11.3, redis asks for async-timeout."""
+    assert "async-timeout" in pinned(lock)
