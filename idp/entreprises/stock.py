@@ -182,8 +182,8 @@ class Reading:
 
 
 def _is_whole(raw: bytes, width: int) -> bool:
-    """Is the line a record by itself? Then it is not the rest of another one."""
+    """Is the line a record by itself, its quotes in pairs? Then it is not the rest of another one."""
     try:
-        return len(split(raw)) == width
+        return raw.count(b'"') % 2 == 0 and len(split(raw)) == width
     except DamagedError:
         return False
