@@ -28,7 +28,7 @@ from idp.oidc.people import KIND, People
 from idp.oidc.rights import Rights, known_services
 from idp.oidc.server import TokenServer
 from idp.oidc.tokens import AccessToken, Handle, Mint, Reader
-from idp.oidc.wire import NO_STORE, Answer, Environ, bearer_token, error_answer, json_answer, read_form, read_pairs
+from idp.oidc.wire import NO_STORE, Answer, Environ, bearer_token, error_answer, is_form, json_answer, read_form, read_pairs
 
 if TYPE_CHECKING:
     from idp.http import Mag
@@ -127,20 +127,23 @@ class Machines:
         """RFC 6749 section 3.2."""
         return self.server.answer(read_form(environ), environ.get("HTTP_AUTHORIZATION", ""))
 
-    def _alive(self, token: AccessToken) -> tuple[bool, Person | None]:
-        """Whether a token still counts, and its person, in one round trip (and a second read when the profile is not held)."""
-        handle = token.handle
+    def _stands(self, handle: Handle, made_at: int) -> tuple[bool, str | None]:
+        """Whether what hangs on a handle still counts, and the profile held, in one round trip.
+
+        Of what was made before the store was born, or in that very second, the store forgot whether it ended: the family tells.
+        """
         born, ended, held = self.mag.ephemeral.read(guards_of(handle), KIND, str(handle.declarant_id))
-        if ended or (token.claims["iat"] < int(born) and not self.families.is_open(handle.family_id)):
-            return False, None
-        person = self.people.held(held, handle.declarant_id)
+        return not ended and (made_at > int(born) or self.families.is_open(handle.family_id)), held
+
+    def _alive(self, token: AccessToken) -> tuple[bool, Person | None]:
+        """Whether a token still counts, and its person; a second read when the profile is not held."""
+        stands, held = self._stands(token.handle, token.claims["iat"])
+        person = self.people.held(held, token.handle.declarant_id) if stands else None
         return person is not None, person
 
     def userinfo(self, environ: Environ) -> Answer:
         """OpenID Connect Core section 5.3; the token comes in the header, or in a form body (RFC 6750 section 2.2)."""
-        text = bearer_token(environ)
-        if text is None and environ["REQUEST_METHOD"] == "POST" and environ.get("CONTENT_TYPE"):
-            text = read_form(environ).get("access_token")
+        text = self._bearer(environ)
         if not text:
             return challenge("")
         now = datetime.now(UTC)
@@ -154,6 +157,16 @@ class Machines:
         if "openid" not in token.claims["scope"].split():
             return challenge("insufficient_scope")
         return self._userinfo(client, token, person, now)
+
+    def _bearer(self, environ: Environ) -> str | None:
+        """The token, from one place alone (RFC 6750 section 2)."""
+        text = bearer_token(environ)
+        if environ["REQUEST_METHOD"] != "POST" or not environ.get("CONTENT_TYPE") or (text and not is_form(environ)):
+            return text
+        given = read_form(environ).get("access_token")
+        if text and given:
+            raise InvalidRequestError("the access token came twice")
+        return text or given
 
     def _userinfo(self, client: Client, token: AccessToken, person: Person, now: datetime) -> Answer:
         scope = [s for s in token.claims["scope"].split() if s in client.scope]
@@ -219,8 +232,7 @@ class Machines:
         client = self.mag.registry.find(pass_.client_id) if pass_ else None
         if pass_ is None or client is None:
             return challenge("invalid_token" if text else "")
-        _, ended, _ = self.mag.ephemeral.read(guards_of(pass_.handle), KIND, str(pass_.handle.declarant_id))
-        if ended:
+        if not self._stands(pass_.handle, pass_.expires_at - self.settings.access_token_lifetime)[0]:
             return challenge("invalid_token")
         claims = self.rights.page(pass_, parameters.get("next", ""), datetime.now(UTC))
         return Answer(200, self.mint.signed(client.access_token_signing_alg, claims).encode(), "application/jwt")

@@ -94,10 +94,15 @@ def read_pairs(text: str) -> dict[str, str]:
     return {name: value for name, value in values.items() if value}
 
 
+def is_form(environ: Environ) -> bool:
+    """Whether the body says it is a form."""
+    kind = str(environ.get("CONTENT_TYPE", "")).split(";", 1)[0]
+    return kind.strip().lower() == "application/x-www-form-urlencoded"
+
+
 def read_form(environ: Environ) -> dict[str, str]:
     """The body of a POST as a form. Raises InvalidRequestError or UnreadableRequestError."""
-    kind = str(environ.get("CONTENT_TYPE", "")).split(";", 1)[0].strip().lower()
-    if kind != "application/x-www-form-urlencoded":
+    if not is_form(environ):
         raise UnreadableRequestError("the content type must be application/x-www-form-urlencoded", 415)
     body = read_body(environ)
     try:
@@ -111,7 +116,7 @@ def read_body(environ: Environ) -> bytes:
     length = str(environ.get("CONTENT_LENGTH") or "")
     if length and not (length.isascii() and length.isdigit()):
         raise InvalidRequestError("the content length is not a number")
-    if length and int(length) > BODY_LIMIT:
+    if len(length) > 9 or (length and int(length) > BODY_LIMIT):
         raise UnreadableRequestError("the body is too large", 413)
     body: bytes = environ["wsgi.input"].read(int(length) if length else BODY_LIMIT + 1)
     if len(body) > BODY_LIMIT:
