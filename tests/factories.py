@@ -18,14 +18,17 @@ from idp.entreprises.siret import Siret
 SIRET = "73282932000074"
 NOM, PRENOM = "Lefèvre", "Claire"
 PASSWORD = "cheval bleu sous la pluie"
+OPTIONS = ("role", "statut", "email", "telephone", "fonction", "service_interne")
 
 
-def un_declarant(app: Flask, *, siret: str = SIRET, nom: str = NOM, prenom: str = PRENOM, password: str | None = PASSWORD, **changes: Any) -> Declarant:
-    """A person inscribed and committed, who may sign in; `changes` are options of `inscrire`, or other columns. Needs no context of its own.
+def un_declarant(
+    app: Flask, *, siret: str = SIRET, nom: str = NOM, prenom: str = PRENOM, password: str | None = PASSWORD, **changes: Any
+) -> Declarant:
+    """A person inscribed and committed, who may sign in; `changes` are options of `inscrire`, or other columns.
 
-    The row is detached: read what you need from it, ask the database for the rest.
+    Needs no application context of the caller's. The row is detached: read what you need from it, ask the database for the rest.
     """
-    options = {name: changes.pop(name) for name in ("role", "statut", "email", "telephone", "fonction", "service_interne") if name in changes}
+    options = {name: changes.pop(name) for name in OPTIONS if name in changes}
     now = changes.pop("now", datetime.now(UTC))
     with app.app_context():
         means: Means = app.extensions["mag_means"]
@@ -52,9 +55,18 @@ def une_personne_suspendue(app: Flask, **changes: Any) -> Declarant:
 
 def une_demande(**changes: Any) -> Demande:
     """What a partner asks, now."""
-    return Demande(**{
-        "target": "/authorize", "parameters": {"client_id": "essai", "state": "s"}, "client_id": "essai", "client_name": "Portail d'essai",
-        "client_host": "portail.test", "form_action": "https://portail.test", "asked_at": int(datetime.now(UTC).timestamp()), **changes})
+    return Demande(
+        **{
+            "target": "/authorize",
+            "parameters": {"client_id": "essai", "state": "s"},
+            "client_id": "essai",
+            "client_name": "Portail d'essai",
+            "client_host": "portail.test",
+            "form_action": "https://portail.test",
+            "asked_at": int(datetime.now(UTC).timestamp()),
+            **changes,
+        }
+    )
 
 
 def une_demande_de(app: Flask, client: Client, demande: Demande | None = None) -> str:

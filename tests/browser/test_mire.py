@@ -26,6 +26,7 @@ def complaints():
 @pytest.fixture
 def mire(mag, page, complaints):
     """A page on the mire, in a browser of its own."""
+
     def visit(path="/connexion", **options):
         opened = page(**options)
         opened.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
@@ -68,13 +69,16 @@ def test_signing_in_without_javascript(mire):
     assert "732 829 320 00074" in opened.locator("main").inner_text()
 
 
-@pytest.mark.parametrize(("pasted", "shown", "said"), [
-    ("SIRET : 732.829.320.00074", "732 829 320 00074", "14 chiffres"),
-    ("732\u00a0829\u202f320\u00a000074", "732 829 320 00074", "14 chiffres"),
-    ("７３２８２９３２０", "732 829 320", "SIREN"),
-    ("7328293200007499", "732 829 320 0007499", "16 chiffres sur 14"),
-    ("abc", "", ""),
-])
+@pytest.mark.parametrize(
+    ("pasted", "shown", "said"),
+    [
+        ("SIRET : 732.829.320.00074", "732 829 320 00074", "14 chiffres"),
+        ("732\u00a0829\u202f320\u00a000074", "732 829 320 00074", "14 chiffres"),
+        ("７３２８２９３２０", "732 829 320", "SIREN"),
+        ("7328293200007499", "732 829 320 0007499", "16 chiffres sur 14"),
+        ("abc", "", ""),
+    ],
+)
 def test_what_is_pasted_is_regrouped_and_counted(mire, pasted, shown, said):
     opened = mire()
     opened.locator("#siret").focus()
@@ -123,8 +127,11 @@ def test_password_managers_keep_one_user_name(mire):
     opened.fill("#prenom", "Claire")
     kept = opened.input_value("#identifiant")
     opened.reload()
-    opened.evaluate("""value => { const field = document.getElementById('identifiant'); field.value = value;
-        field.dispatchEvent(new Event('change')); }""", kept)
+    opened.evaluate(
+        """value => { const field = document.getElementById('identifiant'); field.value = value;
+        field.dispatchEvent(new Event('change')); }""",
+        kept,
+    )
 
     assert kept == "73282932000074|Lefèvre|Claire"
     assert [opened.input_value(f"#{name}") for name in ("siret", "nom", "prenom")] == ["732 829 320 00074", "Lefèvre", "Claire"]

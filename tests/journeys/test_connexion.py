@@ -34,11 +34,16 @@ def where(response):
 # ----------------------------------------------------------------------------------------------------------- signing in
 
 
-@pytest.mark.parametrize("typed", [
-    pytest.param({}, id="as-inscribed"),
-    pytest.param({"siret": "SIRET : 732.829.320.00074", "nom": "LEFEVRE", "prenom": "claire"}, id="pasted-and-capitals"),
-    pytest.param({"siret": "732\u00a0829\u202f320 00074", "nom": "Lefe\u0300vre", "prenom": " Claire "}, id="no-break-spaces-and-decomposed"),
-])
+@pytest.mark.parametrize(
+    "typed",
+    [
+        pytest.param({}, id="as-inscribed"),
+        pytest.param({"siret": "SIRET : 732.829.320.00074", "nom": "LEFEVRE", "prenom": "claire"}, id="pasted-and-capitals"),
+        pytest.param(
+            {"siret": "732\u00a0829\u202f320 00074", "nom": "Lefe\u0300vre", "prenom": " Claire "}, id="no-break-spaces-and-decomposed"
+        ),
+    ],
+)
 def test_a_person_signs_in_however_they_write_their_name(app, client, typed):
     un_declarant(app)
     response = se_connecter(client, **typed)
@@ -91,12 +96,15 @@ def test_a_demande_too_old_says_to_start_again(app, client):
     assert "recommencez" in response.text
 
 
-@pytest.mark.parametrize(("hints", "expected"), [
-    ({"login_hint": "73282932000074|Lefèvre|Claire"}, ["732 829 320 00074", "Lefèvre", "Claire"]),
-    ({"siret_hint": "73282932000074"}, ["732 829 320 00074"]),
-    ({"login_hint": "claire@exemple.fr", "siret_hint": "nonsense"}, []),
-    ({"login_hint": "\"><script>|x|y"}, []),
-])
+@pytest.mark.parametrize(
+    ("hints", "expected"),
+    [
+        ({"login_hint": "73282932000074|Lefèvre|Claire"}, ["732 829 320 00074", "Lefèvre", "Claire"]),
+        ({"siret_hint": "73282932000074"}, ["732 829 320 00074"]),
+        ({"login_hint": "claire@exemple.fr", "siret_hint": "nonsense"}, []),
+        ({"login_hint": '"><script>|x|y'}, []),
+    ],
+)
 def test_a_partners_hint_fills_the_page_and_nonsense_is_ignored(app, client, hints, expected):
     token = une_demande_de(app, client, une_demande(**hints))
     page = client.get("/connexion", query_string={"demande": token}).text
@@ -270,7 +278,8 @@ def test_the_outbox_is_sent_once_and_its_text_erased(app, relay):
 
     assert (first.sent, second.sent) == (1, 0)
     assert [(m["To"], m["Subject"], m.get_content().replace("\r\n", "\n")) for m in relay.received] == [
-        ("claire@exemple.fr", "Été comme hiver", "Bonjour Claire,\n\n.un point en tête\n")]
+        ("claire@exemple.fr", "Été comme hiver", "Bonjour Claire,\n\n.un point en tête\n")
+    ]
     assert (mail.body, mail.sent_at) == (None, now)
 
 
@@ -355,13 +364,16 @@ def test_a_homonym_is_refused_with_a_way_for_both_to_exist(app, company, client)
     assert se_connecter(client).status_code == 303
 
 
-@pytest.mark.parametrize("words", [
-    pytest.param((SIRET, "Lefèvre", "Claire"), id="unknown-siret"),
-    pytest.param(("73282932000075", "Lefèvre", "Claire", "--hors-repertoire"), id="wrong-key"),
-    pytest.param((SIRET, "!!!", "Claire", "--hors-repertoire"), id="no-name"),
-    pytest.param((SIRET, "ﷺ" * 80, "Claire", "--hors-repertoire"), id="name-too-long-once-folded"),
-    pytest.param((SIRET, "Lefèvre", "Claire", "--hors-repertoire", "--mot-de-passe-stdin"), id="weak-password"),
-])
+@pytest.mark.parametrize(
+    "words",
+    [
+        pytest.param((SIRET, "Lefèvre", "Claire"), id="unknown-siret"),
+        pytest.param(("73282932000075", "Lefèvre", "Claire", "--hors-repertoire"), id="wrong-key"),
+        pytest.param((SIRET, "!!!", "Claire", "--hors-repertoire"), id="no-name"),
+        pytest.param((SIRET, "ﷺ" * 80, "Claire", "--hors-repertoire"), id="name-too-long-once-folded"),
+        pytest.param((SIRET, "Lefèvre", "Claire", "--hors-repertoire", "--mot-de-passe-stdin"), id="weak-password"),
+    ],
+)
 def test_what_cannot_be_inscribed_changes_nothing(app, words):
     done = run(app, "declarants", "inscrire", *words, typed="court\n")
 

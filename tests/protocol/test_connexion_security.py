@@ -46,15 +46,27 @@ def test_C33_every_failure_has_one_answer(app, new_client):
     un_declarant(app, nom="Primo", statut=Statut.PRIMO)
     un_declarant(app, nom="Radiée", statut=Statut.RADIE)
     failures = [
-        {"password": "mauvais mot de passe"}, {"nom": "Personne"}, {"prenom": "Personne"}, {"siret": OTHER_SIRET},
-        {"nom": "Suspendue"}, {"nom": "Sans", "prenom": "Motdepasse"}, {"nom": "Primo"}, {"nom": "Radiée"},
+        {"password": "mauvais mot de passe"},
+        {"nom": "Personne"},
+        {"prenom": "Personne"},
+        {"siret": OTHER_SIRET},
+        {"nom": "Suspendue"},
+        {"nom": "Sans", "prenom": "Motdepasse"},
+        {"nom": "Primo"},
+        {"nom": "Radiée"},
     ]
     seen = [observed(se_connecter(new_client(), address=f"10.{n}.0.1", **typed)) for n, typed in enumerate(failures)]
 
     assert seen[0][0] == 422
     assert all(answer == seen[0] for answer in seen)
     assert {event.details["reason"] for event in facts(app, "ConnexionRefused")} == {
-        "wrong password", "unknown identity", "statut suspendu", "no password yet", "statut primo", "statut radie"}
+        "wrong password",
+        "unknown identity",
+        "statut suspendu",
+        "no password yet",
+        "statut primo",
+        "statut radie",
+    }
 
 
 def test_C33_answers_are_of_one_length(app, new_client):
@@ -94,7 +106,11 @@ def test_C35_twenty_addresses_are_braked_and_the_right_password_is_not_told_apar
 
 def test_C35_the_brake_of_somebody_who_does_not_exist_looks_the_same(app, new_client):
     un_declarant(app, email="claire@exemple.fr")
-    seen = [observed(se_connecter(new_client(), address=f"10.{n}.0.1", nom=nom, password="mauvais")) for n in range(8) for nom in ("Lefèvre", "Personne")]
+    seen = [
+        observed(se_connecter(new_client(), address=f"10.{n}.0.1", nom=nom, password="mauvais"))
+        for n in range(8)
+        for nom in ("Lefèvre", "Personne")
+    ]
 
     assert all(answer == seen[0] for answer in seen)
     assert len(facts(app, "ConnexionBraked")) == 6
@@ -241,13 +257,16 @@ def test_L3_an_address_that_hammers_must_prove_work_and_then_signs_in(app, clien
     assert se_connecter(client, address="203.0.113.5", **answered).status_code == 303
 
 
-@pytest.mark.parametrize("spoil", [
-    pytest.param(lambda c: {"defi": c, "preuve": "0"}, id="no-work"),
-    pytest.param(lambda c: {"defi": "0" + c[1:], "preuve": "0"}, id="cheaper"),
-    pytest.param(lambda c: {"defi": c + "x", "preuve": solve(c)}, id="altered"),
-    pytest.param(lambda c: {"defi": "é" * 300, "preuve": "\x00"}, id="nonsense"),
-    pytest.param(lambda c: {"defi": "8.9.x", "preuve": "9" * 5000}, id="unsigned"),
-])
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        pytest.param(lambda c: {"defi": c, "preuve": "0"}, id="no-work"),
+        pytest.param(lambda c: {"defi": "0" + c[1:], "preuve": "0"}, id="cheaper"),
+        pytest.param(lambda c: {"defi": c + "x", "preuve": solve(c)}, id="altered"),
+        pytest.param(lambda c: {"defi": "é" * 300, "preuve": "\x00"}, id="nonsense"),
+        pytest.param(lambda c: {"defi": "8.9.x", "preuve": "9" * 5000}, id="unsigned"),
+    ],
+)
 def test_L3_work_that_was_not_done_is_asked_again(app, client, new_client, easy, spoil):
     un_declarant(app)
     hammer(new_client, 21)
@@ -341,13 +360,16 @@ def test_C38_a_sign_in_goes_on_in_its_own_browser_alone(app, client, new_client)
     assert other.get("/connexion", query_string={"demande": token}).status_code == 400
 
 
-@pytest.mark.parametrize(("headers", "status"), [
-    pytest.param({"Origin": "https://evil.test"}, 403, id="C39-foreign-origin"),
-    pytest.param({"Sec-Fetch-Site": "cross-site"}, 403, id="C39-cross-site"),
-    pytest.param({"Origin": "null", "Sec-Fetch-Site": "cross-site"}, 403, id="C39-null-origin-elsewhere"),
-    pytest.param({"Origin": "https://mag.test", "Sec-Fetch-Site": "same-origin"}, 303, id="ours-own-origin"),
-    pytest.param({"Origin": "null", "Sec-Fetch-Site": "same-origin"}, 303, id="ours-own-form-under-no-referrer"),
-])
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        pytest.param({"Origin": "https://evil.test"}, 403, id="C39-foreign-origin"),
+        pytest.param({"Sec-Fetch-Site": "cross-site"}, 403, id="C39-cross-site"),
+        pytest.param({"Origin": "null", "Sec-Fetch-Site": "cross-site"}, 403, id="C39-null-origin-elsewhere"),
+        pytest.param({"Origin": "https://mag.test", "Sec-Fetch-Site": "same-origin"}, 303, id="ours-own-origin"),
+        pytest.param({"Origin": "null", "Sec-Fetch-Site": "same-origin"}, 303, id="ours-own-form-under-no-referrer"),
+    ],
+)
 def test_C39_the_origin_of_a_form_is_checked(app, client, headers, status):
     un_declarant(app)
     page = client.get("/connexion")
@@ -356,7 +378,9 @@ def test_C39_the_origin_of_a_form_is_checked(app, client, headers, status):
     assert client.post("/connexion", data=form, headers=headers).status_code == status
 
 
-@pytest.mark.parametrize("address", ["/connexion", "/connexion/annuler", "/connexion/oublier", "/connexion/choix", "/connexion/appareil/x", "/deconnexion"])
+@pytest.mark.parametrize(
+    "address", ["/connexion", "/connexion/annuler", "/connexion/oublier", "/connexion/choix", "/connexion/appareil/x", "/deconnexion"]
+)
 @pytest.mark.parametrize("csrf", ["", "faux", "é\x00"])
 def test_C39_a_form_without_our_value_is_refused(client, address, csrf):
     client.get("/connexion")
@@ -367,7 +391,14 @@ def test_C39_a_form_without_our_value_is_refused(client, address, csrf):
 def test_C39_the_value_of_one_sign_in_does_not_serve_another(app, client):
     un_declarant(app)
     csrf = csrf_in(client.get("/connexion").text)
-    form = {"siret": SIRET, "nom": "Lefèvre", "prenom": "Claire", "password": PASSWORD, "csrf": csrf, "demande": une_demande_de(app, client)}
+    form = {
+        "siret": SIRET,
+        "nom": "Lefèvre",
+        "prenom": "Claire",
+        "password": PASSWORD,
+        "csrf": csrf,
+        "demande": une_demande_de(app, client),
+    }
 
     assert client.post("/connexion", data=form).status_code == 403
 
@@ -383,7 +414,10 @@ def test_C67_nothing_is_done_by_a_link(app, client, address):
 
 def test_C65_every_cookie_is_of_the_host_alone(app, client):
     un_declarant(app)
-    cookies = [*client.get("/connexion").headers.getlist("Set-Cookie"), *se_connecter(client, memoriser="oui").headers.getlist("Set-Cookie")]
+    cookies = [
+        *client.get("/connexion").headers.getlist("Set-Cookie"),
+        *se_connecter(client, memoriser="oui").headers.getlist("Set-Cookie"),
+    ]
 
     assert {cookie.split("=")[0] for cookie in cookies} == {"__Host-mag_b", "__Host-mag_s", "__Host-mag_d", "__Host-mag_m"}
     for cookie in cookies:
@@ -406,7 +440,18 @@ def test_C66_the_page_cannot_be_framed_and_its_form_ends_at_this_partner_alone(a
 # ----------------------------------------------------------------------------------------------------------- hostile input
 
 
-HOSTILE = ["\x00", "é" * 5000, "' or 1=1 --", "<script>alert(1)</script>", "\u202e\u0661\u0662", "%s%n{{7*7}}", "\ud83d\ude00" * 40, "../../etc/passwd", "\r\nSet-Cookie: a=b", "ﷺ" * 80]
+HOSTILE = [
+    "\x00",
+    "é" * 5000,
+    "' or 1=1 --",
+    "<script>alert(1)</script>",
+    "\u202e\u0661\u0662",
+    "%s%n{{7*7}}",
+    "\ud83d\ude00" * 40,
+    "../../etc/passwd",
+    "\r\nSet-Cookie: a=b",
+    "ﷺ" * 80,
+]
 
 
 @pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
@@ -438,7 +483,9 @@ def test_C56_a_form_beyond_64_kilobytes_is_refused(client):
     assert client.post("/connexion", data={"password": "x" * 70_000}).status_code == 413
 
 
-@pytest.mark.parametrize("query", ["demande=" + "x" * 3000, "demande=%00", "demande=%ff", "demande=~", "identite=-1", "identite=99999999999", "identite=%D9%A1"])
+@pytest.mark.parametrize(
+    "query", ["demande=" + "x" * 3000, "demande=%00", "demande=%ff", "demande=~", "identite=-1", "identite=99999999999", "identite=%D9%A1"]
+)
 def test_C43_nonsense_in_the_address_is_no_error_of_ours(client, query):
     assert client.get(f"/connexion?{query}").status_code in (200, 400)
 
@@ -461,7 +508,12 @@ def test_the_journal_says_who_and_why_and_never_a_password(app, client):
     se_connecter(client)
     refused, opened = facts(app, "ConnexionRefused")[0], facts(app, "ConnexionOpened")[0]
 
-    assert (refused.declarant_id, refused.siret, refused.address, refused.outcome) == (declarant.id, int(Siret(SIRET)), "192.0.2.1", "failure")
+    assert (refused.declarant_id, refused.siret, refused.address, refused.outcome) == (
+        declarant.id,
+        int(Siret(SIRET)),
+        "192.0.2.1",
+        "failure",
+    )
     assert opened.declarant_id == declarant.id
     with app.app_context():
         rows = str([tuple(row) for row in db.session.execute(text("select * from audit_events"))])

@@ -51,12 +51,15 @@ def test_a_request_too_long_for_an_address_is_kept_under_a_reference(shelf):
     assert open_demande(shelf, SEALS, token, BINDING, NOW, LIFETIME) == demande
 
 
-@pytest.mark.parametrize("spoil", [
-    pytest.param(lambda token: token[:40] + ("A" if token[40] != "A" else "B") + token[41:], id="ours-altered"),
-    pytest.param(lambda token: "x", id="ours-nonsense"),
-    pytest.param(lambda token: "é" * 20, id="ours-not-ascii"),
-    pytest.param(lambda token: "A" * (LONGEST + 1), id="ours-too-long"),
-])
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        pytest.param(lambda token: token[:40] + ("A" if token[40] != "A" else "B") + token[41:], id="ours-altered"),
+        pytest.param(lambda token: "x", id="ours-nonsense"),
+        pytest.param(lambda token: "é" * 20, id="ours-not-ascii"),
+        pytest.param(lambda token: "A" * (LONGEST + 1), id="ours-too-long"),
+    ],
+)
 def test_a_word_that_we_did_not_seal_is_refused(shelf, spoil):
     token = seal_demande(shelf, SEALS, asked(), BINDING, LIFETIME)
 

@@ -10,7 +10,9 @@ from idp.entreprises.siret import Siret
 SIRET = Siret("73282932000074")
 
 
-@pytest.mark.parametrize("written", ["LEFÈVRE d'Œuvre", "lefevre d oeuvre", "Lefèvre-D’Œuvre", "  Lefe\u0300vre   d\u2019OEUVRE ", "ＬＥＦＥＶＲＥ d‑œuvre"])
+@pytest.mark.parametrize(
+    "written", ["LEFÈVRE d'Œuvre", "lefevre d oeuvre", "Lefèvre-D’Œuvre", "  Lefe\u0300vre   d\u2019OEUVRE ", "ＬＥＦＥＶＲＥ d‑œuvre"]
+)
 def test_one_name_however_it_is_written(written):
     assert fold(written) == "lefevre d oeuvre"
 

@@ -30,17 +30,20 @@ def passwords(*secrets: Secret, **settings: int) -> Passwords:
     return Passwords(made, Seals(made.secrets))
 
 
-@pytest.mark.parametrize("password", [
-    pytest.param("onze caract", id="sp800-63b-too-short"),
-    pytest.param("azertyuiop123", id="sp800-63b-blocklist-french"),
-    pytest.param("Password1234", id="sp800-63b-blocklist-whatever-the-case"),
-    pytest.param("aaaaaaaaaaaabb", id="ours-few-characters"),
-    pytest.param("lefèvre-2026", id="asvs-6.2.11-own-name"),
-    pytest.param("73282932000074", id="ours-siret"),
-    pytest.param("Ateliers du Pont!", id="ours-company"),
-    pytest.param("net-entreprises", id="ours-context-word"),
-    pytest.param("MAG mag MAG 12", id="ours-mag"),
-])
+@pytest.mark.parametrize(
+    "password",
+    [
+        pytest.param("onze caract", id="sp800-63b-too-short"),
+        pytest.param("azertyuiop123", id="sp800-63b-blocklist-french"),
+        pytest.param("Password1234", id="sp800-63b-blocklist-whatever-the-case"),
+        pytest.param("aaaaaaaaaaaabb", id="ours-few-characters"),
+        pytest.param("lefèvre-2026", id="asvs-6.2.11-own-name"),
+        pytest.param("73282932000074", id="ours-siret"),
+        pytest.param("Ateliers du Pont!", id="ours-company"),
+        pytest.param("net-entreprises", id="ours-context-word"),
+        pytest.param("MAG mag MAG 12", id="ours-mag"),
+    ],
+)
 def test_a_weak_password_is_refused_with_what_to_do(password):
     with pytest.raises(PasswordRefusedError) as refused:
         check_policy(password, OWN)
@@ -48,16 +51,21 @@ def test_a_weak_password_is_refused_with_what_to_do(password):
     assert "Choisissez" in refused.value.public
 
 
-@pytest.mark.parametrize("password", ["cheval bleu sous la pluie", "un fromage de chèvre", "8zhQ!mTb2#xK", "😀😃😄😁😆😅🤣😂🙂🙃🫠😉", "image du matin calme"])
+@pytest.mark.parametrize(
+    "password", ["cheval bleu sous la pluie", "un fromage de chèvre", "8zhQ!mTb2#xK", "😀😃😄😁😆😅🤣😂🙂🙃🫠😉", "image du matin calme"]
+)
 def test_any_characters_do_when_there_are_enough_of_them(password):
     check_policy(password, OWN)
 
 
-@pytest.mark.parametrize("password", [
-    pytest.param("x" * 129, id="C48-129-characters"),
-    pytest.param("😀" * 128 + "x", id="C48-characters-not-bytes"),
-    pytest.param("ﷺ" * 400, id="C48-1200-bytes"),
-])
+@pytest.mark.parametrize(
+    "password",
+    [
+        pytest.param("x" * 129, id="C48-129-characters"),
+        pytest.param("😀" * 128 + "x", id="C48-characters-not-bytes"),
+        pytest.param("ﷺ" * 400, id="C48-1200-bytes"),
+    ],
+)
 def test_a_password_beyond_the_limits_is_refused_before_any_work(password):
     with pytest.raises(PasswordTooLongError):
         normalise(password)
