@@ -41,6 +41,8 @@ def answers() -> Iterator[None]:
         yield
     except MagError as error:
         raise click.ClickException(error.public) from error
+    except OSError as error:
+        raise click.ClickException(f"Lecture impossible : {error.strerror or error}.") from error
     except (UNAVAILABLE, driver_error) as error:
         reason = str(error).partition("\n")[0]
         raise click.ClickException(f"La base de données ne suit pas : {reason}. Relancez : un import reprend où il en était.") from error

@@ -12,7 +12,8 @@ from idp.entreprises.stock import LONGEST_LINE, Mark, Reading
 OPEN = {
     "siret": "73282932000074", "statutDiffusionEtablissement": "O", "etatAdministratifEtablissement": "A", "etablissementSiege": "true",
     "dateCreationEtablissement": "2016-11-28", "dateDernierTraitementEtablissement": "2025-01-15T10:00:00", "numeroVoieEtablissement": "34",
-    "typeVoieEtablissement": "AVENUE", "libelleVoieEtablissement": "DE L'OPERA", "codePostalEtablissement": "75002", "libelleCommuneEtablissement": "PARIS",
+    "typeVoieEtablissement": "AVENUE", "libelleVoieEtablissement": "DE L'OPERA",
+    "codePostalEtablissement": "75002", "libelleCommuneEtablissement": "PARIS",
 }
 COMPANY = {
     "siren": "732829320", "statutDiffusionUniteLegale": "O", "etatAdministratifUniteLegale": "A", "nicSiegeUniteLegale": "00074",
@@ -78,7 +79,8 @@ def test_an_establishment_whatever_the_order_of_the_columns():
 
 def test_an_address_abroad():
     row = converted(
-        ETABLISSEMENTS, OPEN, codePostalEtablissement="", libelleCommuneEtablissement="", libelleCommuneEtrangerEtablissement="60528 FRANKFURT AM MAIN",
+        ETABLISSEMENTS, OPEN, codePostalEtablissement="", libelleCommuneEtablissement="",
+        libelleCommuneEtrangerEtablissement="60528 FRANKFURT AM MAIN",
         codePaysEtrangerEtablissement="99109", libellePaysEtrangerEtablissement="ALLEMAGNE",
     )
 
@@ -86,7 +88,8 @@ def test_an_address_abroad():
 
 
 def test_masked_fields_are_empty_and_the_row_is_partly_diffusible():
-    row = converted(ETABLISSEMENTS, OPEN, enseigne1Etablissement="[ND]", libelleVoieEtablissement="[ND]", numeroVoieEtablissement="[ND]", typeVoieEtablissement="[ND]")
+    masked = ("enseigne1Etablissement", "numeroVoieEtablissement", "typeVoieEtablissement", "libelleVoieEtablissement")
+    row = converted(ETABLISSEMENTS, OPEN, **dict.fromkeys(masked, "[ND]"))
 
     assert (row["statut_diffusion"], row["enseigne"], row["voie"], row["commune"]) == ("P", None, None, "PARIS")
 

