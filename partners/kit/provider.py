@@ -163,9 +163,9 @@ class Provider:
                 answer = session.refresh_token(
                     self._endpoint("token_endpoint"), refresh_token=refresh_token, timeout=TIMEOUT, allow_redirects=False)
         except OAuthError as error:
-            if error.error == "invalid_grant":
-                raise EndedError("invalid_grant") from error
-            raise MagUnavailableError(str(error.error)) from error
+            if error.error in ("temporarily_unavailable", "server_error"):
+                raise MagUnavailableError(str(error.error)) from error
+            raise EndedError(str(error.error)) from error
         except (RequestException, ValueError) as error:
             raise MagUnavailableError(type(error).__name__) from error
         return Tokens.read(answer)

@@ -18,7 +18,10 @@ from partners import onboarding
 from partners.models import ClientSecret, OAuthClient
 
 METADATA = {
-    "client_name": "Portail d'essai", "redirect_uris": ["https://essai.fr/retour"], "grant_types": ["authorization_code", "refresh_token"]}
+    "client_name": "Portail d'essai",
+    "redirect_uris": ["https://essai.fr/retour"],
+    "grant_types": ["authorization_code", "refresh_token"],
+}
 PUBLIC = METADATA | {"token_endpoint_auth_method": "none"}
 RENAMED = METADATA | {"client_name": "Autre nom"}
 MACHINE = METADATA | {"grant_types": ["authorization_code", "client_credentials"]}
@@ -48,6 +51,7 @@ def mag(app) -> Callable[..., Result]:
 @pytest.fixture
 def registry(wsgi_app) -> Callable[[str], Any]:
     """`registry(client_id)`: what the endpoints find, once the second has passed."""
+
     def find(client_id: str) -> Any:
         wsgi_app.mag.versions.refresh()
         return wsgi_app.mag.registry.find(client_id)
@@ -80,6 +84,7 @@ def inscrit(mag, file) -> str:
 
 # ---------------------------------------------------------------------------------------------------------- one by one
 
+
 def test_a_partner_and_its_client_are_registered_and_the_secret_shown_once(mag, registry, inscrit, app):
     client = registry("essai-web")
 
@@ -100,17 +105,20 @@ def test_a_client_without_secret_gets_none(mag, file, registry):
     assert registry("spa").secret_hashes == frozenset()
 
 
-@pytest.mark.parametrize(("words", "sentence"), [
-    (("inscrire", "essai"), "Donnez --nom"),
-    (("inscrire", "Essai!", "--nom", "E"), "n'est pas valable"),
-    (("inscrire", "essai", "--nom", "Encore"), "déjà"),
-    (("inscrire", "autre", "--nom", " "), "vide"),
-    (("montrer", "inconnu"), "Aucun partenaire"),
-    (("desactiver", "inconnu"), "Aucun partenaire"),
-    (("secret", "inconnu"), "Aucun client"),
-    (("retirer-secret", "inconnu"), "Aucun client"),
-    (("importer", "{file}", "--partenaire", "inconnu"), "Aucun partenaire"),
-])
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("inscrire", "essai"), "Donnez --nom"),
+        (("inscrire", "Essai!", "--nom", "E"), "n'est pas valable"),
+        (("inscrire", "essai", "--nom", "Encore"), "déjà"),
+        (("inscrire", "autre", "--nom", " "), "vide"),
+        (("montrer", "inconnu"), "Aucun partenaire"),
+        (("desactiver", "inconnu"), "Aucun partenaire"),
+        (("secret", "inconnu"), "Aucun client"),
+        (("retirer-secret", "inconnu"), "Aucun client"),
+        (("importer", "{file}", "--partenaire", "inconnu"), "Aucun partenaire"),
+    ],
+)
 def test_what_makes_no_sense_is_refused_in_one_sentence(mag, inscrit, file, words, sentence):
     path = str(file("liste.json", [METADATA]))
     result = mag("partenaires", *(word.format(file=path) for word in words))
@@ -127,8 +135,9 @@ def test_metadata_that_is_refused_registers_nothing(mag, file, registry, app):
     assert mag("partenaires", "lister").output == "Aucun partenaire.\n"
 
 
-@pytest.mark.parametrize("content", [
-    "", "[1]", "nonsense", '"text"', '{"client_name": "a\\u0000b"}', '{"redirect_uris": [], "x": "\\u0000"}'])
+@pytest.mark.parametrize(
+    "content", ["", "[1]", "nonsense", '"text"', '{"client_name": "a\\u0000b"}', '{"redirect_uris": [], "x": "\\u0000"}']
+)
 def test_a_file_of_metadata_that_is_nonsense_is_refused(mag, file, content):
     result = mag("partenaires", "inscrire", "essai", "--nom", "E", "--client", file("c.json", content))
 
@@ -180,6 +189,7 @@ def test_a_disabled_client_is_refused_at_the_token_endpoint(mag, client, inscrit
 
 # ------------------------------------------------------------------------------------------------------------- secrets
 
+
 def test_two_secrets_live_until_the_old_one_is_retired(mag, registry, inscrit):
     second = secret_in(mag("partenaires", "secret", "essai-web"))
     assert registry("essai-web").secret_hashes == {digest(inscrit), digest(second)}
@@ -207,6 +217,7 @@ def test_the_old_secret_ends_at_its_date_without_anybody(mag, registry, inscrit)
 
 
 # ---------------------------------------------------------------------------------------------------------- the registry
+
 
 def test_a_malformed_row_is_left_out_and_the_others_go_on(app, registry, inscrit):
     with app.app_context():
@@ -238,6 +249,7 @@ def test_every_lists_enabled_clients(wsgi_app, mag, file, inscrit):
 
 
 # ------------------------------------------------------------------------------------------------- the declarative file
+
 
 def test_the_declaration_shows_then_applies_then_has_nothing_to_do(mag, file, registry):
     path = file("p.toml", DECLARATION)
@@ -304,20 +316,23 @@ def test_a_state_is_declared_too(mag, file, registry):
     assert registry("essai-web") is not None
 
 
-@pytest.mark.parametrize(("text", "sentence"), [
-    ("[[partenaires]", "pas du TOML"),
-    ("autre = 1", "n'est pas attendu"),
-    ("partenaires = 3", "doit contenir"),
-    ("[[partenaires]]\ncode = 'é'\nnom = 'E'", "n'est pas valable"),
-    ("[[partenaires]]\ncode = 3\nnom = 'E'", "sont des textes"),
-    ("[[partenaires]]\ncode = 'e'\nnom = 'E'\nclients = 3", "[[partenaires.clients]]"),
-    ("[[partenaires]]\ncode = 'e'\nnom = 'E'\nsecret = 'x'", "« secret » n'est pas attendu"),
-    (DECLARATION + DECLARATION, "déclaré deux fois"),
-    (DECLARATION.replace("https://essai.fr", "http://essai.fr"), "must be https"),
-    (DECLARATION.replace('"essai-web"', '"a b"'), "client_id"),
-    (DECLARATION.replace('scope = "openid siret"', "depuis = 2026-01-01"), "not JSON"),
-    (DECLARATION.replace('scope = "openid siret"', "actif = 1"), "actif vaut"),
-])
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("[[partenaires]", "pas du TOML"),
+        ("autre = 1", "n'est pas attendu"),
+        ("partenaires = 3", "doit contenir"),
+        ("[[partenaires]]\ncode = 'é'\nnom = 'E'", "n'est pas valable"),
+        ("[[partenaires]]\ncode = 3\nnom = 'E'", "sont des textes"),
+        ("[[partenaires]]\ncode = 'e'\nnom = 'E'\nclients = 3", "[[partenaires.clients]]"),
+        ("[[partenaires]]\ncode = 'e'\nnom = 'E'\nsecret = 'x'", "« secret » n'est pas attendu"),
+        (DECLARATION + DECLARATION, "déclaré deux fois"),
+        (DECLARATION.replace("https://essai.fr", "http://essai.fr"), "must be https"),
+        (DECLARATION.replace('"essai-web"', '"a b"'), "client_id"),
+        (DECLARATION.replace('scope = "openid siret"', "depuis = 2026-01-01"), "not JSON"),
+        (DECLARATION.replace('scope = "openid siret"', "actif = 1"), "actif vaut"),
+    ],
+)
 def test_a_declaration_that_is_wrong_says_where_and_changes_nothing(mag, file, text, sentence):
     result = mag("partenaires", "appliquer", file("p.toml", text), "--oui")
 
@@ -327,7 +342,9 @@ def test_a_declaration_that_is_wrong_says_where_and_changes_nothing(mag, file, t
 
 
 def test_a_client_never_moves_to_another_partner(mag, file, inscrit):
-    stolen = "[[partenaires]]\ncode = 'voleur'\nnom = 'V'\n[[partenaires.clients]]\nclient_id = 'essai-web'\nredirect_uris = ['https://v.fr/r']"
+    stolen = (
+        "[[partenaires]]\ncode = 'voleur'\nnom = 'V'\n[[partenaires.clients]]\nclient_id = 'essai-web'\nredirect_uris = ['https://v.fr/r']"
+    )
     result = mag("partenaires", "appliquer", file("p.toml", stolen), "--oui")
 
     assert "appartient au partenaire « essai »" in result.output
@@ -336,11 +353,25 @@ def test_a_client_never_moves_to_another_partner(mag, file, inscrit):
 
 # ------------------------------------------------------------------------------------------------------ the list of RFC 7591
 
+
 def test_a_list_of_clients_keeps_identifiers_and_secrets(mag, file, registry, client):
     mag("partenaires", "inscrire", "essai", "--nom", "E")
     secret = "S3cret-venu-d'ailleurs-0123456789abcdef"
-    result = mag("partenaires", "importer", "--partenaire", "essai", file("l.json", {"clients": [
-        METADATA | {"client_id": "venu", "client_secret": secret, "client_secret_expires_at": 0}, METADATA | {"client_name": "Neuf"}]}))
+    result = mag(
+        "partenaires",
+        "importer",
+        "--partenaire",
+        "essai",
+        file(
+            "l.json",
+            {
+                "clients": [
+                    METADATA | {"client_id": "venu", "client_secret": secret, "client_secret_expires_at": 0},
+                    METADATA | {"client_name": "Neuf"},
+                ]
+            },
+        ),
+    )
 
     assert "Clients importés : 2." in result.output
     assert secret not in result.output
@@ -350,9 +381,23 @@ def test_a_list_of_clients_keeps_identifiers_and_secrets(mag, file, registry, cl
 
 def test_one_refused_client_refuses_the_list_and_each_is_named(mag, file, registry):
     mag("partenaires", "inscrire", "essai", "--nom", "E")
-    result = mag("partenaires", "importer", "--partenaire", "essai", file("l.json", [
-        METADATA | {"client_id": "bon"}, METADATA | {"client_id": "court", "client_secret": "court"}, {"client_name": "Sans adresse"},
-        METADATA | {"client_id": "bon"}, METADATA | {"client_id": 3}, METADATA | {"client_id": "x", "client_secret": "a" * 64}]))
+    result = mag(
+        "partenaires",
+        "importer",
+        "--partenaire",
+        "essai",
+        file(
+            "l.json",
+            [
+                METADATA | {"client_id": "bon"},
+                METADATA | {"client_id": "court", "client_secret": "court"},
+                {"client_name": "Sans adresse"},
+                METADATA | {"client_id": "bon"},
+                METADATA | {"client_id": 3},
+                METADATA | {"client_id": "x", "client_secret": "a" * 64},
+            ],
+        ),
+    )
 
     assert result.exit_code == 1
     assert "Client 2 (court) : client_secret doit compter au moins 32" in result.output

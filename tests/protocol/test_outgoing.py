@@ -80,15 +80,32 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     def certificate(name: str, issuer: x509.Name | None, signer: Any, key: Any, *, ca: bool) -> x509.Certificate:
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        usage = x509.KeyUsage(digital_signature=True, content_commitment=False, key_encipherment=False, data_encipherment=False,
-                              key_agreement=False, key_cert_sign=ca, crl_sign=ca, encipher_only=False, decipher_only=False)
-        return x509.CertificateBuilder().subject_name(subject).issuer_name(issuer or subject).public_key(key.public_key()) \
-            .serial_number(x509.random_serial_number()).not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=2)) \
-            .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False).add_extension(usage, critical=True) \
-            .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True) \
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False) \
-            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False) \
+        usage = x509.KeyUsage(
+            digital_signature=True,
+            content_commitment=False,
+            key_encipherment=False,
+            data_encipherment=False,
+            key_agreement=False,
+            key_cert_sign=ca,
+            crl_sign=ca,
+            encipher_only=False,
+            decipher_only=False,
+        )
+        return (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(issuer or subject)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - timedelta(days=1))
+            .not_valid_after(now + timedelta(days=2))
+            .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+            .add_extension(usage, critical=True)
+            .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
             .sign(signer, hashes.SHA256())
+        )
 
     ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     ca = certificate("ca.test", None, ca_key, ca_key, ca=True)
@@ -121,11 +138,31 @@ def fetcher(site: Site) -> Fetcher:
 
 # ------------------------------------------------------------------------------------------------------------ where to call
 
-@pytest.mark.parametrize("address", [
-    "127.0.0.1", "10.0.0.1", "192.168.1.1", "172.16.0.1", "169.254.169.254", "0.0.0.0", "224.0.0.1", "100.64.0.1", "::1", "::", "fe80::1",
-    "fc00::1",
-    "ff02::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "2002:7f00:1::", "64:ff9b::7f00:1", "255.255.255.255", "192.0.2.1",
-])
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1",
+        "10.0.0.1",
+        "192.168.1.1",
+        "172.16.0.1",
+        "169.254.169.254",
+        "0.0.0.0",
+        "224.0.0.1",
+        "100.64.0.1",
+        "::1",
+        "::",
+        "fe80::1",
+        "fc00::1",
+        "ff02::1",
+        "::ffff:127.0.0.1",
+        "::ffff:10.0.0.1",
+        "2002:7f00:1::",
+        "64:ff9b::7f00:1",
+        "255.255.255.255",
+        "192.0.2.1",
+    ],
+)
 def test_C52_an_address_that_is_not_of_the_internet(address):
     assert not is_public(ip_address(address))
 
@@ -135,11 +172,29 @@ def test_an_address_of_the_internet(address):
     assert is_public(ip_address(address))
 
 
-@pytest.mark.parametrize("url", [
-    "http://partenaire.fr/k", "https://127.0.0.1/k", "https://localhost/k", "https://[::1]/k", "https://10.0.0.1/k",
-    "https://169.254.169.254/latest", "file:///etc/passwd", "ftp://partenaire.fr/k", "https://", "https://user:pw@partenaire.fr/k", "https://partenaire.fr:99999/", "https://é.fr/", "x",
-    "https://[::1/", "https://2130706433/", "https://0x7f.1/", "gopher://127.0.0.1:70/", "https://partenaire.fr/a\r\nHost: x",
-])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://partenaire.fr/k",
+        "https://127.0.0.1/k",
+        "https://localhost/k",
+        "https://[::1]/k",
+        "https://10.0.0.1/k",
+        "https://169.254.169.254/latest",
+        "file:///etc/passwd",
+        "ftp://partenaire.fr/k",
+        "https://",
+        "https://user:pw@partenaire.fr/k",
+        "https://partenaire.fr:99999/",
+        "https://é.fr/",
+        "x",
+        "https://[::1/",
+        "https://2130706433/",
+        "https://0x7f.1/",
+        "gopher://127.0.0.1:70/",
+        "https://partenaire.fr/a\r\nHost: x",
+    ],
+)
 def test_C52_addresses_that_are_never_called(url):
     with pytest.raises(OutgoingRefusedError):
         Fetcher(settings()).json(url)
@@ -190,16 +245,20 @@ def test_plain_http_for_hosts_the_operator_allowed_with_their_port(site, fetcher
 
 # ----------------------------------------------------------------------------------------------------------- what it answers
 
-@pytest.mark.parametrize("answer", [
-    pytest.param((302, {"Location": "http://127.0.0.1/"}, b""), id="redirect"),
-    pytest.param((404, {"Content-Type": "application/json"}, b"{}"), id="404"),
-    pytest.param((200, {"Content-Type": "text/html"}, b"{}"), id="html"),
-    pytest.param((200, {}, b"{}"), id="no-type"),
-    pytest.param((200, {"Content-Type": "application/json", "Content-Encoding": "gzip"}, b"\x1f\x8b"), id="C53-compressed"),
-    pytest.param((200, {"Content-Type": "application/json"}, b"nonsense"), id="not-json"),
-    pytest.param((200, {"Content-Type": "application/json"}, b"[" * 60_000), id="C53-nested"),
-    pytest.param((200, {"Content-Type": "application/json"}, b'"' + b"a" * 70_000 + b'"'), id="too-long"),
-])
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param((302, {"Location": "http://127.0.0.1/"}, b""), id="redirect"),
+        pytest.param((404, {"Content-Type": "application/json"}, b"{}"), id="404"),
+        pytest.param((200, {"Content-Type": "text/html"}, b"{}"), id="html"),
+        pytest.param((200, {}, b"{}"), id="no-type"),
+        pytest.param((200, {"Content-Type": "application/json", "Content-Encoding": "gzip"}, b"\x1f\x8b"), id="C53-compressed"),
+        pytest.param((200, {"Content-Type": "application/json"}, b"nonsense"), id="not-json"),
+        pytest.param((200, {"Content-Type": "application/json"}, b"[" * 60_000), id="C53-nested"),
+        pytest.param((200, {"Content-Type": "application/json"}, b'"' + b"a" * 70_000 + b'"'), id="too-long"),
+    ],
+)
 def test_C52_answers_that_are_refused(site, fetcher, answer):
     site.answer = answer
 
@@ -234,6 +293,7 @@ def test_C52_a_slow_answer_is_cut(site, fetcher, monkeypatch):
 
 
 # -------------------------------------------------------------------------------------------------------------------- keys
+
 
 class Clock:
     def __init__(self) -> None:
@@ -341,11 +401,20 @@ def test_many_threads_make_one_call(site, cache, client):
     assert all(kids(one) == {"a"} for one in found)
 
 
-@pytest.mark.parametrize("document", [
-    None, [], {}, {"keys": []}, {"keys": "x"}, {"keys": [1]}, {"keys": [{"kty": "oct", "k": "c2VjcmV0"}]},
-    {"keys": [{"kty": "EC", "crv": "P-256"}]},
-    {"keys": [{"kty": "EC", "crv": "x", "x": 1, "y": 2}]},
-])
+@pytest.mark.parametrize(
+    "document",
+    [
+        None,
+        [],
+        {},
+        {"keys": []},
+        {"keys": "x"},
+        {"keys": [1]},
+        {"keys": [{"kty": "oct", "k": "c2VjcmV0"}]},
+        {"keys": [{"kty": "EC", "crv": "P-256"}]},
+        {"keys": [{"kty": "EC", "crv": "x", "x": 1, "y": 2}]},
+    ],
+)
 def test_a_document_without_a_public_key(document):
     with pytest.raises(OutgoingRefusedError):
         read_keys(document)
