@@ -123,7 +123,7 @@ def keys_rotate(alg: tuple[str, ...], urgence: bool) -> None:
             for key in rotate(http.mag().keyring, one, datetime.now(UTC), emergency=urgence):
                 _told(key)
         except RefusedError as error:
-            raise click.ClickException(str(error)) from error
+            raise click.ClickException(error.public) from error
     db.session.commit()
 
 
@@ -135,7 +135,7 @@ def keys_withdraw(kid: str) -> None:
     try:
         key = withdraw(kid)
     except RefusedError as error:
-        raise click.ClickException(str(error)) from error
+        raise click.ClickException(error.public) from error
     journal.record(KeyChanged(kid=key.kid, state="withdrawn", actor="commande"))
     db.session.commit()
     click.echo(f"La clé {kid} n'est plus publiée.")

@@ -219,9 +219,10 @@ def rotate(seals: Seals, alg: str, now: datetime, *, emergency: bool = False) ->
         )
     }
     if KeyState.NEXT not in found or KeyState.ACTIVE not in found:
-        raise RotationRefusedError(f"no next {alg} key: run `mag cles init`")
+        raise RotationRefusedError(f"no next {alg} key", public=f"Il manque une clé {alg} : lancez d'abord « mag cles init ».")
     if now - found[KeyState.NEXT].created_at < PUBLISHED_BEFORE_USE and not emergency:
-        raise RotationRefusedError(f"the next {alg} key was published less than 24 hours ago; --emergency uses it all the same")
+        public = f"La clé {alg} suivante est publiée depuis moins de 24 heures ; --urgence l'utilise malgré tout."
+        raise RotationRefusedError(f"the next {alg} key is too young", public=public)
     old, new = found[KeyState.ACTIVE], found[KeyState.NEXT]
     old.state, old.retired_at = KeyState.RETIRED, now
     db.session.flush()
@@ -237,7 +238,7 @@ def withdraw(kid: str) -> SigningKey:
     """Unpublish a retired key now: what it signed is refused everywhere. Raises RotationRefusedError for a key in use."""
     key = db.session.get(SigningKey, kid)
     if key is None or key.state != KeyState.RETIRED:
-        raise RotationRefusedError(f"{kid} is not a retired key")
+        raise RotationRefusedError(f"{kid} is not a retired key", public=f"« {kid} » n'est pas une clé retirée.")
     db.session.delete(key)
     Version.bump("keys")
     return key

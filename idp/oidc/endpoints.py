@@ -7,6 +7,7 @@ tests. One function at the edge turns refusals into OAuth errors; nothing unknow
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -58,7 +59,7 @@ class Machines:
         self.authenticate = ClientAuthenticator(settings, mag.registry, mag.ephemeral, mag.connections)
         issuer = Issuer(settings, self.mint, self.families, self.people, self.rights)
         self.server = TokenServer(self.authenticate, mag.registry, issuer, mag.ephemeral)
-        self._discovery: tuple[object, bytes] = (None, b"")
+        self._discovery: tuple[object, bytes, str] = (None, b"", "")
         endpoints = {
             "/.well-known/openid-configuration": Endpoint(("GET", "HEAD"), self.configuration),
             "/.well-known/oauth-authorization-server": Endpoint(("GET", "HEAD"), self.configuration),
@@ -108,18 +109,16 @@ class Machines:
 
     # ---------------------------------------------------------------------------------------------------------- documents
 
-    def configuration(self, _environ: Environ) -> Answer:
+    def configuration(self, environ: Environ) -> Answer:
         catalogue = self.mag.catalogue()
         if self._discovery[0] is not catalogue:
-            self._discovery = (catalogue, orjson.dumps(discovery(self.settings, known_services(catalogue))))
-        return Answer(200, self._discovery[1], headers=(PUBLIC_CACHE, ANYONE))
+            body = orjson.dumps(discovery(self.settings, known_services(catalogue)))
+            self._discovery = (catalogue, body, f'"{sha256(body).hexdigest()[:16]}"')
+        return document(environ, *self._discovery[1:])
 
     def jwks(self, environ: Environ) -> Answer:
         keys = self.mag.keyring.published()
-        headers = (PUBLIC_CACHE, ANYONE, ("ETag", keys.etag))
-        if environ.get("HTTP_IF_NONE_MATCH") == keys.etag:
-            return Answer(304, b"", headers=headers)
-        return Answer(200, keys.jwks, headers=headers)
+        return document(environ, keys.jwks, keys.etag)
 
     # ------------------------------------------------------------------------------------------------------------- tokens
 
@@ -236,6 +235,13 @@ class Machines:
             return challenge("invalid_token")
         claims = self.rights.page(pass_, parameters.get("next", ""), datetime.now(UTC))
         return Answer(200, self.mint.signed(client.access_token_signing_alg, claims).encode(), "application/jwt")
+
+
+def document(environ: Environ, body: bytes, etag: str) -> Answer:
+    """A public document, or 304 to who holds it already (RFC 9110 section 13.1.2)."""
+    headers = (PUBLIC_CACHE, ANYONE, ("ETag", etag))
+    held = str(environ.get("HTTP_IF_NONE_MATCH", ""))
+    return Answer(304, b"", headers=headers) if held == "*" or etag in held else Answer(200, body, headers=headers)
 
 
 def guards_of(handle: Handle) -> list[str]:

@@ -56,7 +56,9 @@ class Answer:
     headers: tuple[tuple[str, str], ...] = NO_STORE
 
     def send(self, start_response: Callable[..., Any], request_id: str) -> list[bytes]:
-        headers = [*self.headers, *SAFE, ("Content-Length", str(len(self.body))), ("X-Request-ID", request_id)]
+        headers = [*self.headers, *SAFE, ("X-Request-ID", request_id)]
+        if self.status != 304:
+            headers.append(("Content-Length", str(len(self.body))))
         if self.body or self.content_type != "application/json":
             headers.insert(0, ("Content-Type", self.content_type))
         start_response(STATUSES[self.status], headers)
