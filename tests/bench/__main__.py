@@ -1,0 +1,116 @@
+"""`make bench`: requests a second, latencies, CPU, exact round trips, the sign-in storm. Not a test: figures, to be read.
+
+    python -m tests.bench [--quick] [--workloads cc,refresh] [--runs 3] [--seconds 2] [--own] [--no-storm]
+
+Through the outside harness where it is present (environment variable MAG_BENCH_HARNESS, else `../shared/bench` beside the
+repository): MAG, npm oidc-provider and the floor are up together and loaded in turn, so that ratios survive a machine that
+others use. Elsewhere MAG alone, through its own small harness. docs/performance.md says how to read what comes out.
+"""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+
+from tests.bench import harness, load, processes, storm
+from tests.bench.flows import WORKLOADS
+from tests.bench.load import Run
+from tests.bench.seed import Seeded, seed
+from tests.bench.stores import OwnStores, Stores, Trips
+from tests.bench.table import Row, loads_table, storm_table
+
+ONE_CORE = ("--workers", "1")
+Measure = Callable[[str, str, float], Run]
+"""Target, workload, seconds."""
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description="What MAG costs.")
+    parser.add_argument("--quick", action="store_true", help="one short run of each workload")
+    parser.add_argument("--workloads", default=",".join(WORKLOADS))
+    parser.add_argument("--runs", type=int, help="runs of each workload and target")
+    parser.add_argument("--seconds", type=float, help="seconds of a run")
+    parser.add_argument("--own", action="store_true", help="MAG's own harness, even where the outside one is present")
+    parser.add_argument("--no-load", action="store_true", help="the storm alone")
+    parser.add_argument("--no-storm", action="store_true")
+    parser.add_argument("--serve", default="", help="options of `mag serve` in the storm, such as '--workers 1 --threads 16'")
+    found = parser.parse_args()
+    found.workloads = [workload for workload in found.workloads.split(",") if workload]
+    if unknown := set(found.workloads) - set(WORKLOADS):
+        parser.error(f"unknown workloads: {', '.join(sorted(unknown))}")
+    found.runs = found.runs or (1 if found.quick else 3)
+    found.seconds = found.seconds or (1 if found.quick else 2)
+    return found
+
+
+def count(seeded: Seeded, stores: Stores, workloads: list[str]) -> dict[str, Trips]:
+    """Round trips, on a server of one thread."""
+    server = processes.serve(seeded, *ONE_CORE, "--threads", "1")
+    try:
+        return {workload: load.count_trips(seeded.target, stores, workload) for workload in workloads}
+    finally:
+        server.stop()
+
+
+def compare(asked: argparse.Namespace, names: list[str], measure: Measure, trips: dict[str, Trips]) -> list[Row]:
+    """Each workload on each target in turn, again and again, after one round that only warms up."""
+    rows = []
+    for workload in asked.workloads:
+        rounds: list[dict[str, Run]] = []
+        for turn in range(asked.runs + 1):
+            found = {name: measure(name, workload, asked.seconds if turn else 1) for name in names}
+            if turn:
+                rounds.append(found)
+        rows.append(Row(workload, rounds, trips[workload]))
+        print(f"  {workload}: {', '.join(f'{name} {run.cpu:.3f}' for name, run in rounds[-1].items())} CPU-s/1,000", flush=True)
+    return rows
+
+
+def storms(asked: argparse.Namespace, seeded: Seeded) -> storm.Storm:
+    """On all CPUs, under the settings that MAG has by default unless the environment says otherwise."""
+    os.sched_setaffinity(0, range(os.cpu_count() or 1))
+    server = processes.serve(seeded, *asked.serve.split())
+    try:
+        storm.run(seeded.target, 1)
+        return storm.run(seeded.target, 3 if asked.quick else 8)
+    finally:
+        server.stop()
+
+
+def main() -> int:
+    asked, outside = arguments(), harness.folder()
+    began = time.monotonic()
+    with ExitStack() as stack:
+        if outside and not asked.own and harness.install():
+            pairs = harness.Harness(outside)
+            stack.callback(pairs.stop)
+            stores = pairs.stores
+        else:
+            pairs, own = None, OwnStores()
+            stack.callback(own.stop)
+            stores = own.stores
+        stores.renew()
+        seeded = seed(stores.database_url, stores.redis_url)
+        if not asked.no_load:
+            trips = count(seeded, stores, asked.workloads)
+            if pairs is not None:
+                pairs.start(seeded, *ONE_CORE)
+                rows = compare(asked, list(pairs.targets), pairs.measure, trips)
+                pairs.stop_servers()
+            else:
+                server = processes.serve(seeded, *ONE_CORE, cpu=0)
+                stack.callback(server.stop)
+                load.pin_load()
+                rows = compare(asked, ["mag"], lambda _, workload, s: load.measure(seeded.target, server.process.pid, workload, s), trips)
+                server.stop()
+            print(loads_table(rows), flush=True)
+        if not asked.no_storm:
+            print(storm_table(storms(asked, seeded)), flush=True)
+    print(f"\n{time.monotonic() - began:.0f} seconds.", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,97 @@
+"""What a bench needs in MAG: a migrated database, signing keys, one client, eight people with a password.
+
+Left out on purpose: rights. The bench asks for the scopes that the peers know, so that ratios compare like with like; what
+decisions on rights cost is `tests.bench.habilitations`.
+"""
+
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from idp import keys
+from idp.authentication import password_change
+from idp.authentication.ceremony import Means
+from idp.config import Settings
+from idp.database import db
+from idp.declarants.identite import Identite
+from idp.declarants.inscription import inscrire
+from idp.entreprises.siret import Siret
+from idp.seals import digest, new_secret
+from migrations import upgrade
+from partners.onboarding import register_client, register_partenaire
+from tests import services
+
+SIRET, PRENOM, PASSWORD = "73282932000074", "Banc", "cheval bleu sous la pluie"
+NOMS = ("Alpha", "Bravo", "Charlie", "Delta", "Echo", "Foxtrot", "Golf", "Hotel")
+CLIENT_ID, REDIRECT_URI, SCOPE = "banc", "https://rp.example/cb", "openid profile email"
+ENDPOINTS = {
+    "discovery": "/.well-known/openid-configuration",
+    "jwks": "/jwks",
+    "token": "/token",
+    "authorize": "/authorize",
+    "userinfo": "/userinfo",
+    "introspect": "/token/introspection",
+}
+METADATA = {
+    "client_name": "Banc d'essai",
+    "redirect_uris": [REDIRECT_URI],
+    "grant_types": ["authorization_code", "refresh_token", "client_credentials"],
+    "token_endpoint_auth_method": "client_secret_basic",
+    "scope": SCOPE,
+    "id_token_signed_response_alg": "ES256",
+    "access_token_signing_alg": "ES256",
+    "first_party": True,
+}
+
+
+@dataclass(frozen=True)
+class Seeded:
+    """MAG ready to be served on `port`: its settings as an environment, and how load is sent to it."""
+
+    port: int
+    environ: dict[str, str]
+    target: dict[str, Any]
+    """In the terms of the outside harness: base, endpoints, client, users, form_marks."""
+
+
+def seed(database_url: str, redis_url: str) -> Seeded:
+    """Fill an empty database. The throttles of the eight people are lifted by setting: the bench hammers on purpose."""
+    port, client_secret = services.free_port(), secrets.token_urlsafe(32)
+    environ = {
+        "MAG_ISSUER": f"http://127.0.0.1:{port}",
+        "MAG_SECRETS": new_secret(),
+        "MAG_DATABASE_URL": database_url,
+        "MAG_REDIS_URL": redis_url,
+        "MAG_TEST_IDENTITIES": ",".join(f"{SIRET}|{nom}|{PRENOM}" for nom in NOMS),
+        "MAG_LOG_LEVEL": "WARNING",
+    }
+    upgrade(database_url)
+    _fill(Settings.load(environ), client_secret)
+    target = {
+        "base": environ["MAG_ISSUER"],
+        "scope": SCOPE,
+        "endpoints": ENDPOINTS,
+        "client": {"id": CLIENT_ID, "secret": client_secret, "redirect_uri": REDIRECT_URI, "auth": "basic"},
+        "users": [{"siret": SIRET, "nom": nom, "prenom": PRENOM, "password": PASSWORD} for nom in NOMS],
+        "form_marks": ['name="password"'],
+    }
+    return Seeded(port, environ, target)
+
+
+def _fill(settings: Settings, client_secret: str) -> None:
+    from wsgi import create_app
+
+    app, now = create_app(settings), datetime.now(UTC)
+    means: Means = app.extensions["mag_means"]
+    with app.app_context():
+        keys.initialise(app.extensions["mag"].keyring, now)
+        partenaire = register_partenaire(CLIENT_ID, "Banc d'essai", None, now)
+        register_client(partenaire, METADATA, now, client_id=CLIENT_ID, secret_hashes=[digest(client_secret)])
+        for nom in NOMS:
+            declarant = inscrire(Identite(Siret.parse(SIRET), nom, PRENOM), now, email=f"{nom.lower()}@exemple.fr")
+            db.session.flush()
+            password_change.change_password(means.store, settings, means.passwords, declarant, PASSWORD, now)
+        db.session.commit()
+        db.session.remove()
+        db.engine.dispose()

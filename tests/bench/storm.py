@@ -1,0 +1,112 @@
+"""The sign-in storm: how long tokens take while fifty connections hammer the sign-in page.
+
+Tokens are asked at a fixed rate, on a schedule, and their latency counts from the scheduled instant: a queue shows. Each
+hammering connection reads the page once, then posts its form as fast as it is answered.
+"""
+
+import multiprocessing
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from tests.bench.flows import Flow, sign_in_form
+from tests.bench.load import ERRORS, percentile
+
+RATE, SENDERS, HAMMERS = 200, 4, 50
+"""Tokens a second, on so many connections; sign-ins hammered at once."""
+WARM_UP = 0.5
+
+
+@dataclass(frozen=True)
+class Latencies:
+    """Milliseconds."""
+
+    p50: float
+    p99: float
+    most: float
+    errors: int = 0
+
+
+@dataclass(frozen=True)
+class Storm:
+    quiet: Latencies
+    stormy: Latencies
+    sign_ins: float
+    """Answered a second."""
+    refused: float
+    """503 a second: the queue of hashes was full."""
+    sign_in_p99: float
+
+    @property
+    def ratio(self) -> float:
+        return self.stormy.p99 / self.quiet.p99
+
+
+def _send(target: dict[str, Any], index: int, seconds: float, out: Any) -> None:
+    flow, latencies, errors = Flow(target, index), [], 0
+    flow.cc()
+    at = time.monotonic() + 0.2 + index / RATE
+    end = at + seconds
+    while at < end:
+        time.sleep(max(0.0, at - time.monotonic()))
+        try:
+            flow.cc()
+            latencies.append(1000 * (time.monotonic() - at))
+        except ERRORS:
+            errors += 1
+        at += SENDERS / RATE
+    out.put((latencies, errors))
+
+
+def tokens(target: dict[str, Any], seconds: float) -> Latencies:
+    """Ask for tokens on schedule."""
+    out: Any = multiprocessing.Queue()
+    senders = [multiprocessing.Process(target=_send, args=(target, i, seconds, out), daemon=True) for i in range(SENDERS)]
+    for sender in senders:
+        sender.start()
+    found = [out.get() for _ in senders]
+    for sender in senders:
+        sender.join()
+    latencies = sorted(latency for one in found for latency in one[0])
+    return Latencies(percentile(latencies, 0.5), percentile(latencies, 0.99), percentile(latencies, 1), sum(one[1] for one in found))
+
+
+def _hammer(target: dict[str, Any], index: int, end: float, seen: list[tuple[int, float]]) -> None:
+    flow = Flow(target, index)
+    try:
+        form = sign_in_form(flow.connection.get("/connexion").body.decode(), flow.user)
+        while (began := time.monotonic()) < end:
+            answer = flow.connection.post("/connexion", form, f"Origin: {target['base']}\r\n")
+            seen.append((answer.status, 1000 * (time.monotonic() - began)))
+    except ERRORS:
+        seen.append((0, 0.0))
+
+
+def _hammers(target: dict[str, Any], seconds: float, out: Any) -> None:
+    seen: list[tuple[int, float]] = []
+    end = time.monotonic() + seconds
+    threads = [threading.Thread(target=_hammer, args=(target, i, end, seen)) for i in range(HAMMERS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    out.put(seen)
+
+
+def run(target: dict[str, Any], seconds: float) -> Storm:
+    """Quiet, then stormy."""
+    quiet, out = tokens(target, seconds), multiprocessing.Queue()
+    lasting = seconds + WARM_UP + 1
+    hammers = multiprocessing.Process(target=_hammers, args=(target, lasting, out), daemon=True)
+    hammers.start()
+    time.sleep(WARM_UP)
+    stormy = tokens(target, seconds)
+    seen = out.get()
+    hammers.join()
+    statuses = Counter(status for status, _ in seen)
+    if odd := {status: n for status, n in statuses.items() if status not in (303, 503)}:
+        print(f"sign-ins answered otherwise: {odd}", flush=True)
+    took = sorted(latency for status, latency in seen if status == 303)
+    return Storm(quiet, stormy, statuses[303] / lasting, statuses[503] / lasting, percentile(took, 0.99))
