@@ -1,1 +1,4 @@
-"""Who is inscribed: the person behind SIRET + nom + prénom, roles and statuses. Rights live in `habilitations`, passwords in `authentication`."""
+"""Who is inscribed: the person behind SIRET + nom + prénom, roles and statuses.
+
+Rights live in `habilitations`, passwords in `authentication`.
+"""

@@ -8,8 +8,8 @@ import click
 from flask.cli import with_appcontext
 
 from idp import http
-from idp.database import db
-from idp.errors import SettingError, StoreUnavailableError
+from idp.database import UNAVAILABLE, db
+from idp.errors import SettingError
 from idp.logs import logger
 from idp.notifications.delivery import Sent, send_due
 
@@ -38,7 +38,7 @@ def suivre(intervalle: float) -> None:
     while not stop.is_set():
         try:
             _send()
-        except StoreUnavailableError:
+        except UNAVAILABLE:
             logger.warning("the database does not answer: mails wait")
         finally:
             db.session.remove()
