@@ -345,6 +345,15 @@ def test_a_member_stays_under_the_ceiling(gesture: Gesture, folder: int, anne: i
     assert may(anne, CLIENT, "dsn", P)
 
 
+def test_content_is_worth_nothing_outside_its_container(gesture: Gesture, folder: int, anne: int, may: Callable[..., bool]) -> None:
+    """Joined when it is read: whatever wrote the rows."""
+    ajouter_clients(gesture, folder, [CLIENT], DSN)
+    ajouter_membre(gesture, folder, anne)
+    db.session.get_one(Portefeuille, folder).masks = gesture.catalogue.masks({"dsn": frozenset({P})})
+
+    assert [may(anne, CLIENT, "dsn", droit) for droit in (D, P)] == [False, True]
+
+
 def test_a_client_added_to_the_company_is_every_establishment(gesture: Gesture, folder: int, anne: int, may: Callable[..., bool]) -> None:
     ajouter_clients(gesture, folder, [CLIENT // 100_000], DSN)
     ajouter_membre(gesture, folder, anne)

@@ -95,10 +95,10 @@ def is_enabled(pair: Any) -> bool:
 # ------------------------------------------------------------------------------------------------------------ histories
 
 # Few accounts, places and hours, so that gestures meet: on one target, at the instant when a right opens or ends.
-account, folder = st.sampled_from((1, 1, 1, 2, 3)), st.sampled_from((1, 1, 2))
-PLACES = (SIRENS[1], SIRETS[3], SIRETS[4], SIRENS[2], SIRETS[6], SIRETS[0])
+account, folder = st.sampled_from((1, 1, 1, 1, 2, 3)), st.sampled_from((1, 1, 2))
+PLACES = (SIRENS[1], SIRENS[1], SIRETS[3], SIRETS[4], SIRENS[2], SIRETS[6])
 place = st.sampled_from(PLACES)
-one_service = st.sampled_from(("dsn", "dsn", "atmp", "cpf", "passeport", "c3s"))
+one_service = st.sampled_from(("dsn", "dsn", "dsn", "atmp", "cpf", "passeport", "c3s"))
 rights = one_service.flatmap(lambda code: st.fixed_dictionaries({code: st.frozensets(st.sampled_from(
     [d for d in Droit if d in CATALOGUE.services[code].droits and d != T]), min_size=1)}))
 official = st.just({"atmp": frozenset({T})})
@@ -133,6 +133,32 @@ TYPICAL = [
     (1, ("exclure", 1, SIRETS[4], {"dsn": frozenset({D, C})})),
     (1, ("attribuer", 1, SIRETS[4], {"dsn": frozenset({P})}, None, 40)),
     (0, ("membre", 1, 2, {"dsn": frozenset({D})}, 5, 30)),
+]
+
+
+DECLARE = {"dsn": frozenset({D})}
+X, Y, Z = SIRETS[3], SIRETS[4], SIRETS[5]
+CORNERS = [
+    (0, ("attribuer", 1, X, {"dsn": frozenset({D, P})}, None, None)),  # excluded by the company
+    (0, ("attribuer", 2, X, DECLARE, None, 1)),  # short, then long
+    (0, ("attribuer", 2, X, DECLARE, None, None)),
+    (0, ("attribuer", 2, Y, DECLARE, None, 4)),  # long, then short
+    (0, ("attribuer", 2, Y, DECLARE, 1, 2)),
+    (0, ("attribuer", 2, SIRETS[6], DECLARE, None, 3)),  # two that overlap
+    (0, ("attribuer", 2, SIRETS[6], DECLARE, 2, 5)),
+    (0, ("attribuer", 2, Z, DECLARE, 3, None)),  # withdrawn before it opens
+    (0, ("retirer", 2, Z, DECLARE)),
+    (0, ("exclure", 1, SIRENS[1], DECLARE)),
+    (0, ("exclure", 1, SIRENS[1], {"cpf": frozenset({D})})),
+    (0, ("attribuer", 1, SIRETS[6], {"cpf": frozenset({D})}, None, 1)),  # ended in the first source, open in the second
+    (0, ("clients", 1, [SIRETS[6], SIRETS[0]], DECLARE, None, None)),
+    (0, ("clients", 2, [SIRETS[6]], {"dsn": frozenset({P})}, None, None)),
+    (0, ("clients", 1, [SIRENS[0]], {"dsn": frozenset({P})}, None, None)),
+    (0, ("exclure", 1, SIRETS[1], {"dsn": frozenset({P})})),
+    (0, ("fermer", 1, {"dsn": frozenset({P})})),  # closed, then reopened
+    (0, ("ouvrir", 1, {"dsn": frozenset({P})})),
+    (0, ("attribuer", 3, SIRETS[0], DECLARE, None, None)),
+    (1, ("suspendre", 3)),
 ]
 
 
@@ -326,6 +352,8 @@ def compare(world: World, who: int, now: datetime, limit: int) -> None:
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(history=HISTORIES, limit=st.integers(1, 9), later=st.integers(0, 5))
 @example(history=TYPICAL, limit=2, later=3)
+@example(history=CORNERS, limit=3, later=1)
+@example(history=CORNERS, limit=1, later=4)
 def test_no_history_makes_the_two_engines_differ(connections: Connections, history: Any, limit: int, later: int) -> None:
     world = opened(connections)
     world.play(history)
