@@ -34,7 +34,9 @@ def relying_party() -> Path:
         fresh = Path(tempfile.mkdtemp(prefix="mag-npm-"))
         for name in ("package.json", "package-lock.json"):
             shutil.copy(HERE / name, fresh)
-        subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=fresh, check=True, capture_output=True, timeout=300)
+        subprocess.run(
+            ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=fresh, check=True, capture_output=True, timeout=300
+        )
         try:
             fresh.rename(folder)
         except OSError:  # another worker was first
@@ -65,7 +67,6 @@ def register(app: Any, secret: str | None, **metadata: Any) -> None:
         digests = [digest(secret)] if secret else []
         onboarding.register_client(owner, given, now, client_id="etranger", secret_hashes=digests)
         db.session.commit()
-
 
 
 def run(relying_party: Path, issuer: str, **given: Any) -> dict[str, Any]:
