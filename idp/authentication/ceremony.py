@@ -18,6 +18,7 @@ from idp.authentication.passwords import Decoys, Passwords, Stored
 from idp.authentication.session import Session, open_session
 from idp.authentication.throttle import DAY, Attempt, Throttle, Verdict, account_of
 from idp.config import Settings
+from idp.database import Connections, db
 from idp.declarants.identite import Identite, fold
 from idp.declarants.models import Declarant, Statut
 from idp.ephemeral import Counter, Ephemeral
@@ -60,6 +61,7 @@ class Means:
     """What the ceremony works with."""
 
     settings: Settings
+    connections: Connections
     store: Ephemeral
     seals: Seals
     passwords: Passwords
@@ -85,7 +87,7 @@ def identify(means: Means, candidate: Candidate, now: datetime) -> Declarant:
 
     A refusal leaves its line of journal, and sometimes a mail, for the caller to commit.
     """
-    declarant = Declarant.find(candidate.identite)
+    declarant = Declarant.bearing(means.connections, candidate.identite)
     account = account_of(means.seals, candidate.identite)
     verdict = _count(means, candidate, declarant, account, now)
     try:
@@ -97,6 +99,7 @@ def identify(means: Means, candidate: Candidate, now: datetime) -> Declarant:
     if reason or declarant is None:
         _refuse(means, candidate, declarant, account, verdict, reason, now)
         raise IdentificationRefusedError(reason)
+    db.session.add(declarant)
     _forgive(means, verdict)
     _rehash(means, declarant, candidate.password)
     return declarant

@@ -56,7 +56,9 @@ def _equip(state: BlueprintSetupState) -> None:
     mag: http.Mag = state.app.extensions["mag"]
     passwords = Passwords(mag.settings, mag.keyring)
     decoys = Decoys(passwords, Declarant.sample_of_hashes)
-    state.app.extensions["mag_means"] = Means(mag.settings, mag.ephemeral, mag.keyring, passwords, decoys, Throttle(mag.ephemeral))
+    state.app.extensions["mag_means"] = Means(
+        mag.settings, mag.connections, mag.ephemeral, mag.keyring, passwords, decoys, Throttle(mag.ephemeral)
+    )
     state.app.config["SEND_FILE_MAX_AGE_DEFAULT"] = STATIC_AGE
 
 

@@ -4,11 +4,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Self
 
-from sqlalchemy import CheckConstraint, Enum, Index, String, func, select
+from sqlalchemy import CheckConstraint, Enum, Index, String, bindparam, func, select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, make_transient_to_detached, mapped_column
 
-from idp.database import Model, db
+from idp.database import Connections, Model, Statement, db
 from idp.declarants.identite import Identite
 from idp.entreprises.models import SiretColumn
 from idp.entreprises.siret import Siret
@@ -85,6 +85,19 @@ class Declarant(Model):
         return db.session.scalar(select(cls).filter_by(siret=identite.siret, cle=identite.cle))
 
     @classmethod
+    def bearing(cls, connections: Connections, identite: Identite) -> Self | None:
+        """Whoever bears this identity, read without a connection of the pages: there are few, and a password may wait for its turn.
+
+        Apart from the session; `db.session.add` makes it part of it, without a statement.
+        """
+        row = connections.one(BEARER, siret=identite.siret, cle=identite.cle)
+        if row is None:
+            return None
+        found = cls(**dict(zip(COLUMNS, row, strict=True)))
+        make_transient_to_detached(found)
+        return found
+
+    @classmethod
     def with_uid(cls, uid: str) -> Self | None:
         return db.session.scalar(select(cls).filter_by(uid=uid))
 
@@ -100,11 +113,20 @@ class Declarant(Model):
 
     @classmethod
     def sample_of_hashes(cls, size: int = 100) -> list[str]:
-        """Stored password hashes, spread over the table: which parameters are in force."""
-        most = db.session.scalar(select(func.max(cls.id))) or 0
-        spread = range(most, 0, -max(1, most // size))
-        return list(db.session.scalars(select(cls.password_hash).where(cls.id.in_(spread), cls.password_hash.is_not(None))))
+        """Stored password hashes, spread over the table: which parameters are in force. Keeps no connection."""
+        with db.engine.connect() as connection:
+            most = connection.scalar(select(func.max(cls.id))) or 0
+            spread = range(most, 0, -max(1, most // size))
+            return list(connection.scalars(select(cls.password_hash).where(cls.id.in_(spread), cls.password_hash.is_not(None))))
 
     @property
     def full_name(self) -> str:
         return f"{self.prenom} {self.nom}"
+
+
+COLUMNS = tuple(Declarant.__table__.c.keys())
+BEARER = Statement(
+    lambda: select(*Declarant.__table__.c).where(
+        Declarant.siret == bindparam("siret", type_=SiretColumn), Declarant.cle == bindparam("cle", type_=String)
+    )
+)

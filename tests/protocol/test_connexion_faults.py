@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from idp.authentication.throttle import Attempt, account_of
+from idp.database import db
 from idp.declarants.identite import Identite
 from idp.entreprises.siret import Siret
 from idp.ephemeral import RedisEphemeral
@@ -75,6 +76,25 @@ def test_C76_beyond_the_queue_sign_in_is_refused_at_once_and_costs_nothing(wsgi_
     assert {response.status_code for response in refused} == {503}
     assert all(int(response.headers["Retry-After"]) > 0 for response in refused)
     assert se_connecter(new_client()).status_code == 303, "refused attempts were not counted as failures"
+
+
+def test_C76_a_password_that_waits_for_its_turn_holds_no_connection_of_the_pages(wsgi_app, settings, new_client):
+    """Else as many sign-ins as the pool has connections stop every page."""
+    from idp.authentication.passwords import Passwords
+
+    class Watched(Passwords):
+        def verify(self, *arguments):
+            held.append(db.engine.pool.checkedout())
+            return super().verify(*arguments)
+
+    un_declarant(wsgi_app.flask)
+    means, held = wsgi_app.flask.extensions["mag_means"], []
+    wsgi_app.flask.extensions["mag_means"] = replace(means, passwords=Watched(settings, means.seals))
+
+    assert se_connecter(new_client()).status_code == 303
+    assert se_connecter(new_client(), password="un autre").status_code == 422
+    assert se_connecter(new_client(), nom="Personne").status_code == 422
+    assert held == [0, 0, 0]
 
 
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)

@@ -120,7 +120,10 @@ def test_C35_fifty_parallel_attempts_count_fifty(app, new_client):
     un_declarant(app)
 
     def attempt(n):
-        return se_connecter(new_client(), address=f"10.{n}.0.1", password="mauvais").status_code
+        """On a machine busy elsewhere, hashes may come too late: refused before any work, and tried again."""
+        while (status := se_connecter(new_client(), address=f"10.{n}.0.1", password="mauvais").status_code) == 503:
+            pass
+        return status
 
     with ThreadPoolExecutor(8) as pool:
         statuses = list(pool.map(attempt, range(50)))
