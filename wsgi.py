@@ -37,6 +37,8 @@ from partners.registry import Registry
 
 URL_LIMIT = 8 * 1024
 """Bytes of path and query; longer answers 414."""
+HEADERS_LIMIT = 16 * 1024
+"""Bytes of the values of all headers; more answers 431."""
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
@@ -58,6 +60,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     logs.configure(settings.log_level)
     app = Flask("idp", static_url_path=f"{settings.issuer_path}/static", static_folder="static", template_folder="templates")
     app.config.update(SQLALCHEMY_DATABASE_URI=settings.database_url, SQLALCHEMY_ENGINE_OPTIONS=engine_options(settings.database_url))
+    app.url_map.merge_slashes = False  # its redirects would name the scheme and host of the request
     db.init_app(app)
     app.extensions["mag"] = create_mag(settings)
     http.install(app)
@@ -84,15 +87,22 @@ class Doors:
         self.flask = flask
         self.mag: http.Mag = flask.extensions["mag"]
         settings = self.mag.settings
-        self.hosts = frozenset({settings.issuer_host, *settings.hosts})
+        self.default_port = ":443" if settings.issuer.startswith("https:") else ":80"
+        self.hosts = frozenset(self._canonical(host) for host in (settings.issuer_host, *settings.hosts))
         self.machines = oidc_endpoints.Machines(self.mag)
         self.trusted_proxies = settings.trusted_proxies
 
+    def _canonical(self, host: str) -> str:
+        """RFC 9110 section 4.2.3: a host has no case, and need not say the port of its scheme."""
+        return host.lower().removesuffix(self.default_port)
+
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        if environ.get("HTTP_HOST") not in self.hosts:
+        if self._canonical(environ.get("HTTP_HOST", "")) not in self.hosts:
             return refuse(start_response, "421 Misdirected Request", b"This host is not served here.\n")
         if len(environ.get("PATH_INFO", "")) + len(environ.get("QUERY_STRING", "")) > URL_LIMIT:
             return refuse(start_response, "414 URI Too Long", b"This address is too long.\n")
+        if sum(len(value) for name, value in environ.items() if name.startswith("HTTP_")) > HEADERS_LIMIT:
+            return refuse(start_response, "431 Request Header Fields Too Large", b"These headers are too large.\n")
         environ["mag.request_id"] = request_id = secrets.token_hex(8)
         endpoint = self.machines.routes.get(environ.get("PATH_INFO", ""))
         if endpoint is None:
@@ -105,9 +115,8 @@ class Doors:
 
 
 def refuse(start_response: StartResponse, status: str, text: bytes) -> Iterable[bytes]:
-    start_response(
-        status, [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(text))), ("Cache-Control", "no-store")]
-    )
+    headers = [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(text)))]
+    start_response(status, [*headers, ("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff")])
     return [text]
 
 

@@ -240,13 +240,19 @@ def answer_unknown(error: Exception) -> ResponseReturnValue:
 def _begin() -> None:
     g.request_id = request.environ.get("mag.request_id") or secrets.token_hex(8)
     g.circumstances = circumstances.set(Circumstances(client_address(), g.request_id))
-    if request.content_type and request.content_type.startswith("multipart/"):
+    if request.mimetype.startswith("multipart/"):
         raise HTTPException(response=refusal(415, "Format refusé", "Ce formulaire n'accepte pas de fichier."))
-    for value in (request.query_string, request.path.encode("utf-8", "surrogatepass")):
-        if b"\0" in value or b"%00" in value:
-            raise HTTPException(
-                response=refusal(400, *HTTP_TEXTS.get(400, ("Demande non valide", "Cette adresse contient un caractère interdit.")))
-            )
+    if not _is_readable(request.query_string) or not _is_readable(request.path.encode("utf-8", "surrogatepass")):
+        raise HTTPException(response=refusal(400, "Demande non valide", "Cette adresse contient un caractère interdit."))
+
+
+def _is_readable(address: bytes) -> bool:
+    """UTF-8 without NUL: anything else would be read one way here and another way there."""
+    try:
+        address.decode()
+    except UnicodeDecodeError:
+        return False
+    return b"\0" not in address and b"%00" not in address
 
 
 def _end(_error: BaseException | None) -> None:

@@ -1,8 +1,10 @@
 """What protocol tests start from: a partner in the registry, a person, a browser already signed in, the journey of a code."""
 
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +12,9 @@ from joserfc.jwk import ECKey
 from sqlalchemy import select
 from werkzeug.test import Client
 
+from idp.audit.models import AuditEvent
 from idp.authentication.session import COOKIE, open_session
+from idp.config import Settings
 from idp.database import db
 from idp.declarants.identite import Identite
 from idp.declarants.inscription import inscrire
@@ -19,12 +23,31 @@ from idp.entreprises.siret import Siret
 from idp.habilitations import catalogue
 from idp.seals import digest
 from partners import onboarding
-from partners.models import Partenaire
+from partners.models import OAuthClient, Partenaire
+from tests.conftest import ISSUER, QUICK_HASH, SECRETS
 from tests.protocol.relying import Partner, Tokens
+from wsgi import create_wsgi
 
 SIRET = "73282932000074"
 SECRET = "secret-de-test-+%:-0123456789abcdef"
 numbers = count(1)
+
+
+@pytest.fixture(scope="module")
+def standing_app(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """One application for a whole file, on SQLite: for tests of requests that leave nothing behind.
+
+    Such a file says: `wsgi_app = pytest.fixture(lambda standing_app: standing_app)`.
+    """
+    path = tmp_path_factory.mktemp("standing") / "mag.sqlite3"
+    shutil.copyfile(sqlite_template, path)
+    doors = create_wsgi(Settings(issuer=ISSUER, secrets=SECRETS, database_url=f"sqlite:///{path}", **QUICK_HASH))
+    doors.flask.testing = True
+    yield doors
+    with doors.flask.app_context():
+        db.session.remove()
+        db.engine.dispose()
+    doors.mag.connections.drop()
 
 
 @pytest.fixture
@@ -32,25 +55,20 @@ def partner(wsgi_app: Any) -> Callable[..., Partner]:
     """`partner("portail", **metadata)`: a confidential client allowed to renew, unless the metadata of RFC 7591 say otherwise."""
 
     def register(client_id: str = "portail", *, partenaire: str = "", secret: str = SECRET, **metadata: Any) -> Partner:
-        redirect_uri = f"https://{client_id}.test/retour"
         given = {
             "client_name": f"Portail {client_id}",
-            "redirect_uris": [redirect_uri],
+            "redirect_uris": [f"https://{client_id}.test/retour"],
             "grant_types": ["authorization_code", "refresh_token"],
             "scope": "openid profile email siret",
             "token_endpoint_auth_method": "client_secret_basic",
             **metadata,
         }
         key = None
-        if given["token_endpoint_auth_method"] == "private_key_jwt" and "jwks_uri" not in given:
+        if given["token_endpoint_auth_method"] == "private_key_jwt" and "jwks" not in given:
             key = ECKey.generate_key("P-256", {"kid": f"cle-{client_id}", "use": "sig"})
-            given.setdefault("jwks", {"keys": [key.as_dict(private=False)]})
+            given["jwks"] = {"keys": [key.as_dict(private=False)]}
         with wsgi_app.flask.app_context():
-            now, code = datetime.now(UTC), partenaire or client_id
-            owner = db.session.scalar(select(Partenaire).filter_by(code=code)) or onboarding.register_partenaire(code, code, None, now)
-            hashes = [digest(f"{secret}{client_id}")]
-            onboarding.register_client(owner, given, now, client_id=client_id, secret_hashes=hashes)
-            db.session.commit()
+            write_client(partenaire or client_id, client_id, given, digest(f"{secret}{client_id}"))
         wsgi_app.mag.versions.refresh()
         uris = given["redirect_uris"]
         return Partner(
@@ -58,6 +76,20 @@ def partner(wsgi_app: Any) -> Callable[..., Partner]:
         )
 
     return register
+
+
+def write_client(code: str, client_id: str, metadata: dict[str, Any], secret_hash: str) -> None:
+    """Register a client, or make the one there is what this says."""
+    now = datetime.now(UTC)
+    owner = db.session.scalar(select(Partenaire).filter_by(code=code)) or onboarding.register_partenaire(code, code, None, now)
+    row = db.session.get(OAuthClient, client_id)
+    if row is None:
+        onboarding.register_client(owner, metadata, now, client_id=client_id, secret_hashes=[secret_hash])
+    else:
+        onboarding.change_client(row, metadata, now)
+        if metadata["token_endpoint_auth_method"] in onboarding.SECRET_METHODS:
+            onboarding.set_secrets(row, [secret_hash], now)
+    db.session.commit()
 
 
 @pytest.fixture
@@ -136,8 +168,6 @@ def journal(wsgi_app: Any) -> Callable[[str], list[dict[str, Any]]]:
     """`journal("CodeReplayed")`: the lines of one kind, oldest first."""
 
     def lines(kind: str) -> list[dict[str, Any]]:
-        from idp.audit.models import AuditEvent
-
         with wsgi_app.flask.app_context():
             found = db.session.scalars(select(AuditEvent).filter_by(kind=kind).order_by(AuditEvent.id))
             return [

@@ -7,7 +7,7 @@ import pytest
 
 from tests.protocol.relying import answer_of, challenge_of
 
-pytestmark = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+wsgi_app = pytest.fixture(lambda standing_app: standing_app)
 REGISTERED = "https://portail.test/retour"
 TOKEN68 = challenge_of("x" * 43)
 LEGAL = set(string.printable) - set('"\\\t\n\r\x0b\x0c')

@@ -6,8 +6,7 @@ import pytest
 
 from tests.protocol.relying import altered, answer_of, unverified_header
 
-ONLY_SQLITE = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
-pytestmark = ONLY_SQLITE
+wsgi_app = pytest.fixture(lambda standing_app: standing_app)
 
 
 def is_challenged(response, error: str = "invalid_token", status: int = 401) -> bool:
