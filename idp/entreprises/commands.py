@@ -68,7 +68,7 @@ def _import(stock: Stock) -> None:
         click.echo(f"Repris après la ligne {grouped(bilan.resumed_at)}.")
     click.echo(f"{stock.name} : {counts(bilan.progress)}, en {time.monotonic() - started:.0f} s.")
     if bilan.progress.refusees:
-        click.echo(f"Lignes refusées et motifs : rcd refus {bilan.import_id}")
+        click.echo(f"Lignes refusées et motifs : mag rcd refus {bilan.import_id}")
 
 
 @rcd.command("refus")

@@ -50,7 +50,8 @@ def etablissements(rows: int) -> Iterator[dict[str, str]]:
         yield {
             "siren": siren, "nic": siret[9:], "siret": siret, "statutDiffusionEtablissement": "P" if masked else "O",
             "dateCreationEtablissement": f"{dice.randint(1980, 2024)}-{dice.randint(1, 12):02d}-{dice.randint(1, 28):02d}",
-            "trancheEffectifsEtablissement": dice.choice(("", "01", "11", "NN")), "dateDernierTraitementEtablissement": "2025-01-15T10:00:00",
+            "trancheEffectifsEtablissement": dice.choice(("", "01", "11", "NN")),
+            "dateDernierTraitementEtablissement": "2025-01-15T10:00:00",
             "etablissementSiege": "true" if number % 3 == 0 else "false", "nombrePeriodesEtablissement": "1",
             "numeroVoieEtablissement": str(dice.randint(1, 200)), "typeVoieEtablissement": "RUE",
             "libelleVoieEtablissement": dice.choice(STREETS), "codePostalEtablissement": postal,
