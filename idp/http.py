@@ -142,7 +142,7 @@ def _policy() -> str:
     form = " ".join(filter(None, ("'self'", g.get("form_action", ""))))
     image = " ".join(filter(None, ("'self'", g.get("image", ""))))
     return (
-        f"default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; img-src {image}; connect-src 'self'; "
+        f"default-src 'none'; script-src 'self'; style-src 'self'; img-src {image}; connect-src 'self'; "
         f"base-uri 'none'; frame-ancestors 'none'; form-action {form}; require-trusted-types-for 'script'; trusted-types 'none'"
     )
 

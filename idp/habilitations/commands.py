@@ -88,9 +88,12 @@ def load_catalogue(fichier: Path | None) -> None:
 @on_service
 def give(*, siret: str, nom: str, prenom: str, cible: str, service: str, droits: tuple[str, ...]) -> None:
     """Attribuer des droits sur un SIRET, ou sur une entreprise entière par son SIREN."""
+    act = gesture()
     with answers():
-        changed = attribution.attribuer(gesture(), someone(siret, nom, prenom).id, target(cible), service, [Droit(d) for d in droits])
-    click.echo("Droits attribués." if changed else "Ces droits étaient déjà attribués.")
+        changed = attribution.attribuer(act, someone(siret, nom, prenom).id, target(cible), service, [Droit(d) for d in droits])
+    delay = act.catalogue.services[service].opening_delay
+    opening = f" Ils ouvriront le {act.now + delay:%d/%m/%Y à %H:%M} UTC." if delay else ""
+    click.echo(f"Droits attribués.{opening}" if changed else "Ces droits étaient déjà attribués.")
 
 
 @habilitations.command("retirer")
