@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+import shlex
 import signal
 import sys
 from datetime import UTC, datetime
@@ -17,13 +18,13 @@ from partners.demo import population, portails
 from partners.demo.lieux import PORT_BASE, Lieux
 from partners.demo.population import PASSWORD
 from partners.demo.processes import ChildError, Children, Order, busy
-from partners.demo.secrets import DemoSecrets
+from partners.demo.secrets import DemoSecrets, write_private
 from partners.portals.portail import written
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
 READY = "pret"
 """A file that says the folder was prepared to the end."""
-OURS = ("*.sqlite3*", "secrets.json", "jedeclare.json", "portailpro.json", "partenaires.toml", "journaux/*.log")
+OURS = ("*.sqlite3*", "secrets.json", "jedeclare.json", "portailpro.json", "partenaires.toml", "reglages.env", "journaux/*.log")
 MAG = (sys.executable, "-c", "from wsgi import command_line; command_line()")
 
 
@@ -60,11 +61,13 @@ def use_settings(lieux: Lieux, secrets: DemoSecrets, database_url: str, redis_ur
     """The settings of this process and of its children: those of the demonstration, whatever the environment had."""
     for name in [name for name in os.environ if name.startswith("MAG_")]:
         del os.environ[name]
-    os.environ |= {
+    settings = {
         "MAG_ISSUER": lieux.issuer, "MAG_SECRETS": secrets.master, "MAG_DATABASE_URL": database_url or lieux.database_url,
         "MAG_REDIS_URL": redis_url, "MAG_SMTP_URL": f"smtp://127.0.0.1:{lieux.ports['smtp']}", "MAG_LOG_LEVEL": "INFO",
         "MAG_TEST_IDENTITIES": population.test_identities(),
     }
+    os.environ |= settings
+    write_private(lieux.folder / "reglages.env", "".join(f"{name}={shlex.quote(value)}\n" for name, value in settings.items()))
 
 
 def prepare(context: click.Context, lieux: Lieux, secrets: DemoSecrets) -> None:

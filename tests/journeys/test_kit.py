@@ -1,9 +1,8 @@
 """A Flask partner on the kit, against MAG served for real: sign-in, rights, renewal, sign-out, and everything that may go wrong."""
 
 import re
-import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -12,8 +11,7 @@ import pytest
 import time_machine
 from flask import Flask
 from joserfc.jwk import ECKey
-from werkzeug.serving import make_server
-from werkzeug.test import Client, TestResponse
+from werkzeug.test import Client
 
 from idp.config import Settings
 from idp.database import db
@@ -25,8 +23,8 @@ from idp.seals import digest
 from partners import onboarding
 from partners.kit import KitConfigError, MagKit, current_identity, require_mag
 from partners.kit.blueprint import SESSION, TRANSACTION
-from tests.conftest import MagClient
-from tests.factories import se_connecter, un_declarant
+from tests.factories import un_declarant
+from tests.journeys.portal import Portal, serving
 from tests.services import free_port
 
 SECRET = "secret-du-kit-0123456789-abcdefghijkl"
@@ -43,53 +41,8 @@ def settings(settings: Settings) -> Settings:
 @pytest.fixture
 def served(wsgi_app: Any) -> Iterator[Any]:
     """The application, listening."""
-    port = urlsplit(wsgi_app.mag.settings.issuer).port
-    server = make_server("127.0.0.1", port, wsgi_app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    yield wsgi_app
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-class Browser(MagClient):
-    """Follows addresses of the site it is on."""
-
-    def open(self, *args: Any, **kw: Any) -> TestResponse:
-        if args and isinstance(args[0], str):
-            args = (args[0].removeprefix(self.origin), *args[1:])
-        return super().open(*args, **kw)
-
-
-@dataclass
-class Portal:
-    """A partner's site: its application, its kit, a browser of somebody."""
-
-    app: Flask
-    kit: MagKit
-    mag: Any
-    origin: str
-
-    def browser(self) -> Client:
-        return Browser(self.app, self.origin)
-
-    def mire(self) -> Client:
-        """The same person's browser, at MAG."""
-        return Browser(self.mag, self.mag.mag.settings.issuer_origin)
-
-    def sign_in(self, browser: Client, mire: Client, path: str = "/espace", **typed: str) -> TestResponse:
-        """From a protected page, through MAG, back: the answer of the callback."""
-        start = browser.get(browser.get(path).location)
-        return browser.get(self.through(mire, start.location, **typed))
-
-    def through(self, mire: Client, address: str, **typed: str) -> str:
-        """What MAG answers the partner, the password typed if it asks."""
-        response = mire.get(address)
-        if urlsplit(response.location).path == "/connexion":
-            demande = parse_qs(urlsplit(response.location).query)["demande"][0]
-            response = mire.get(se_connecter(mire, demande=demande, **typed).location)
-        return response.location
+    with serving(wsgi_app):
+        yield wsgi_app
 
 
 def make_portal(served: Any, name: str, metadata: dict[str, Any], **parameters: Any) -> Portal:

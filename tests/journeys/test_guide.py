@@ -1,0 +1,87 @@
+"""The partner guide, tried as a new partner would: its file is registered, its application runs, its example says what the kit says."""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from flask import Flask
+
+from idp.config import Settings
+from idp.database import db
+from idp.habilitations import catalogue
+from idp.oidc.claims import SCOPE_CLAIMS
+from idp.oidc.client import Client
+from partners.kit.habilitations import Habilitations
+from tests.factories import un_declarant
+from tests.journeys.portal import Portal, serving
+from tests.services import free_port
+
+GUIDE = (Path(__file__).parents[2] / "docs" / "partenaires.md").read_text("utf-8")
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """MAG at an address that the kit can reach."""
+    return replace(settings, issuer=f"http://mag.localhost:{free_port()}")
+
+
+@pytest.fixture
+def served(wsgi_app: Any) -> Iterator[Any]:
+    with serving(wsgi_app):
+        yield wsgi_app
+
+
+def block(language: str, holding: str = "") -> str:
+    """The first block of code in a language that holds these words."""
+    return next(text for text in re.findall(rf"```{language}\n(.*?)```", GUIDE, re.S) if holding in text)
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+def test_the_application_of_the_guide_signs_somebody_in(served: Any, tmp_path: Path):
+    file = tmp_path / "client.json"
+    file.write_text(block("json"), "utf-8")
+    words = ["partenaires", "inscrire", "mon-portail", "--nom", "Mon portail", "--client", str(file), "--client-id", "mon-portail"]
+    told = served.flask.test_cli_runner().invoke(args=words).output
+    served.mag.versions.refresh()
+    with served.flask.app_context():
+        catalogue.refresh(catalogue.parse(catalogue.shipped()), datetime.now(UTC))
+        db.session.commit()
+    served.mag.versions.refresh()
+    un_declarant(served.flask)
+    secret = told.split("client_secret : ")[1].split()[0]
+    source = block("python").replace("https://mag.example.fr", served.mag.settings.issuer).replace("3kP…", secret)
+    module: dict[str, Any] = {"__name__": "application"}
+    exec(compile(source, "guide", "exec"), module)
+    app: Flask = module["app"]
+    portal = Portal(app, app.extensions["mag_kit"], served, "https://portail.example.fr")
+    browser = portal.browser()
+
+    assert portal.sign_in(browser, portal.mire()).location == "/espace"
+    assert browser.get("/espace").json == {"nom": "Claire Lefèvre", "siret": "73282932000074", "declarer_dsn": False}
+    out = browser.post("/auth/mag/logout")
+    assert urlsplit(out.location).path == "/session/end"
+
+
+def test_the_example_of_habilitations_reads_as_it_is_told():
+    rights = Habilitations(json.loads(block("json", '"g"'))["hab"])
+
+    assert rights.peut("payer", "dsn", "73282932000074")
+    assert rights.peut("declarer", "dpae", "39234600300198")
+    assert rights.peut("payer", "ducs", "73282932000074")
+    assert not rights.peut("payer", "ducs", "73282932000082")
+    assert Habilitations(json.loads(block("json", '"_claim_names"'))["hab"]).services == {"dsn", "ducs"}
+
+
+def test_the_guide_names_every_scope_and_every_member_of_a_client():
+    table = GUIDE.split("## 5.")[1].split("## 6.")[0]
+    unseen = {"chorusdt", "custom"}
+
+    assert [scope for scope in SCOPE_CLAIMS if f"`{scope}`" not in table and scope not in unseen] == []
+    members = GUIDE.split("## 2.")[1].split("## 3.")[0]
+    assert all(hasattr(Client, name) for name in re.findall(r"^\| `([a-z_]+)` \|", members, re.M) if name != "sector_identifier")
