@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import redis
@@ -158,12 +159,14 @@ return {born, ended, value or false}""",
 
 
 class RedisEphemeral:
-    """One connection per thread, held; one script per operation, called by its digest."""
+    """One connection per thread, held; one script per operation, called by its digest.
+
+    No pool keeps them: servers start and end threads as load asks, and a connection ends with the thread that held it.
+    """
 
     def __init__(self, url: str, *, clock: Callable[[], float] = time.time) -> None:
-        self._pool = ConnectionPool.from_url(
-            url, protocol=3, decode_responses=True, socket_timeout=2, socket_connect_timeout=2, max_connections=1000
-        )
+        pool = ConnectionPool.from_url(url, protocol=3, decode_responses=True, socket_timeout=2, socket_connect_timeout=2)
+        self._open: Callable[[], Connection] = partial(pool.connection_class, **pool.connection_kwargs)
         self._local = threading.local()
         self._digests: dict[str, str] = {}
         self._clock = clock
@@ -174,7 +177,7 @@ class RedisEphemeral:
         connection: Connection | None = getattr(self._local, "connection", None)
         try:
             if connection is None:
-                connection = self._local.connection = self._pool.get_connection()
+                connection = self._local.connection = self._open()
             connection.send_command(*words)  # type: ignore[no-untyped-call]  # redis-py annotates its public commands only
             return connection.read_response()
         except redis.exceptions.NoScriptError:
@@ -189,7 +192,6 @@ class RedisEphemeral:
         connection = self._local.__dict__.pop("connection", None)
         if connection is not None:
             connection.disconnect()
-            self._pool.release(connection)
 
     def _script(self, name: str, keys: Sequence[str], *arguments: Any) -> Any:
         digest = self._digests.get(name)
