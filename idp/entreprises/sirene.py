@@ -1,8 +1,8 @@
 """The layout of INSEE's Sirene stock files: which columns MAG reads, and what one row becomes.
 
-Follows INSEE's file descriptions of StockUniteLegale and StockEtablissement (version 3.11). Columns are found by name, in any
-order; others are ignored. A field masked `[ND]` (Code de commerce, article A123-96: partial diffusion) is as if it were empty,
-and its row is of status P. Left out on purpose: history files, succession links, second addresses, NAF 2025 (not yet in force).
+Follows the header of the StockUniteLegale and StockEtablissement files as INSEE publishes them. Columns are found by name, in
+any order; others are ignored. A field masked `[ND]` (partial diffusion: Code de commerce, article R123-232-1) is as if it were
+empty, and its row is of status P. Left out on purpose: history files, succession links, second addresses, NAF 2025 codes.
 """
 
 from collections.abc import Callable, Sequence
@@ -72,7 +72,7 @@ ETATS_ENTREPRISE = {"A": "A", "C": "C"}
 ETATS_ETABLISSEMENT = {"A": True, "F": False}
 """Active, or closed (« fermé »)."""
 DIFFUSIONS = {"O": "O", "P": "P", "N": "P"}
-"""N was written until 2023 for what is now P."""
+"""N was written until March 2023; INSEE then turned it into P."""
 BOOLEANS = {"true": True, "false": False}
 
 
