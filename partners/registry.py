@@ -15,6 +15,7 @@ from joserfc.jwk import KeySet
 from idp.database import Connections, Kept, Versions
 from idp.logs import logger
 from idp.oidc.client import Client, InvalidClientMetadataError
+from idp.oidc.cors import origins_of
 from partners.models import EVERY_CLIENT, EVERY_SECRET
 from partners.outgoing import JwksCache
 
@@ -31,6 +32,8 @@ class Snapshot:
     clients: Mapping[str, Client]
     ending: Secrets
     """Clients of which a secret has an end."""
+    origins: frozenset[str]
+    """Of public clients."""
     keysets: dict[str, KeySet] = field(default_factory=dict)
     """Parsed key sets of clients that registered `jwks`, filled as they are used."""
 
@@ -56,6 +59,10 @@ class Registry:
         """All enabled clients."""
         return self._snapshot().clients.values()
 
+    def is_public_origin(self, origin: str) -> bool:
+        """Whether a public client has a redirect URI there."""
+        return origin in self._snapshot().origins
+
     def keys(self, client: Client, kid: str | None) -> KeySet | None:
         """Public keys of a client; None when it has none that can be read. A `kid` unknown so far may cause one fetch."""
         if client.jwks_uri:
@@ -79,7 +86,7 @@ class Registry:
             if client is not None:
                 clients[client_id] = client
         ending = {client_id: rows for client_id, rows in secrets.items() if any(end for _, end in rows)}
-        return Snapshot(clients, ending)
+        return Snapshot(clients, ending, origins_of(clients.values()))
 
 
 def _secrets(rows: Iterable[tuple[Any, ...]]) -> Secrets:

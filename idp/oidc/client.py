@@ -232,7 +232,10 @@ class _Reader:
 
 
 def check_uri(name: str, value: str) -> None:
-    """RFC 6749 section 3.1.2: absolute, no fragment; ours: https, or http for localhost; no user, no wildcard, ASCII."""
+    """RFC 6749 section 3.1.2: absolute, no fragment; ours: https, or http for localhost; no user, no wildcard, ASCII.
+
+    Nor what would end a directive of the Content-Security-Policy that names its origin.
+    """
     error = "invalid_redirect_uri" if name == "redirect_uris" else "invalid_client_metadata"
     try:
         parts = urlsplit(value)
@@ -240,7 +243,8 @@ def check_uri(name: str, value: str) -> None:
     except ValueError:
         raise InvalidClientMetadataError(f"{name}: {value} is not an address", error) from None
     local = host.split(".")[-1] == "localhost" or host == "127.0.0.1"
-    if not value.isascii() or any(c in value for c in ' \t"<>\\^`{|}*') or not host or parts.username is not None:
+    strange = any(c in value for c in ' \t"<>\\^`{|}*') or any(c in parts.netloc for c in ";,'")
+    if not value.isascii() or strange or not host or parts.username is not None:
         raise InvalidClientMetadataError(f"{name}: {value} is not an acceptable address", error)
     if parts.scheme != "https" and not (parts.scheme == "http" and local):
         raise InvalidClientMetadataError(f"{name}: {value} must be https", error)

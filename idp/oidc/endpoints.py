@@ -19,6 +19,7 @@ from idp.authentication.session import guard_of_declarant, guard_of_session
 from idp.errors import MagError
 from idp.habilitations.disclosure import services_of_scope
 from idp.logs import logger
+from idp.oidc import cors
 from idp.oidc.claims import Person, claims_of_scope, select_claims
 from idp.oidc.client import Client
 from idp.oidc.client_auth import ClientAuthenticator, refused
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 PUBLIC_CACHE = ("Cache-Control", "public, max-age=300")
 ANYONE = ("Access-Control-Allow-Origin", "*")
+STRICT_TRANSPORT = ("Strict-Transport-Security", "max-age=63072000; includeSubDomains")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,8 @@ class Endpoint:
 
     methods: tuple[str, ...]
     act: Callable[[Environ], Answer]
+    from_pages: bool = False
+    """Public clients call it from a browser."""
 
 
 class Machines:
@@ -59,15 +63,16 @@ class Machines:
         self.authenticate = ClientAuthenticator(settings, mag.registry, mag.ephemeral, mag.connections)
         issuer = Issuer(settings, self.mint, self.families, self.people, self.rights)
         self.server = TokenServer(self.authenticate, mag.registry, issuer, mag.ephemeral)
+        self._secure = (STRICT_TRANSPORT,) if settings.issuer.startswith("https:") else ()
         self._discovery: tuple[object, bytes, str] = (None, b"", "")
         endpoints = {
             "/.well-known/openid-configuration": Endpoint(("GET", "HEAD"), self.configuration),
             "/.well-known/oauth-authorization-server": Endpoint(("GET", "HEAD"), self.configuration),
             "/jwks": Endpoint(("GET", "HEAD"), self.jwks),
-            "/token": Endpoint(("POST",), self.token),
-            "/userinfo": Endpoint(("GET", "POST"), self.userinfo),
+            "/token": Endpoint(("POST",), self.token, from_pages=True),
+            "/userinfo": Endpoint(("GET", "POST"), self.userinfo, from_pages=True),
             "/token/introspection": Endpoint(("POST",), self.introspection),
-            "/token/revocation": Endpoint(("POST",), self.revocation),
+            "/token/revocation": Endpoint(("POST",), self.revocation, from_pages=True),
             "/habilitations/v1": Endpoint(("GET",), self.claim_page),
         }
         self.routes = {settings.issuer_path + path: endpoint for path, endpoint in endpoints.items()}
@@ -80,29 +85,30 @@ class Machines:
 
     def answer(self, endpoint: Endpoint, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         """One answer, whatever happens."""
-        request_id, method = environ["mag.request_id"], environ["REQUEST_METHOD"]
-        if method not in endpoint.methods:
-            answer = Answer(
-                405,
-                b'{"error":"invalid_request","error_description":"this method is not allowed here"}',
-                headers=(*NO_STORE, ("Allow", ", ".join(endpoint.methods))),
-            )
-            return answer.send(start_response, request_id)
-        try:
-            answer = endpoint.act(environ)
-        except OAuth2Error as error:
-            answer = error_answer(error)
-        except MagError as error:
-            logger.error(
-                "refused",
-                extra={"fields": {"code": error.code, "reason": str(error), "request_id": request_id, "path": environ.get("PATH_INFO")}},
-            )
-            answer = unavailable(error)
-        except Exception as error:
-            logger.error("unexpected error", exc_info=error, extra={"fields": {"request_id": request_id, "path": environ.get("PATH_INFO")}})
-            answer = json_answer({"error": "server_error", "error_description": f"incident {request_id}"}, 500)
-        sent = answer.send(start_response, request_id)
+        request_id, method, origin = environ["mag.request_id"], environ["REQUEST_METHOD"], environ.get("HTTP_ORIGIN", "")
+        headers = [("X-Request-ID", request_id), *self._secure]
+        called_by_page = bool(origin) and endpoint.from_pages and self.mag.registry.is_public_origin(origin)
+        if called_by_page:
+            headers += cors.headers_for(origin)
+        if method in endpoint.methods:
+            answer = self._acted(endpoint, environ, request_id)
+        else:
+            answer = cors.preflight() if method == "OPTIONS" and called_by_page else not_allowed(endpoint.methods)
+        sent = answer.send(start_response, *headers)
         return [b""] if method == "HEAD" else sent
+
+    def _acted(self, endpoint: Endpoint, environ: Environ, request_id: str) -> Answer:
+        where = {"request_id": request_id, "path": environ.get("PATH_INFO")}
+        try:
+            return endpoint.act(environ)
+        except OAuth2Error as error:
+            return error_answer(error)
+        except MagError as error:
+            logger.error("refused", extra={"fields": {"code": error.code, "reason": str(error), **where}})
+            return unavailable(error) if error.status >= 500 else error_answer(InvalidRequestError("this request is not valid"))
+        except Exception as error:
+            logger.error("unexpected error", exc_info=error, extra={"fields": where})
+            return json_answer({"error": "server_error", "error_description": f"incident {request_id}"}, 500)
 
     def _client(self, environ: Environ, form: dict[str, str]) -> Client:
         return self.authenticate(environ.get("HTTP_AUTHORIZATION", ""), form)
@@ -255,6 +261,12 @@ def entitled(client: Client, token: AccessToken) -> bool:
     audience = token.claims["aud"]
     aimed = {audience} if isinstance(audience, str) else set(audience)
     return token.claims["client_id"] == client.client_id or client.client_id in aimed or bool(aimed & client.introspect)
+
+
+def not_allowed(methods: tuple[str, ...]) -> Answer:
+    """RFC 9110 section 15.5.6."""
+    body = b'{"error":"invalid_request","error_description":"this method is not allowed here"}'
+    return Answer(405, body, headers=(*NO_STORE, ("Allow", ", ".join(methods))))
 
 
 def challenge(error: str) -> Answer:

@@ -19,6 +19,7 @@ NO_STORE = (("Cache-Control", "no-store"), ("Pragma", "no-cache"))
 SAFE = (("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "no-referrer"))
 STATUSES = {
     200: "200 OK",
+    204: "204 No Content",
     304: "304 Not Modified",
     400: "400 Bad Request",
     401: "401 Unauthorized",
@@ -55,9 +56,9 @@ class Answer:
     content_type: str = "application/json"
     headers: tuple[tuple[str, str], ...] = NO_STORE
 
-    def send(self, start_response: Callable[..., Any], request_id: str) -> list[bytes]:
-        headers = [*self.headers, *SAFE, ("X-Request-ID", request_id)]
-        if self.status != 304:
+    def send(self, start_response: Callable[..., Any], *more: tuple[str, str]) -> list[bytes]:
+        headers = [*self.headers, *SAFE, *more]
+        if self.status not in (204, 304):
             headers.append(("Content-Length", str(len(self.body))))
         if self.body or self.content_type != "application/json":
             headers.insert(0, ("Content-Type", self.content_type))

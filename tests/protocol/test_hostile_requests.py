@@ -216,7 +216,7 @@ def test_C56_forms_of_pages_are_bounded_too(client, path, body):
     assert 400 <= client.post(path, data=body, content_type="application/x-www-form-urlencoded").status_code < 500 or path == "/session/end"
 
 
-@pytest.mark.parametrize("path", ["//authorize", "///token", "/authorize/", "/./authorize", "/AUTHORIZE", "/token/", "/authorize%00", "/%ff"])
+@pytest.mark.parametrize("path", ["//authorize", "///token", "/authorize/", "/./authorize", "/AUTHORIZE", "/token/", "/jwks%00", "/%ff"])
 def test_an_address_that_is_nearly_one_of_ours_is_not_one(client, path):
     test_C59_what_is_not_a_page_is_a_404_and_no_redirect(client, path)
 
