@@ -59,7 +59,8 @@ class Issuer:
         )
         birth = {"auth_time": context["auth_time"], "acr": context["acr"], "amr": context["amr"]}
         rights = self.rights.claims(client, grant.declarant_id, services_of_scope(scope), now, handle)
-        answer = self._answer(self.mint.access_token(client, sub, scope, at, handle, {**birth, **rights}), scope)
+        in_access = {name: value for name, value in rights.items() if name != "habilitations_flat"}  # it travels in headers
+        answer = self._answer(self.mint.access_token(client, sub, scope, at, handle, {**birth, **in_access}), scope)
         if "openid" in scope:
             answer["id_token"] = self._id_token(client, sub, at, grant, {**birth, **rights}, answer["access_token"])
         if refresh_token:

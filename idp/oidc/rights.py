@@ -15,6 +15,7 @@ import orjson
 from idp.config import Settings
 from idp.database import Connections, Kept
 from idp.habilitations.decision import claim_page, disclose
+from idp.habilitations.disclosure import Disclosure
 from idp.habilitations.droits import Catalogue
 from idp.keys import Keyring
 from idp.oidc.client import Client
@@ -23,6 +24,8 @@ from idp.seals import UnsealError, b64, unb64
 
 PASS_LIMIT = 4096
 """Characters."""
+BYTES_PER_NUMBER, SHORTEST_BOUND = 30, 40
+"""Bytes of `hab` for each number of the bound; a small bound is about numbers, not about bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +49,21 @@ class Rights:
         """`hab` and what goes with it; nothing when no such scope was granted. The pass lives and dies with `handle`."""
         if not services:
             return {}
-        bound = self.settings.hab_bound if client.hab_bound is None else client.hab_bound
-        found = disclose(self.connections, self.catalogue(), declarant_id, services=services, now=now, bound=bound)
+        found = self._disclosed(client, declarant_id, services, now)
         expires_at = int(now.timestamp()) + self.settings.access_token_lifetime
         token = None if found.is_whole else self._pass(Pass(client.client_id, handle, tuple(sorted(services)), expires_at))
         claims = found.claims(self.endpoint, token)
         if client.hab_flat and found.habilitations_flat is not None:
             claims["habilitations_flat"] = found.habilitations_flat
         return claims
+
+    def _disclosed(self, client: Client, declarant_id: int, services: Collection[str], now: datetime) -> Disclosure:
+        """Form A within the client's bound, and within as many bytes: few targets with many different rights are long too."""
+        bound = self.settings.hab_bound if client.hab_bound is None else client.hab_bound
+        found = disclose(self.connections, self.catalogue(), declarant_id, services=services, now=now, bound=bound)
+        if found.is_whole and len(orjson.dumps(found.hab)) > BYTES_PER_NUMBER * max(bound, SHORTEST_BOUND):
+            found = disclose(self.connections, self.catalogue(), declarant_id, services=services, now=now, bound=0)
+        return found
 
     def _pass(self, given: Pass) -> str:
         handle = given.handle

@@ -142,7 +142,9 @@ class Reader:
     def id_token_hint(self, text: str) -> Mapping[str, Any] | None:
         """An ID token of ours, expired or not (OpenID Connect RP-Initiated Logout section 4); None when forged."""
         claims = verified_claims(text, self.keyring.published().keyset, "JWT")
-        return claims if claims is not None and claims.get("iss") == self.settings.issuer else None
+        if claims is None or claims.get("iss") != self.settings.issuer or not {"sub", "auth_time"} <= claims.keys():
+            return None
+        return claims
 
 
 def verified_claims(text: str, keyset: KeySet, typ: str) -> Mapping[str, Any] | None:
