@@ -13,11 +13,13 @@ from itertools import compress
 from idp.database import Connections
 from idp.habilitations import models
 from idp.habilitations.disclosure import ClaimPage, Disclosure
-from idp.habilitations.droits import Catalogue, Droit, Heritage, Masks, Rights, Service, union
+from idp.habilitations.droits import EVERYTHING, Catalogue, Droit, Heritage, Masks, Rights, Service, union
 from idp.habilitations.perimetre import Page, Position, Row, Target, merged, page_of
 
 LONGEST_PAGE = 1000
 """Sets that one page examines at most."""
+MENU_SETS, ALL_SETS = 10_000, 2**31
+"""Direct sets read for the menu of a token, and for that of a person."""
 NO_VERSION = "0" * 16
 """Version of the rights of whoever has none to have: unknown, or not active."""
 
@@ -87,10 +89,15 @@ def rights_version(connections: Connections, catalogue: Catalogue, declarant_id:
     return NO_VERSION if held is None else held.version
 
 
-def menu(connections: Connections, catalogue: Catalogue, declarant_id: int, held: Holdings, now: datetime) -> tuple[Rights, int]:
-    """What the account may meet, and its number of sets, without looking at targets: exclusions and content are not counted."""
-    direct = connections.all(models.DIRECT_MASKS, declarant=declarant_id, now=now)
-    return catalogue.rights(union((held.ceiling, *(Masks(*row[1:]) for row in direct)))), held.clients + sum(row[0] for row in direct)
+def menu(connections: Connections, declarant_id: int, held: Holdings, now: datetime, most: int) -> tuple[Masks, int]:
+    """What the account may meet, and its number of sets, without looking at targets: exclusions and content are not counted.
+
+    `most` direct sets are read; when there are more, everything is taken for possible. One statement.
+    """
+    direct = connections.all(models.DIRECT_MASKS, declarant=declarant_id, now=now, limit=most)
+    sets = sum(row[0] for row in direct)
+    masks = EVERYTHING if sets == most else union((held.ceiling, *(Masks(*row[1:]) for row in direct)))
+    return masks, held.clients + sets
 
 
 def services_of(connections: Connections, catalogue: Catalogue, declarant_id: int, now: datetime) -> Rights:
@@ -100,7 +107,9 @@ def services_of(connections: Connections, catalogue: Catalogue, declarant_id: in
     """
     page = targets(connections, catalogue, declarant_id, services=None, now=now)
     held = None if page.following is None else holdings(connections, catalogue, declarant_id, now)
-    return merged(page.targets) if held is None else menu(connections, catalogue, declarant_id, held, now)[0]
+    if held is None:
+        return merged(page.targets)
+    return catalogue.rights(menu(connections, declarant_id, held, now, ALL_SETS)[0])
 
 
 def count(
@@ -117,8 +126,8 @@ def disclose(
 ) -> Disclosure:
     """What a partner entitled to these services may learn: form A up to `bound` numbers written, else form B.
 
-    Two statements for form A, three for form B, one more where the sets are many and the targets few. Nothing is counted: a walk
-    of fixed length tells that an account is over the bound.
+    Two statements for form A, three for form B, one more where the sets are many and the targets few. An account is over the bound
+    when a walk of fixed length says so; its menu comes from its portfolios and its first MENU_SETS direct sets.
     """
     held = holdings(connections, catalogue, declarant_id, now) if services else None
     if held is None:
@@ -126,8 +135,8 @@ def disclose(
     found = within(connections, catalogue, declarant_id, services, now, bound)
     if found is not None:
         return Disclosure(held.version, found, {})
-    everything, sets = menu(connections, catalogue, declarant_id, held, now)
-    granted = {code: droits for code, droits in everything.items() if code in services}
+    masks, sets = menu(connections, declarant_id, held, now, MENU_SETS)
+    granted = catalogue.rights(masks, services)
     if not granted:
         return Disclosure(held.version, (), {})
     return Disclosure(held.version, None, granted, sets, held.portefeuilles)

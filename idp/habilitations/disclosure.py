@@ -65,7 +65,7 @@ class Disclosure:
     services: Rights
     """The menu of form B; empty in form A."""
     sets: int = 0
-    """Direct sets and clients of the portfolios, as they are written: a size, before exclusions."""
+    """Direct sets, up to a limit, and clients of the portfolios, as they are written: a size, before exclusions."""
     portefeuilles: int = 0
 
     @property

@@ -348,9 +348,10 @@ HOLDINGS = Statement(holdings)
 
 
 def direct_masks() -> Executable:
-    """The distinct masks of an account's direct rights, and how many sets have each; no target is brought back."""
-    masks = [getattr(DroitDirect, d) for d in Droit]
-    return select(func.count(), *masks).where(DroitDirect.declarant_id == DECLARANT, is_live(DroitDirect)).group_by(*masks)
+    """The distinct masks of an account's first `limit` direct sets, and how many have each; no target is brought back."""
+    own = select(*(getattr(DroitDirect, d) for d in Droit)).where(DroitDirect.declarant_id == DECLARANT, is_live(DroitDirect))
+    first = own.limit(bindparam("limit", type_=BigInt)).subquery()
+    return select(func.count(), *first.c).group_by(*first.c)
 
 
 DIRECT_MASKS = Statement(direct_masks)

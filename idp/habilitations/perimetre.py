@@ -109,9 +109,10 @@ def page_of(rows: Iterable[Row], catalogue: Catalogue, services: Collection[str]
 
 
 def read_step(step: list[Row], read: Read) -> Target | None:
-    """One target; None when it counts elsewhere, or when nothing is left to say."""
+    """One target; None when it counts elsewhere, or when nothing is left to say. A client may give a member nothing at all."""
     cible, source = step[0].cible, step[0].source
-    if source != min((r.origine for r in step if r.origine >= DIRECT and r.autre == cible), default=None):
+    giving = (r.origine for r in step if r.origine >= DIRECT and r.autre == cible and any(r.masks))
+    if source != min(giving, default=None):
         return None
     if len(step) == 1:
         rights = read(step[0].masks)

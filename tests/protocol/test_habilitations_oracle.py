@@ -440,8 +440,10 @@ def test_300000_targets_are_disclosed_in_three_statements(connections: Connectio
     found = decision.disclose(connections, CATALOGUE, 1, services=frozenset({"dsn", "atmp"}), now=NOON, bound=40)
 
     assert connections.count - before == 3
-    menu = {"dsn": "dc"} if direct else {"atmp": "dct", "dsn": "dpc"}
-    assert found.hab == {"v": 1, "e": found.version, "s": menu, "c": {"siret": 300_000, "pf": 0 if direct else 1}}
+    size = {"siret": decision.MENU_SETS, "pf": 0} if direct else {"siret": 300_000, "pf": 1}
+    assert found.hab == {"v": 1, "e": found.version, "s": {"atmp": "dct", "dsn": "dpc"}, "c": size}
+    if direct:
+        assert decision.services_of(connections, CATALOGUE, 1, now=NOON) == {"dsn": {D, C}}
 
 
 def test_a_page_costs_the_same_anywhere_in_any_account(connections: Connections) -> None:
@@ -455,9 +457,19 @@ def test_a_page_costs_the_same_anywhere_in_any_account(connections: Connections)
     assert page.claim["next"] == f"1.{middle.cible + 1000 * 100_000}"
 
 
-def steps_of_sqlite(connections: Connections, count: int) -> int:
+def test_the_menu_of_a_large_account_is_what_it_holds(connections: Connections) -> None:
+    giant(connections, 2_000, direct=True)
+
+    found = decision.disclose(connections, CATALOGUE, 1, services=frozenset({"dsn", "atmp"}), now=NOON, bound=40)
+    other = decision.disclose(connections, CATALOGUE, 1, services=frozenset({"atmp"}), now=NOON, bound=40)
+
+    assert [found.hab["s"], found.hab["c"]] == [{"dsn": "dc"}, {"siret": 2_000, "pf": 0}]
+    assert other.hab["g"] == []
+
+
+def steps_of_sqlite(connections: Connections, count: int, *, direct: bool) -> int:
     """Instructions of SQLite's machine, in thousands, to disclose an account of that size."""
-    giant(connections, count, direct=False)
+    giant(connections, count, direct=direct)
     seen: list[int] = []
     connections.one(models.HOLDINGS, declarant=1, now=NOON)
     connections._local.connection.set_progress_handler(lambda: seen.append(1), 1000)  # the only meter SQLite has
@@ -465,9 +477,10 @@ def steps_of_sqlite(connections: Connections, count: int) -> int:
     return len(seen)
 
 
+@pytest.mark.parametrize(("direct", "size"), [pytest.param(True, 15_000, id="direct"), pytest.param(False, 1_000, id="portefeuille")])
 @pytest.mark.parametrize("connections", ["sqlite"], indirect=True)
-def test_finding_an_account_too_large_does_not_depend_on_how_large_it_is(connections: Connections) -> None:
-    small, large = steps_of_sqlite(connections, 1_000), steps_of_sqlite(connections, 100_000)
+def test_what_a_token_costs_does_not_depend_on_the_size_of_the_account(connections: Connections, direct: bool, size: int) -> None:
+    small, large = (steps_of_sqlite(connections, sets, direct=direct) for sets in (size, 100_000))
 
     assert large <= small * 1.2
 
