@@ -166,15 +166,20 @@ class Keyring(Seals):
         return self._private[kid]
 
 
+def thumbprint(jwk: Mapping[str, str]) -> str:
+    """Of a public key that has its required members alone. RFC 7638 section 3."""
+    return b64(hashlib.sha256(json.dumps(jwk, separators=(",", ":"), sort_keys=True).encode()).digest())
+
+
 def make_key(seals: Seals, alg: str, state: KeyState, now: datetime) -> SigningKey:
-    """A new key pair, sealed; its `kid` is its thumbprint (RFC 7638)."""
+    """A new key pair, sealed; its `kid` is its thumbprint."""
     private: Any = ec.generate_private_key(ec.SECP256R1()) if alg == "ES256" else rsa.generate_private_key(65537, 3072)
     numbers = private.public_key().public_numbers()
     if alg == "ES256":
         jwk = {"crv": "P-256", "kty": "EC", "x": b64(numbers.x.to_bytes(32, "big")), "y": b64(numbers.y.to_bytes(32, "big"))}
     else:
         jwk = {"e": b64(numbers.e.to_bytes(3, "big")), "kty": "RSA", "n": b64(numbers.n.to_bytes((numbers.n.bit_length() + 7) // 8, "big"))}
-    kid = b64(hashlib.sha256(json.dumps(jwk, separators=(",", ":"), sort_keys=True).encode()).digest())
+    kid = thumbprint(jwk)
     der = private.private_bytes(serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     return SigningKey(
         kid=kid,
