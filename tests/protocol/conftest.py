@@ -3,12 +3,12 @@
 import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
-from joserfc.jwk import ECKey
 from sqlalchemy import select
 from werkzeug.test import Client
 
@@ -21,15 +21,11 @@ from idp.declarants.inscription import inscrire
 from idp.declarants.models import Declarant
 from idp.entreprises.siret import Siret
 from idp.habilitations import catalogue
-from idp.seals import digest
-from partners import onboarding
-from partners.models import OAuthClient, Partenaire
 from tests.conftest import ISSUER, QUICK_HASH, SECRETS
-from tests.protocol.relying import Partner, Tokens
+from tests.protocol.relying import Partner, Tokens, register
 from wsgi import create_wsgi
 
 SIRET = "73282932000074"
-SECRET = "secret-de-test-+%:-0123456789abcdef"
 numbers = count(1)
 
 
@@ -54,42 +50,7 @@ def standing_app(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
 def partner(wsgi_app: Any) -> Callable[..., Partner]:
     """`partner("portail", **metadata)`: a confidential client allowed to renew, unless the metadata of RFC 7591 say otherwise."""
 
-    def register(client_id: str = "portail", *, partenaire: str = "", secret: str = SECRET, **metadata: Any) -> Partner:
-        given = {
-            "client_name": f"Portail {client_id}",
-            "redirect_uris": [f"https://{client_id}.test/retour"],
-            "grant_types": ["authorization_code", "refresh_token"],
-            "scope": "openid profile email siret",
-            "token_endpoint_auth_method": "client_secret_basic",
-            **metadata,
-        }
-        key = None
-        if given["token_endpoint_auth_method"] == "private_key_jwt" and "jwks" not in given:
-            key = ECKey.generate_key("P-256", {"kid": f"cle-{client_id}", "use": "sig"})
-            given["jwks"] = {"keys": [key.as_dict(private=False)]}
-        with wsgi_app.flask.app_context():
-            write_client(partenaire or client_id, client_id, given, digest(f"{secret}{client_id}"))
-        wsgi_app.mag.versions.refresh()
-        uris = given["redirect_uris"]
-        return Partner(
-            wsgi_app, client_id, f"{secret}{client_id}", uris[0] if uris else "", given["token_endpoint_auth_method"], key, given
-        )
-
-    return register
-
-
-def write_client(code: str, client_id: str, metadata: dict[str, Any], secret_hash: str) -> None:
-    """Register a client, or make the one there is what this says."""
-    now = datetime.now(UTC)
-    owner = db.session.scalar(select(Partenaire).filter_by(code=code)) or onboarding.register_partenaire(code, code, None, now)
-    row = db.session.get(OAuthClient, client_id)
-    if row is None:
-        onboarding.register_client(owner, metadata, now, client_id=client_id, secret_hashes=[secret_hash])
-    else:
-        onboarding.change_client(row, metadata, now)
-        if metadata["token_endpoint_auth_method"] in onboarding.SECRET_METHODS:
-            onboarding.set_secrets(row, [secret_hash], now)
-    db.session.commit()
+    return partial(register, wsgi_app)
 
 
 @pytest.fixture

@@ -9,15 +9,23 @@ import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from html import unescape
 from typing import Any
 from urllib.parse import parse_qsl, quote_plus, urlencode
 
 import orjson
 from joserfc import jws, jwt
-from joserfc.jwk import KeySet
+from joserfc.jwk import ECKey, KeySet
+from sqlalchemy import select
 from werkzeug.test import Client, TestResponse
 
+from idp.database import db
+from idp.seals import digest
+from partners import onboarding
+from partners.models import OAuthClient, Partenaire
+
+SECRET = "secret-de-test-+%:-0123456789abcdef"
 VERIFIER = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
@@ -204,3 +212,40 @@ class Partner:
         assert (active["active"], status) in ((True, 200), (False, 401)), (active, status)
         assert active["active"] or active == {"active": False}
         return status == 200
+
+
+def register(doors: Any, client_id: str = "portail", *, partenaire: str = "", secret: str = SECRET, **metadata: Any) -> Partner:
+    """A confidential client allowed to renew, unless the metadata of RFC 7591 say otherwise."""
+    given = {
+        "client_name": f"Portail {client_id}",
+        "redirect_uris": [f"https://{client_id}.test/retour"],
+        "grant_types": ["authorization_code", "refresh_token"],
+        "scope": "openid profile email siret",
+        "token_endpoint_auth_method": "client_secret_basic",
+        **metadata,
+    }
+    key = None
+    if given["token_endpoint_auth_method"] == "private_key_jwt" and "jwks" not in given:
+        key = ECKey.generate_key("P-256", {"kid": f"cle-{client_id}", "use": "sig"})
+        given["jwks"] = {"keys": [key.as_dict(private=False)]}
+    with doors.flask.app_context():
+        write_client(partenaire or client_id, client_id, given, digest(f"{secret}{client_id}"))
+    doors.mag.versions.refresh()
+    uris = given["redirect_uris"]
+    return Partner(
+        doors, client_id, f"{secret}{client_id}", uris[0] if uris else "", given["token_endpoint_auth_method"], key, given
+    )
+
+
+def write_client(code: str, client_id: str, metadata: dict[str, Any], secret_hash: str) -> None:
+    """Register a client, or make the one there is what this says."""
+    now = datetime.now(UTC)
+    owner = db.session.scalar(select(Partenaire).filter_by(code=code)) or onboarding.register_partenaire(code, code, None, now)
+    row = db.session.get(OAuthClient, client_id)
+    if row is None:
+        onboarding.register_client(owner, metadata, now, client_id=client_id, secret_hashes=[secret_hash])
+    else:
+        onboarding.change_client(row, metadata, now)
+        if metadata["token_endpoint_auth_method"] in onboarding.SECRET_METHODS:
+            onboarding.set_secrets(row, [secret_hash], now)
+    db.session.commit()
