@@ -1,6 +1,11 @@
 // A relying party on npm's openid-client, and the browser of its person. Configuration comes on standard input, what was seen
 // goes out as one line of JSON.
-import * as oidc from 'openid-client';
+import { webcrypto } from 'node:crypto';
+
+// Debian 12 has Node 18, which keeps for itself what openid-client asks of the world.
+globalThis.crypto ??= webcrypto;
+globalThis.CryptoKey ??= webcrypto.CryptoKey;
+const oidc = await import('openid-client');
 
 const given = JSON.parse(await new Promise((resolve) => {
   let text = '';
