@@ -9,6 +9,7 @@ others use. Elsewhere MAG alone, through its own small harness. docs/performance
 
 import argparse
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -82,7 +83,9 @@ def storms(asked: argparse.Namespace, seeded: Seeded) -> storm.Storm:
 def main() -> int:
     asked, outside = arguments(), harness.folder()
     began = time.monotonic()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with ExitStack() as stack:
+        stack.callback(processes.end_children)
         if outside and not asked.own and harness.install():
             pairs = harness.Harness(outside)
             stack.callback(pairs.stop)

@@ -1,8 +1,10 @@
 """Processes under load: MAG as `mag serve` serves it, and the CPU of a whole tree of processes."""
 
 import os
+import signal
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from tests import services
@@ -32,25 +34,38 @@ def serve(seeded: Seeded, *options: str, cpu: int | None = None, **settings: str
     )
 
 
+def _fields() -> dict[int, list[str]]:
+    """What `/proc/PID/stat` says after the name, by process."""
+    found = {}
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit():
+            try:
+                found[int(process.name)] = (process / "stat").read_text().rsplit(")", 1)[1].split()
+            except OSError:
+                continue
+    return found
+
+
 def cpu_seconds(root: int) -> float:
     """User and system seconds of a process, its descendants, and those of its children that ended."""
+    found = _fields()
     children: dict[int, list[int]] = {}
-    spent: dict[int, float] = {}
-    for process in Path("/proc").iterdir():
-        if not process.name.isdigit():
-            continue
-        try:
-            fields = (process / "stat").read_text().rsplit(")", 1)[1].split()
-        except OSError:
-            continue
-        children.setdefault(int(fields[1]), []).append(int(process.name))
-        spent[int(process.name)] = sum(map(int, fields[11:15])) / TICK
+    for process, fields in found.items():
+        children.setdefault(int(fields[1]), []).append(process)
     total, todo = 0.0, [root]
     while todo:
         one = todo.pop()
-        total += spent.get(one, 0.0)
+        total += sum(map(int, found[one][11:15])) / TICK if one in found else 0.0
         todo += children.get(one, [])
     return total
+
+
+def end_children() -> None:
+    """Whatever this process started and an error left behind."""
+    for process, fields in _fields().items():
+        if int(fields[1]) == os.getpid():
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGTERM)
 
 
 def busy_seconds() -> float:
