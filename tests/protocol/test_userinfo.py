@@ -40,7 +40,7 @@ def test_without_a_token_the_answer_says_how(partner):
         pytest.param(lambda t: base64.urlsafe_b64encode(b"[" * 5000).decode() + ".e30.eA", id="C53-nested-header"),
         pytest.param(lambda t: base64.urlsafe_b64encode(b'{"a":' * 1200).decode() + ".e30.eA", id="C53-nested-object"),
         pytest.param(lambda t: "é" * 20, id="C29-accents"),
-        pytest.param(lambda t: "x" * 100_000, id="C56-huge"),
+        pytest.param(lambda t: "x" * 10_000, id="C56-huge"),
         pytest.param(lambda t: "." * 500, id="C29-dots"),
     ],
 )
@@ -50,7 +50,7 @@ def test_a_token_that_is_not_an_access_token_of_ours_is_refused(partner, code_fl
 
     given = {"HTTP_AUTHORIZATION": f"Bearer {token}".encode().decode("latin-1")}
     assert is_challenged(portail.call("/userinfo", "GET", environ_overrides=given))
-    assert len(token) > 60000 or portail.introspect(token).json == {"active": False}
+    assert portail.introspect(token).json == {"active": False}
 
 
 @pytest.mark.parametrize("scheme", ["Basic", "DPoP", "Token", ""])
