@@ -64,6 +64,18 @@ def claims_of_scope(scope: Iterable[str]) -> frozenset[str]:
     return frozenset(claim for s in scope for claim in SCOPE_CLAIMS.get(s, ()))
 
 
+def opened(claims: Iterable[str], scope: Iterable[str]) -> tuple[str, ...]:
+    """Of claims asked one by one, those that one of these scopes opens (C10)."""
+    open_to = claims_of_scope(scope)
+    return tuple(claim for claim in claims if claim in open_to)
+
+
+def scope_of_claim(claim: str, scope: Iterable[str]) -> str | None:
+    """The scope that opens a claim, the narrowest first: what a person is told when a claim is asked by itself."""
+    opening = [s for s in scope if claim in SCOPE_CLAIMS.get(s, ())]
+    return min(opening, key=lambda s: (len(SCOPE_CLAIMS[s]), s), default=None)
+
+
 def values(person: Person, *, idp_id: str, acr: str, amr: Iterable[str]) -> dict[str, Any]:
     """Every claim that has a value."""
     public = (person.categorie_juridique or "").startswith(PUBLIC_LEGAL_CATEGORIES)

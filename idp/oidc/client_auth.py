@@ -97,7 +97,7 @@ class ClientAuthenticator:
         try:
             unverified = jws.extract_compact(assertion.encode())
             unverified_claims = orjson.loads(unverified.payload)
-        except (JoseError, ValueError):
+        except (JoseError, ValueError, TypeError):
             raise refused() from None
         client = self._claimant(unverified_claims, form.get("client_id"))
         claims = self._verified(client, assertion, unverified.headers())
@@ -122,7 +122,7 @@ class ClientAuthenticator:
             raise refused()
         try:
             return jwt.decode(assertion, keys, algorithms=algorithms).claims
-        except (JoseError, ValueError):
+        except (JoseError, ValueError, TypeError):
             raise refused() from None
 
     def _fresh(self, client: Client, claims: Mapping[str, Any]) -> None:

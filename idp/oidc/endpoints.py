@@ -20,7 +20,7 @@ from idp.errors import MagError
 from idp.habilitations.disclosure import services_of_scope
 from idp.logs import logger
 from idp.oidc import cors
-from idp.oidc.claims import Person, claims_of_scope, select_claims
+from idp.oidc.claims import Person, claims_of_scope, opened, select_claims
 from idp.oidc.client import Client
 from idp.oidc.client_auth import ClientAuthenticator, refused
 from idp.oidc.families import Families, guard_of_family
@@ -87,20 +87,24 @@ class Machines:
         """One answer, whatever happens."""
         request_id, method, origin = environ["mag.request_id"], environ["REQUEST_METHOD"], environ.get("HTTP_ORIGIN", "")
         headers = [("X-Request-ID", request_id), *self._secure]
-        called_by_page = bool(origin) and endpoint.from_pages and self.mag.registry.is_public_origin(origin)
-        if called_by_page:
-            headers += cors.headers_for(origin)
-        if method in endpoint.methods:
-            answer = self._acted(endpoint, environ, request_id)
-        else:
-            answer = cors.preflight() if method == "OPTIONS" and called_by_page else not_allowed(endpoint.methods)
-        sent = answer.send(start_response, *headers)
+        allowed: list[tuple[str, str]] = []
+        answer = self._acted(lambda: self._routed(endpoint, environ, method, origin, allowed), environ, request_id)
+        sent = answer.send(start_response, *headers, *allowed)
         return [b""] if method == "HEAD" else sent
 
-    def _acted(self, endpoint: Endpoint, environ: Environ, request_id: str) -> Answer:
+    def _routed(self, endpoint: Endpoint, environ: Environ, method: str, origin: str, allowed: list[tuple[str, str]]) -> Answer:
+        """What the endpoint answers; `allowed` receives what a page of a public client may read."""
+        if origin and endpoint.from_pages and self.mag.registry.is_public_origin(origin):
+            allowed += cors.headers_for(origin)
+        if method in endpoint.methods:
+            return endpoint.act(environ)
+        return cors.preflight() if method == "OPTIONS" and allowed else not_allowed(endpoint.methods)
+
+    def _acted(self, act: Callable[[], Answer], environ: Environ, request_id: str) -> Answer:
+        """One way out for every refusal."""
         where = {"request_id": request_id, "path": environ.get("PATH_INFO")}
         try:
-            return endpoint.act(environ)
+            return act()
         except OAuth2Error as error:
             return error_answer(error)
         except MagError as error:
@@ -175,7 +179,7 @@ class Machines:
 
     def _userinfo(self, client: Client, token: AccessToken, person: Person, now: datetime) -> Answer:
         scope = [s for s in token.claims["scope"].split() if s in client.scope]
-        wanted = claims_of_scope(scope) | set(token.handle.userinfo_claims)
+        wanted = claims_of_scope(scope) | set(opened(token.handle.userinfo_claims, client.scope))
         claims = {
             "sub": token.claims["sub"],
             **select_claims(person, wanted, idp_id=self.settings.issuer, acr=token.claims["acr"], amr=token.claims["amr"]),
@@ -194,12 +198,18 @@ class Machines:
             raise refused()
         if "token" not in form:
             raise InvalidRequestError("token is required")
-        token = self.reader.access_token(form["token"], datetime.now(UTC).timestamp())
-        if token is None or not entitled(client, token) or self.mag.registry.find(token.claims["client_id"]) is None:
+        now = datetime.now(UTC)
+        token = self.reader.access_token(form["token"], now.timestamp())
+        holder = self.mag.registry.find(token.claims["client_id"]) if token and entitled(client, token) else None
+        if token is None or holder is None or (token.handle.declarant_id and not self._alive(token)[0]):
             return json_answer({"active": False})
-        if token.handle.declarant_id and not self._alive(token)[0]:
-            return json_answer({"active": False})
-        return json_answer({"active": True, "token_type": "Bearer", **token.claims})
+        return json_answer({"active": True, "token_type": "Bearer", **token.claims, **self._rights_now(holder, token, now)})
+
+    def _rights_now(self, holder: Client, token: AccessToken, now: datetime) -> dict[str, Any]:
+        """Rights as they are, not as they were signed: a right withdrawn is gone at the next introspection (C47)."""
+        services = services_of_scope(token.claims["scope"].split()) if token.handle.declarant_id else frozenset()
+        rights = self.rights.claims(holder, token.handle.declarant_id, services, now, token.handle)
+        return {name: value for name, value in rights.items() if name != "habilitations_flat"}
 
     def revocation(self, environ: Environ) -> Answer:
         """RFC 7009 section 2; ours: revoking one token ends everything its authorization gave."""

@@ -9,7 +9,7 @@ from idp.authentication.session import Session
 from idp.config import Settings
 from idp.habilitations.disclosure import services_of_scope
 from idp.logs import note
-from idp.oidc.claims import select_claims
+from idp.oidc.claims import opened, select_claims
 from idp.oidc.client import Client
 from idp.oidc.codes import Granted
 from idp.oidc.families import Families, Grant, context_of
@@ -55,7 +55,11 @@ class Issuer:
         context, at = grant.context, int(now.timestamp())
         sub = subject(self.mint.keyring, client, context["uid"])
         handle = Handle(
-            grant.declarant_id, context["version"], grant.family_id, "" if grant.offline else grant.sid, tuple(context["userinfo"])
+            grant.declarant_id,
+            context["version"],
+            grant.family_id,
+            "" if grant.offline else grant.sid,
+            opened(context["userinfo"], client.scope),
         )
         birth = {"auth_time": context["auth_time"], "acr": context["acr"], "amr": context["amr"]}
         rights = self.rights.claims(client, grant.declarant_id, services_of_scope(scope), now, handle)
@@ -74,14 +78,10 @@ class Issuer:
         claims = {**claims, "sid": grant.sid, "at_hash": at_hash(access_token)}
         if context["nonce"]:
             claims["nonce"] = context["nonce"]
-        if context["id_token"]:
+        if wanted := opened(context["id_token"], client.scope):
             person = self.people.find(grant.declarant_id)
-            asked = (
-                select_claims(person, context["id_token"], idp_id=self.settings.issuer, acr=context["acr"], amr=context["amr"])
-                if person
-                else {}
-            )
-            claims = {**asked, **claims}
+            birth = {"idp_id": self.settings.issuer, "acr": context["acr"], "amr": context["amr"]}
+            claims = {**(select_claims(person, wanted, **birth) if person else {}), **claims}
         return self.mint.id_token(client, sub, at, claims)
 
     def _answer(self, access_token: str, scope: Sequence[str]) -> dict[str, Any]:

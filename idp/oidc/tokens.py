@@ -23,6 +23,8 @@ from idp.seals import UnsealError, b64, unb64
 ACCESS_TOKEN = "at+jwt"  # a media type, RFC 9068 section 2.1
 KNOWN_LIMIT = 20_000
 """Tokens a process remembers having verified."""
+OUR_HEADER = {"alg", "kid", "typ"}
+"""What MAG writes, and all it reads: `crit`, `jwk`, `b64` and the rest are never ours."""
 TOKEN_LIMIT = 8192
 """Characters; a longer text is not one of ours."""
 
@@ -152,10 +154,10 @@ def verified_claims(text: str, keyset: KeySet, typ: str) -> Mapping[str, Any] | 
     if len(text) > TOKEN_LIMIT or not text.isascii():
         return None
     try:
-        found = jws.deserialize_compact(text, keyset, algorithms=["ES256", "RS256"])
-        claims = orjson.loads(found.payload)
-    except (JoseError, ValueError, UnicodeError):
+        header = orjson.loads(unb64(text.partition(".")[0]))
+        if not isinstance(header, dict) or header.keys() != OUR_HEADER or header["typ"] != typ:
+            return None
+        claims = orjson.loads(jws.deserialize_compact(text, keyset, algorithms=["ES256", "RS256"]).payload)
+    except (JoseError, ValueError):
         return None
-    if found.headers().get("typ") != typ or not isinstance(claims, dict) or not isinstance(claims.get("exp"), int):
-        return None
-    return claims
+    return claims if isinstance(claims, dict) and isinstance(claims.get("exp"), int) else None

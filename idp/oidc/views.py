@@ -20,7 +20,7 @@ from idp.database import db
 from idp.habilitations.disclosure import SCOPE as HABILITATIONS
 from idp.oidc import codes, logout
 from idp.oidc.checks import read_request, verify
-from idp.oidc.claims import CLAIMS, SCOPE_CLAIMS
+from idp.oidc.claims import SCOPE_CLAIMS, opened, scope_of_claim
 from idp.oidc.dispatch import Progress, Step, next_step
 from idp.oidc.errors import AuthorizationError, UntrustedRequestError
 from idp.oidc.models import Consent
@@ -84,12 +84,13 @@ def _proceed(asked: AuthorizationRequest, demande: Demande | None) -> ResponseRe
     session, code = _session_and_code(asked, scope)
     sub = subject(mag.keyring, asked.client, session.uid) if session else None
     progress = _progress(asked, session, demande)
-    step = next_step(asked, session, sub, _hinted_subject(asked), scope, progress, int(now.timestamp()))
+    told = _told_scope(asked, scope)
+    step = next_step(asked, session, sub, _hinted_subject(asked), told, progress, int(now.timestamp()))
     if step is Step.ISSUE:
         return _answer(asked, {"code": code})
     token = _seal(asked, now) if demande is None else request.args["demande"]
     if step is Step.CONSENT and session is not None:
-        return _consent_page(asked, scope, session, token)
+        return _consent_page(asked, told, session, token)
     where = "/connexion/choix" if step is Step.SELECT else "/connexion"
     return redirect(f"{http.path(where)}?{urlencode({'demande': token})}", 303)
 
@@ -101,8 +102,7 @@ def _supported_scopes() -> frozenset[str]:
 def _session_and_code(asked: AuthorizationRequest, scope: list[str]) -> tuple[Session | None, str]:
     """The live session and a code not yet revealed, in one round trip."""
     mag = http.mag()
-    id_token = [c for c in asked.claims.id_token if c in CLAIMS and _entitled(asked, c)]
-    userinfo = [c for c in asked.claims.userinfo if c in CLAIMS and _entitled(asked, c)]
+    id_token, userinfo = (opened(claims, asked.client.scope) for claims in (asked.claims.id_token, asked.claims.userinfo))
     granted = codes.make_granted(asked.client.client_id, scope, asked.get("nonce"), id_token, userinfo)
     shown = codes.proof(asked.client.client_id, asked.redirect_uri, asked.get("code_challenge"))
     issued = codes.issue(mag.ephemeral, mag.settings, request.cookies.get(COOKIE, ""), granted, shown)
@@ -111,9 +111,10 @@ def _session_and_code(asked: AuthorizationRequest, scope: list[str]) -> tuple[Se
     return issued
 
 
-def _entitled(asked: AuthorizationRequest, claim: str) -> bool:
-    """A claim asked one by one is given only if one of the client's own scopes opens it (C10)."""
-    return any(claim in SCOPE_CLAIMS.get(s, ()) for s in asked.client.scope)
+def _told_scope(asked: AuthorizationRequest, scope: list[str]) -> list[str]:
+    """The scopes granted, and those that claims asked one by one amount to: what a person agrees to is all that may be told."""
+    alone = (scope_of_claim(claim, asked.client.scope) for claim in (*asked.claims.id_token, *asked.claims.userinfo))
+    return list(dict.fromkeys((*scope, *(s for s in alone if s is not None and s != "openid"))))
 
 
 def _hinted_subject(asked: AuthorizationRequest) -> str | None:
@@ -135,12 +136,17 @@ def _progress(asked: AuthorizationRequest, session: Session | None, demande: Dem
         consent = db.session.get(Consent, (session.declarant_id, asked.client.client_id))
     return Progress(
         asked_at=demande.asked_at if demande else None,
-        signed_in_since=demande is not None and session is not None and demande.before != _presented(),
+        signed_in_since=demande is not None and session is not None and _signed_in_since(demande, session),
         selected=bool(demande) and "choix" in request.args,
         refused=bool(demande) and "refus" in request.args,
         consented_at=consent.given_at if consent else None,
         consented_scope=frozenset(consent.scope.split()) if consent else frozenset(),
     )
+
+
+def _signed_in_since(demande: Demande, session: Session) -> bool:
+    """Another session than the one presented when the partner asked, and a younger one: an old session brought along is not a sign-in."""
+    return demande.before != _presented() and session.auth_time >= demande.asked_at
 
 
 def _seal(asked: AuthorizationRequest, now: datetime) -> str:
@@ -157,10 +163,7 @@ def _seal(asked: AuthorizationRequest, now: datetime) -> str:
         siret_hint=asked.get("siret_hint"),
         asked_at=int(now.timestamp()),
         before=_presented(),
-        fresh="login" in asked.prompt,
         select="select_account" in asked.prompt,
-        policy_uri=client.policy_uri,
-        tos_uri=client.tos_uri,
     )
     return demandes.seal_demande(mag.ephemeral, mag.keyring, demande, http.binding(), mag.settings.demande_lifetime)
 
@@ -181,9 +184,13 @@ def _answer(asked: AuthorizationRequest, answer: dict[str, str]) -> Response:
     if asked.state:
         parameters["state"] = asked.state
     parameters["iss"] = http.mag().settings.issuer
-    joint = "&" if "?" in asked.redirect_uri else "?"
+    return _sent_back(asked.redirect_uri, parameters)
+
+
+def _sent_back(uri: str, parameters: dict[str, str]) -> Response:
+    """To a registered address, its own query kept (RFC 6749 section 3.1.2)."""
     response = make_response("", 303)
-    response.headers["Location"] = asked.redirect_uri + joint + urlencode(parameters)
+    response.headers["Location"] = uri + ("&" if "?" in uri else "?") + urlencode(parameters) if parameters else uri
     return response
 
 
@@ -203,6 +210,10 @@ CLAIM_NAMES = {
     "organization_label": "le nom de votre entreprise",
     "organization": "le nom et le SIRET de votre entreprise",
     "roles": "vos rôles (déclarant, administrateur)",
+    "belonging_population": "votre population d'appartenance (salarié, agent public)",
+    "idp_id": "le nom de ce service d'identité",
+    "idp_acr": "le niveau de votre connexion",
+    "amr": "la façon dont la connexion s'est faite",
     "identite_pivot": "votre nom et votre prénom",
     "offline_access": "un accès qui se prolonge après votre déconnexion",
 }
@@ -222,7 +233,7 @@ def _consent_page(asked: AuthorizationRequest, scope: list[str], session: Sessio
             rights=rights,
             demande=token,
             person=logout.person_of(session),
-            csrf=http.csrf_token(f"consentement|{token}"),
+            csrf=http.csrf_token(f"consentement|{session.sid}|{token}"),
         )
     )
 
@@ -231,20 +242,24 @@ def _consent_page(asked: AuthorizationRequest, scope: list[str], session: Sessio
 def consent() -> ResponseReturnValue:
     """The person agrees, or not; the dispatcher goes on."""
     mag, now, token = http.mag(), http.now(), request.form.get("demande", "")
-    http.check_csrf(f"consentement|{token}")
-    demande = _demande(token)
     session = find_session(mag.ephemeral, mag.settings, request.cookies.get(COOKIE, ""), now)
-    if demande is None or session is None:
+    if session is None:
         return redirect(f"{http.path('/connexion')}?{urlencode({'demande': token})}", 303)
-    asked = read_request(demande.parameters, mag.registry.find)
-    scope = asked.granted_scope(_supported_scopes())
+    http.check_csrf(f"consentement|{session.sid}|{token}")
+    demande = _demande(token)
+    onward = f"{http.path('/authorize')}?{urlencode({'demande': token})}"
+    try:
+        asked = verify(read_request(demande.parameters if demande else {}, mag.registry.find))
+    except AuthorizationError:
+        return redirect(onward, 303)
+    scope = _told_scope(asked, asked.granted_scope(_supported_scopes()))
     agreed = request.form.get("reponse") == "accepter"
     if agreed:
         db.session.merge(Consent(declarant_id=session.declarant_id, client_id=asked.client.client_id, scope=" ".join(scope), given_at=now))
     event = ConsentGiven if agreed else ConsentRefused
     journal.record(event(declarant_id=session.declarant_id, client_id=asked.client.client_id, scope=" ".join(scope)), now)
     db.session.commit()
-    return redirect(f"{http.path('/authorize')}?{urlencode({'demande': token} | ({} if agreed else {'refus': '1'}))}", 303)
+    return redirect(onward if agreed else f"{onward}&refus=1", 303)
 
 
 # ------------------------------------------------------------------------------------------------------ end of session
@@ -301,9 +316,7 @@ def confirm_end() -> ResponseReturnValue:
 def _logged_out(asked: logout.LogoutRequest) -> Response:
     """Back to the partner with its `state` and nothing else (section 3), or a page that says it is done."""
     if asked.redirect_uri:
-        joint = "&" if "?" in asked.redirect_uri else "?"
-        response = make_response("", 303)
-        response.headers["Location"] = asked.redirect_uri + (joint + urlencode({"state": asked.state}) if asked.state else "")
+        response = _sent_back(asked.redirect_uri, {"state": asked.state} if asked.state else {})
     else:
         response = make_response(render_template("oidc/deconnecte.html"))
     http.set_cookie(response, COOKIE, "", max_age=0)

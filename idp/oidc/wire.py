@@ -4,8 +4,8 @@ A request that cannot be read without doubt (a parameter twice, a broken encodin
 before anything sees it (C02, C55b, C56, C57).
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -127,18 +127,6 @@ def read_body(environ: Environ) -> bytes:
     if length and len(body) != int(length):
         raise InvalidRequestError("the body is shorter than announced")
     return body
-
-
-@dataclass(slots=True)
-class Headers:
-    """Request headers by their usual names, for Authlib."""
-
-    environ: Environ
-    _names: Mapping[str, str] = field(default_factory=dict)
-
-    def get(self, name: str, default: str | None = None) -> str | None:
-        value = self.environ.get("HTTP_" + name.upper().replace("-", "_"))
-        return default if value is None else str(value)
 
 
 def bearer_token(environ: Environ) -> str | None:

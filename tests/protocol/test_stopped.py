@@ -170,11 +170,13 @@ def test_C47_a_right_withdrawn_is_in_no_token_made_after(partner, services, code
     tokens = code_flow(portail, scope="openid habilitations:dsn")
     assert tokens.claims["hab"]["g"] == tokens.access["hab"]["g"] == [{"s": {"dsn": "dpc"}, "t": [SIRET]}]
     change(lambda: retirer(gesture(), un_declarant, int(SIRET), "dsn", [Droit.PAYER]))
+    assert portail.introspect(tokens.access_token).json["hab"]["g"] == [{"s": {"dsn": "dc"}, "t": [SIRET]}]
     less = portail.tokens(portail.refresh(tokens.refresh_token))
     change(lambda: retirer(gesture(), un_declarant, int(SIRET), "dsn", [Droit.DECLARER]))
 
     assert less.access["hab"]["g"] == [{"s": {"dsn": "dc"}, "t": [SIRET]}]
     assert less.access["hab"]["e"] != tokens.access["hab"]["e"], "the version of the rights moved"
     assert portail.userinfo(less.access_token).json["hab"]["g"] == []
+    assert portail.introspect(tokens.access_token).json["hab"]["g"] == [], "introspection says what is, not what was signed"
     assert portail.tokens(portail.refresh(less.refresh_token)).claims["hab"]["g"] == []
     assert tokens.access["exp"] - tokens.access["iat"] <= 300, "a token that says the right lives five minutes at most"
