@@ -19,7 +19,10 @@ from idp.oidc.models import PURGE_FAMILIES
 from idp.seals import new_secret
 
 BLOCKING_THREADS = 64
-"""Per worker: sign-ins that wait for a hash slot hold one each, token traffic uses the others (docs/decisions/0005)."""
+"""Per worker. A sign-in that waits for its hash holds one: the slots and the queue leave RESERVED_THREADS or more to the rest
+(docs/decisions/0005)."""
+RESERVED_THREADS = 16
+"""Threads of a worker that no sign-in can hold."""
 
 
 def loaded_settings() -> Settings:
@@ -43,7 +46,7 @@ def secret() -> None:
 @click.option("--threads", default=BLOCKING_THREADS, show_default=True, help="Requêtes simultanées par processus.")
 def serve(host: str, port: int, workers: int, threads: int) -> None:
     """Sert MAG avec Granian. Les réglages sont vérifiés avant de commencer."""
-    loaded_settings()
+    _check_threads(loaded_settings(), threads)
     arguments = [
         sys.executable,
         "-m",
@@ -70,6 +73,16 @@ def serve(host: str, port: int, workers: int, threads: int) -> None:
         "warning",
     ]
     os.execv(sys.executable, arguments)  # noqa: S606  # the server replaces this process: signals reach it directly
+
+
+def _check_threads(settings: Settings, threads: int) -> None:
+    """Sign-ins that wait must not hold every thread. A server of one thread, for measures, has no queue at all."""
+    least = settings.hash_slots + settings.hash_queue + RESERVED_THREADS
+    if 1 < threads < least:
+        raise click.ClickException(
+            f"MAG ne démarre pas : --threads {threads} est trop peu pour MAG_HASH_SLOTS et MAG_HASH_QUEUE ; "
+            f"il en faut {least}, ou une file plus courte."
+        )
 
 
 @click.command("reglages")

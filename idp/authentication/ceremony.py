@@ -85,8 +85,14 @@ class Candidate:
 def identify(means: Means, candidate: Candidate, now: datetime) -> Declarant:
     """Whoever this is. Raises IdentificationRefusedError, ChallengeRequiredError, TooManyAttemptsError, OverloadedError.
 
-    A refusal leaves its line of journal, and sometimes a mail, for the caller to commit.
+    A refusal leaves its line of journal, and sometimes a mail, for the caller to commit. One sign-in too many is refused before
+    any look-up or count.
     """
+    with means.passwords.place():
+        return _identify(means, candidate, now)
+
+
+def _identify(means: Means, candidate: Candidate, now: datetime) -> Declarant:
     declarant = Declarant.bearing(means.connections, candidate.identite)
     account = account_of(means.seals, candidate.identite)
     verdict = _count(means, candidate, declarant, account, now)

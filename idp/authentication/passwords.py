@@ -11,8 +11,9 @@ import os
 import threading
 import time
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
@@ -120,16 +121,28 @@ class HashPool:
         self._room = threading.BoundedSemaphore(slots + queue)
         self._slots, self._clock = slots, clock
         self._lock = threading.Lock()
+        self._holder = threading.local()
         self._threads: ThreadPoolExecutor | None = None
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """A place for what the caller does here, hashes included. Raises OverloadedError, at once, when none is left."""
+        if getattr(self._holder, "placed", False):
+            yield
+            return
+        if not self._room.acquire(blocking=False):
+            raise OverloadedError("the hash queue is full")
+        self._holder.placed = True
+        try:
+            yield
+        finally:
+            self._holder.placed = False
+            self._room.release()
 
     def run(self, work: Callable[[], Answer]) -> Answer:
         """Raises OverloadedError when the queue is full, or when its turn came too late."""
-        if not self._room.acquire(blocking=False):
-            raise OverloadedError("the hash queue is full")
-        try:
+        with self.place():
             return self._executor().submit(self._in_time, work, self._clock()).result()
-        finally:
-            self._room.release()
 
     def _executor(self) -> ThreadPoolExecutor:
         """Made late: a server that forks after loading the application keeps no thread."""
@@ -168,6 +181,10 @@ class Passwords:
         self._hasher = PasswordHasher(settings.argon2_time, settings.argon2_memory_kib, settings.argon2_parallelism)
         self._seals = seals
         self._pool = HashPool(settings.hash_slots, settings.hash_queue)
+
+    def place(self) -> AbstractContextManager[None]:
+        """Held during a whole sign-in, so that one too many costs nothing. Raises OverloadedError."""
+        return self._pool.place()
 
     def hash(self, password: str) -> Stored:
         """Raises PasswordTooLongError, OverloadedError."""

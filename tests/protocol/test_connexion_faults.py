@@ -4,12 +4,16 @@ import threading
 from dataclasses import replace
 
 import pytest
+from click.testing import CliRunner
 
+from idp import commands
+from idp.authentication.passwords import Decoys, HashPool, Passwords
 from idp.authentication.throttle import Attempt, account_of
 from idp.database import db
 from idp.declarants.identite import Identite
 from idp.entreprises.siret import Siret
 from idp.ephemeral import RedisEphemeral
+from idp.seals import new_secret
 from tests.conftest import MagClient
 from tests.factories import SIRET, csrf_in, se_connecter, un_declarant
 from wsgi import create_wsgi
@@ -56,8 +60,6 @@ def test_C69_without_its_store_sign_in_is_refused_and_not_left_open(settings):
 
 
 def test_C76_beyond_the_queue_sign_in_is_refused_at_once_and_costs_nothing(wsgi_app, settings, new_client):
-    from idp.authentication.passwords import Decoys, HashPool, Passwords
-
     un_declarant(wsgi_app.flask)
     means = wsgi_app.flask.extensions["mag_means"]
     busy = Passwords(settings, means.seals)
@@ -80,8 +82,6 @@ def test_C76_beyond_the_queue_sign_in_is_refused_at_once_and_costs_nothing(wsgi_
 
 def test_C76_a_password_that_waits_for_its_turn_holds_no_connection_of_the_pages(wsgi_app, settings, new_client):
     """Else as many sign-ins as the pool has connections stop every page."""
-    from idp.authentication.passwords import Passwords
-
     class Watched(Passwords):
         def verify(self, *arguments):
             held.append(db.engine.pool.checkedout())
@@ -132,3 +132,57 @@ def test_an_attempt_is_counted_in_one_round_trip(wsgi_app):
     means.throttle.count(attempt)
 
     assert store.count_of_trips - before == 1
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+def test_C76_a_sign_in_too_many_is_refused_before_any_look_up_or_count(wsgi_app, settings, new_client):
+    means = wsgi_app.flask.extensions["mag_means"]
+    full = Passwords(replace(settings, hash_queue=0), means.seals)
+    wsgi_app.flask.extensions["mag_means"] = replace(means, passwords=full)
+    began, release = threading.Event(), threading.Event()
+
+    def sign_in_slowly():
+        with full.place():
+            began.set()
+            release.wait(10)
+
+    holder = threading.Thread(target=sign_in_slowly)
+    holder.start()
+    began.wait(5)
+    browser = new_client()
+    form = {"siret": SIRET, "nom": "Lefèvre", "prenom": "Claire", "password": "mauvais", "csrf": csrf_in(browser.get("/connexion").text)}
+    before = means.connections.count
+    try:
+        assert browser.post("/connexion", data=form).status_code == 503
+        assert means.connections.count == before
+    finally:
+        release.set()
+        holder.join()
+
+
+@pytest.mark.parametrize(
+    ("options", "slots", "queue"),
+    [
+        pytest.param(["--threads", "40"], 1, 24, id="few-threads"),
+        pytest.param([], 1, 64, id="long-queue"),
+        pytest.param([], 40, 24, id="many-slots"),
+    ],
+)
+def test_C76_a_server_whose_threads_sign_ins_could_all_hold_does_not_start(monkeypatch, options, slots, queue):
+    started = []
+    monkeypatch.setattr("os.execv", lambda *_: started.append(True))
+    environ = {"MAG_ISSUER": "https://mag.test", "MAG_SECRETS": new_secret(), "MAG_HASH_SLOTS": str(slots), "MAG_HASH_QUEUE": str(queue)}
+    result = CliRunner(env=environ).invoke(commands.serve, options)
+
+    assert result.exit_code == 1
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert "--threads" in result.stderr
+    assert not started
+
+
+def test_C76_a_server_starts_with_the_settings_it_has_by_default(monkeypatch):
+    started = []
+    monkeypatch.setattr("os.execv", lambda *_: started.append(True))
+    result = CliRunner(env={"MAG_ISSUER": "https://mag.test", "MAG_SECRETS": new_secret()}).invoke(commands.serve)
+
+    assert (result.exit_code, started) == (0, [True])
