@@ -95,6 +95,15 @@ def test_23_prompt_login_asks_again_and_moves_auth_time(partner, signed_in, sign
     assert tokens.claims["auth_time"] == int((now + timedelta(seconds=90)).timestamp())
 
 
+def test_an_older_session_brought_along_is_no_new_sign_in(partner, signed_in, new_client, sign_in, un_declarant):
+    portail, old = partner(), new_client()
+    sign_in(old, un_declarant, at=datetime.now(UTC) - timedelta(minutes=5))
+    demande = demande_of(portail.ask(signed_in, prompt="login"))
+    signed_in.set_cookie(COOKIE, old.get_cookie(COOKIE, domain="mag.test").value, domain="mag.test", secure=True)
+
+    assert goes_to_sign_in(go_on(signed_in, demande))
+
+
 def test_prompt_select_account_offers_the_choice(partner, signed_in):
     portail = partner()
     response = portail.ask(signed_in, prompt="select_account")
@@ -379,6 +388,34 @@ def test_C39_a_consent_form_of_another_browser_is_refused(partner, signed_in, ne
     form = {**hidden_fields(tiers.ask(mine)), "reponse": "accepter"}
 
     assert signed_in.post("/authorize/consentement", data=form).status_code == 403
+
+
+def test_C39_a_consent_form_of_another_person_of_the_same_browser_is_refused(partner, signed_in, sign_in, new_declarant):
+    tiers = partner(first_party=False)
+    form = {**hidden_fields(tiers.ask(signed_in)), "reponse": "accepter"}
+    sign_in(signed_in, new_declarant())
+
+    assert signed_in.post("/authorize/consentement", data=form).status_code == 403
+    assert answer_of(tiers.ask(signed_in, prompt="none"))[1]["error"] == "consent_required"
+
+
+def test_what_a_claim_asked_by_itself_tells_is_agreed_to_as_well(partner, signed_in):
+    tiers = partner(first_party=False)
+    agreed = {**hidden_fields(tiers.ask(signed_in)), "reponse": "accepter"}
+    signed_in.post("/authorize/consentement", data=agreed)
+    claims = json.dumps({"userinfo": {"email": None}})
+
+    assert "code" in answer_of(tiers.ask(signed_in, prompt="none"))[1]
+    assert answer_of(tiers.ask(signed_in, prompt="none", claims=claims))[1]["error"] == "consent_required"
+    assert "adresse électronique" in tiers.ask(signed_in, claims=claims).text
+
+
+def test_a_consent_without_a_session_begins_by_a_sign_in(partner, signed_in, client):
+    tiers = partner(first_party=False)
+    form = {**hidden_fields(tiers.ask(signed_in)), "reponse": "accepter"}
+    signed_in.delete_cookie(COOKIE, domain="mag.test")
+
+    assert goes_to_sign_in(signed_in.post("/authorize/consentement", data=form))
 
 
 def test_the_consent_page_names_what_no_markup_can_forge(partner, signed_in):

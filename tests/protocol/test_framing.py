@@ -64,33 +64,18 @@ def test_ambiguous_requests_have_at_most_one_answer_which_is_a_refusal(send):
         assert all(400 <= status < 500 for status in statuses), (name, statuses)
 
 
-def test_chunks_are_a_body_like_another(send):
-    chunks = b"%x\r\n%s\r\n0\r\n\r\n" % (len(BODY), BODY)
+def test_sizes_are_bounded_on_the_wire(send):
+    """C56; chunks are a body like another."""
+    chunks, chunked = b"%x\r\n%s\r\n0\r\n\r\n" % (len(BODY), BODY), FORM + closing(b"Transfer-Encoding: chunked")
+    many = b"\r\n".join(b"X-A%d: " % n + b"a" * 500 for n in range(60))
 
-    assert send(FORM + closing(b"Transfer-Encoding: chunked") + chunks) == [401]
-
-
-def test_chunks_without_end_are_bounded(send):
-    chunk = b"8000\r\n" + b"x" * 0x8000 + b"\r\n"
-
-    assert send(FORM + closing(b"Transfer-Encoding: chunked") + chunk * 4 + b"0\r\n\r\n") in ([413], [])
-
-
-@pytest.mark.parametrize(
-    ("line", "headers", "status"),
-    [
-        pytest.param(b"GET /jwks?" + b"a" * 9000 + b" HTTP/1.1", b"", 414, id="C56-address"),
-        pytest.param(b"GET /jwks HTTP/1.1", b"X-A: " + b"a" * 20_000, 431, id="C56-header"),
-        pytest.param(b"GET /jwks HTTP/1.1", b"\r\n".join(b"X-A%d: " % n + b"a" * 500 for n in range(60)), 431, id="C56-headers"),
-        pytest.param(b"GET /jwks HTTP/1.1", b"", 200, id="ordinary"),
-        pytest.param(b"HEAD /jwks HTTP/1.1", b"", 200, id="head"),
-        pytest.param(b"BREW /jwks HTTP/1.1", b"", 405, id="C57-unknown-method"),
-    ],
-)
-def test_sizes_are_bounded_on_the_wire(send, line, headers, status):
-    assert send(closing(*([headers] if headers else [])), line=line) == [status]
-
-
-def test_a_null_byte_on_the_wire_is_refused(send):
+    assert send(chunked + chunks) == [401]
+    assert send(chunked + (b"8000\r\n" + b"x" * 0x8000 + b"\r\n") * 4 + b"0\r\n\r\n") in ([413], [])
+    assert send(closing(), line=b"GET /jwks?" + b"a" * 9000 + b" HTTP/1.1") == [414]
+    assert send(closing(b"X-A: " + b"a" * 20_000), line=b"GET /jwks HTTP/1.1") == [431]
+    assert send(closing(many), line=b"GET /jwks HTTP/1.1") == [431]
+    assert send(closing(), line=b"GET /jwks HTTP/1.1") == [200]
+    assert send(closing(), line=b"HEAD /jwks HTTP/1.1") == [200]
+    assert send(closing(), line=b"BREW /jwks HTTP/1.1") == [405]
     for line in (b"GET /jwks\0 HTTP/1.1", b"GET /\xff\xfe HTTP/1.1", b"GET /authorize?a=\xff HTTP/1.1"):
         assert all(400 <= status < 500 for status in send(closing(), line=line)), line
