@@ -5,6 +5,7 @@ resolved once and the connection goes to that very address, so that a second ans
 `MAG_OUTGOING_HOSTS` may be private, and http; names ending in `.localhost` are this machine (RFC 6761 section 6.3).
 """
 
+import io
 import ssl
 import threading
 import time
@@ -12,8 +13,10 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as LateError
 from dataclasses import dataclass, field
+from functools import partial
+from http.client import HTTPResponse
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
-from socket import SOCK_STREAM, gaierror, getaddrinfo
+from socket import SOCK_STREAM, gaierror, getaddrinfo, socket
 from typing import Any, cast
 from urllib.parse import SplitResult, urlsplit
 
@@ -33,8 +36,8 @@ TIME_LIMIT = 3.0
 """Seconds, from the name to the last byte."""
 JSON_TYPES = ("application/json", "application/jwk-set+json", "application/jwks+json")
 NAT64 = IPv6Network("64:ff9b::/96")
-_resolvers = ThreadPoolExecutor(4, "mag-resolver")
-"""The system's resolver has no time limit of its own."""
+RESOLVERS = 32
+"""Names asked at the same time. The system's resolver has no time limit of its own: each slow name holds one thread, and one only."""
 
 
 class OutgoingRefusedError(RefusedError):
@@ -64,12 +67,46 @@ def resolve(host: str, port: int) -> list[str]:
     return [str(entry[4][0]) for entry in getaddrinfo(host, port, type=SOCK_STREAM)]
 
 
+class Until(io.RawIOBase):
+    """What a server says, until a deadline: each read waits for what is left, however slowly the bytes come."""
+
+    def __init__(self, sock: socket, deadline: float) -> None:
+        self._sock, self._deadline = sock, deadline
+        self._raw = cast(io.RawIOBase, sock.makefile("rb", buffering=0))
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError(f"took more than {TIME_LIMIT:.0f} seconds")
+        self._sock.settimeout(left)
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class BoundedResponse(HTTPResponse):
+    """An answer of which the status, the headers and the body come before the deadline."""
+
+    def __init__(self, sock: socket, *args: Any, deadline: float, **options: Any) -> None:
+        super().__init__(sock, *args, **options)
+        self.fp.close()
+        self.fp = io.BufferedReader(Until(sock, deadline))
+
+
 class Fetcher:
     """Fetches JSON. One for each process."""
 
     def __init__(self, settings: Settings, *, resolver: Callable[[str, int], list[str]] = resolve) -> None:
         self._hosts = frozenset(host.lower() for host in settings.outgoing_hosts)
         self._resolver = resolver
+        self._resolvers = ThreadPoolExecutor(RESOLVERS, "mag-resolver")
+        self._resolving: dict[tuple[str, int], Future[list[str]]] = {}
+        self._lock = threading.Lock()
         self._tls = ssl.create_default_context()
         self._tls.minimum_version = ssl.TLSVersion.TLSv1_2
         if settings.extra_ca:
@@ -80,7 +117,7 @@ class Fetcher:
         deadline = time.monotonic() + TIME_LIMIT
         parts, allowed = self._parts(url)
         try:
-            address = self._address(parts, allowed)
+            address = self._address(parts, allowed, deadline)
             return orjson.loads(self._body(parts, address, deadline))
         except (HTTPError, OSError, ValueError) as error:
             raise OutgoingRefusedError(f"{url}: {type(error).__name__}") from error
@@ -98,18 +135,26 @@ class Fetcher:
             raise OutgoingRefusedError(f"{url}: only https is called")
         return parts, allowed
 
-    def _address(self, parts: SplitResult, allowed: bool) -> str:
+    def _address(self, parts: SplitResult, allowed: bool, deadline: float) -> str:
         """The address to connect to. One private address among public ones is refused too."""
         host = cast(str, parts.hostname)
-        answer: Future[list[str]] = _resolvers.submit(self._resolver, host, parts.port or 443)
         try:
-            addresses = [ip_address(text.partition("%")[0]) for text in answer.result(TIME_LIMIT)]
+            found = self._resolve(host, parts.port or 443).result(deadline - time.monotonic())
+            addresses = [ip_address(text.partition("%")[0]) for text in found]
         except (gaierror, LateError, UnicodeError):
-            answer.cancel()
             raise OutgoingRefusedError(f"{host}: this name does not resolve") from None
         if not addresses or not (allowed or all(is_public(address) for address in addresses)):
             raise OutgoingRefusedError(f"{host}: not a public address; MAG_OUTGOING_HOSTS may allow it")
         return str(addresses[0])
+
+    def _resolve(self, host: str, port: int) -> Future[list[str]]:
+        """A name that is being asked already is not asked again: whoever is slow holds one thread, and the others theirs."""
+        with self._lock:
+            asked = self._resolving.get((host, port))
+            if asked is None or asked.done():
+                self._resolving = {name: one for name, one in self._resolving.items() if not one.done()}
+                asked = self._resolving[host, port] = self._resolvers.submit(self._resolver, host, port)
+            return asked
 
     def _pool(self, parts: SplitResult, address: str) -> urllib3.HTTPConnectionPool:
         """A connection to the address; the certificate must be the name's."""
@@ -122,6 +167,8 @@ class Fetcher:
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         headers = {"Host": parts.netloc, "Accept": ", ".join(JSON_TYPES), "Accept-Encoding": "identity", "User-Agent": "MAG"}
         with self._pool(parts, address) as pool:
+            bounded = {"response_class": partial(BoundedResponse, deadline=deadline)}
+            pool.ConnectionCls = cast(Any, type("BoundedConnection", (pool.ConnectionCls,), bounded))
             answer = pool.urlopen("GET", target, headers=headers, retries=False, redirect=False, preload_content=False,
                                   decode_content=False, timeout=urllib3.Timeout(total=max(0.1, deadline - time.monotonic())))
             try:
@@ -140,7 +187,7 @@ class Fetcher:
             raise OutgoingRefusedError(f"{parts.netloc}: answered a compressed document")
 
     def _read(self, parts: SplitResult, answer: urllib3.BaseHTTPResponse, deadline: float) -> bytes:
-        """Piece by piece: each read may be in time, and the whole not."""
+        """Piece by piece, so that a long answer is cut before it is held whole."""
         body = b""
         while piece := answer.read1(8192):
             body += piece

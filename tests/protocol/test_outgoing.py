@@ -2,8 +2,10 @@
 
 import contextlib
 import json
+import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -290,6 +292,63 @@ def test_C52_a_slow_answer_is_cut(site, fetcher, monkeypatch):
     site.pieces = slow
     with pytest.raises(OutgoingRefusedError, match=r"took more than|Timeout"):
         fetcher.json(f"http://site.localhost:{site.port}/k")
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
+@pytest.mark.parametrize("piece", [b"X-Attente: oui\r\n", b"HTTP/1.1 100 Continue\r\n\r\n"], ids=["headers", "100-continue"])
+def test_C52_headers_that_drip_are_cut(authority, monkeypatch, secure, piece):
+    """Each line comes in time, and the headers never end."""
+    monkeypatch.setattr(outgoing, "TIME_LIMIT", 0.4)
+    stopped, server = threading.Event(), socket.create_server(("127.0.0.1", 0))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(authority / "site.pem")
+
+    def drip() -> None:
+        with contextlib.suppress(OSError):
+            connection, _ = server.accept()
+            connection = context.wrap_socket(connection, server_side=True) if secure else connection
+            with connection:
+                connection.sendall(b"" if piece.startswith(b"HTTP") else b"HTTP/1.1 200 OK\r\n")
+                while not stopped.wait(0.05):
+                    connection.sendall(piece)
+
+    thread = threading.Thread(target=drip, daemon=True)
+    thread.start()
+    fetcher = Fetcher(settings(extra_ca=str(authority / "ca.pem"), outgoing_hosts=(HOST,)), resolver=here)
+    began = time.monotonic()
+    with pytest.raises(OutgoingRefusedError, match=r"took more than|Timeout"):
+        fetcher.json(f"{'https' if secure else 'http'}://{HOST}:{server.getsockname()[1]}/k")
+    assert time.monotonic() - began < 1.5
+    stopped.set()
+    server.close()
+    thread.join()
+
+
+def test_C52_a_name_that_resolves_slowly_holds_one_thread_and_stops_nobody_else(site, monkeypatch):
+    monkeypatch.setattr(outgoing, "TIME_LIMIT", 0.2)
+    asked, answered = [], threading.Event()
+
+    def resolver(host: str, _port: int) -> list[str]:
+        asked.append(host)
+        if host.startswith("lent"):
+            answered.wait(10)
+        return ["127.0.0.1"]
+
+    fetcher = Fetcher(settings(outgoing_hosts=("lent.exemple.fr", "site.localhost")), resolver=resolver)
+
+    def ask_the_slow_one() -> None:
+        with pytest.raises(OutgoingRefusedError, match="does not resolve"):
+            fetcher.json("https://lent.exemple.fr/k")
+
+    threads = [threading.Thread(target=ask_the_slow_one) for _ in range(40)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    monkeypatch.setattr(outgoing, "TIME_LIMIT", 3.0)
+    assert fetcher.json(f"http://site.localhost:{site.port}/k") == {}
+    assert asked == ["lent.exemple.fr", "site.localhost"]
+    answered.set()
 
 
 # -------------------------------------------------------------------------------------------------------------------- keys
