@@ -49,7 +49,7 @@ def import_clients(partenaire: Partenaire, given: Sequence[Mapping[str, Any]], n
             made.append(_import_client(partenaire, one, now, fetch_sector))
         except RefusedError as error:
             named = one.get("client_id") or one.get("client_name") or "sans nom"
-            reasons.append(f"Client {rank} ({named}) : {error.public}")
+            reasons.append(f"Client {rank} ({named}) : {onboarding.sentence_of(error)}")
     if reasons:
         raise DeclarationError(reasons)
     return made

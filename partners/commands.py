@@ -32,7 +32,7 @@ def act(command: Callable[P, R]) -> Callable[P, R]:
             return command(*args, **kwargs)
         except MagError as error:
             db.session.rollback()
-            raise click.ClickException(error.public if error.status < 500 else str(error)) from error
+            raise click.ClickException(onboarding.sentence_of(error) if error.status < 500 else str(error)) from error
 
     return wrapped
 
@@ -101,17 +101,23 @@ def show_client(client: OAuthClient) -> None:
 @click.option("--client-id", help="Identifiant du client ; tiré au hasard sinon.")
 @act
 def inscrire(code: str, nom: str | None, contact: str | None, metadata_file: Path | None, client_id: str | None) -> None:
-    """Inscrit un partenaire (avec --nom) et, avec --client, un de ses clients ; affiche une seule fois le secret."""
+    """Inscrit un partenaire (avec --nom) et, avec --client, un de ses clients ; affiche une seule fois le secret.
+
+    Sans id_token_signed_response_alg dans le fichier, ES256 est inscrit.
+    """
     if nom is None and metadata_file is None:
         raise click.UsageError("Donnez --nom pour un nouveau partenaire, --client pour un nouveau client.")
     partenaire = onboarding.register_partenaire(code, nom, contact, now()) if nom else onboarding.partenaire_named(code)
-    made = None
+    made, given = None, read_metadata(metadata_file) if metadata_file else {}
     if metadata_file is not None:
-        made = onboarding.register_client(partenaire, read_metadata(metadata_file), now(), client_id=client_id, fetch_sector=sector())
+        metadata = onboarding.with_alg(given, onboarding.PROPOSED_ALG)
+        made = onboarding.register_client(partenaire, metadata, now(), client_id=client_id, fetch_sector=sector())
     db.session.commit()
     click.echo(f"Partenaire {partenaire.code} : {partenaire.nom}")
     if made is not None:
         show_secret(made[0].client_id, made[1])
+        if onboarding.ID_TOKEN_ALG not in given:
+            click.echo(f"Le fichier ne dit rien de {onboarding.ID_TOKEN_ALG} : {onboarding.PROPOSED_ALG} est inscrit.")
 
 
 def read_metadata(file: Path) -> dict[str, Any]:
@@ -138,9 +144,14 @@ def show_secret(client_id: str, secret: str | None) -> None:
 @click.option("--client", "metadata_file", type=READABLE, help="Fichier JSON : les métadonnées du client, toutes remplacées.")
 @act
 def modifier(nom: str, nom_affiche: str | None, contact: str | None, metadata_file: Path | None) -> None:
-    """Modifie un partenaire (par son code) ou un client (par son identifiant)."""
+    """Modifie un partenaire (par son code) ou un client (par son identifiant).
+
+    Sans id_token_signed_response_alg dans le fichier, celui qui est inscrit reste.
+    """
     if metadata_file is not None:
-        changed = onboarding.change_client(onboarding.client_named(nom), read_metadata(metadata_file), now(), fetch_sector=sector())
+        client = onboarding.client_named(nom)
+        metadata = onboarding.with_alg(read_metadata(metadata_file), client.client_metadata.get(onboarding.ID_TOKEN_ALG))
+        changed = onboarding.change_client(client, metadata, now(), fetch_sector=sector())
     else:
         given = {name: value for name, value in {"nom": nom_affiche, "contact": contact}.items() if value is not None}
         changed = onboarding.change_partenaire(onboarding.partenaire_named(nom), given, now())

@@ -111,7 +111,7 @@ def _client(code: str, given: Mapping[str, Any], reasons: list[str]) -> Declared
     try:
         onboarding.check_metadata(client_id, metadata)
     except RefusedError as error:
-        reasons.append(f"Client « {client_id} » : {error}")
+        reasons.append(f"Client « {client_id} » : {onboarding.sentence_of(error)}")
     return DeclaredClient(client_id, metadata, enabled, None if hashes is None else tuple(hashes))
 
 

@@ -13,10 +13,11 @@ from typing import Any
 from idp.audit import journal
 from idp.audit.events import PartenaireChanged, SecretRotated
 from idp.database import Version, db
-from idp.errors import NotFoundError, RefusedError
+from idp.errors import MagError, NotFoundError, RefusedError
 from idp.oidc.client import Client, InvalidClientMetadataError
 from idp.seals import digest, random_token
 from partners.models import ClientSecret, OAuthClient, Partenaire
+from partners.outgoing import OutgoingRefusedError
 from partners.registry import VERSION
 
 CODE = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,58}[a-z0-9])?")
@@ -24,6 +25,9 @@ CLIENT_ID = re.compile(r"[A-Za-z0-9._~-]{3,100}")
 SECRET_METHODS = ("client_secret_basic", "client_secret_post")
 METADATA_LIMIT = 64 * 1024
 """Bytes of one client's metadata."""
+ID_TOKEN_ALG = "id_token_signed_response_alg"
+PROPOSED_ALG = "ES256"
+"""For who registers a client here without a word on it; RS256 is what the standard reads in that silence (RFC 7591 section 2)."""
 ACTOR = "commande"
 Sector = Callable[[str], Any]
 """Fetches a `sector_identifier_uri`: the JSON it holds."""
@@ -42,6 +46,20 @@ class UnknownPartenaireError(NotFoundError):
     """No partner, or no client, bears this name."""
 
     code = "partenaire_inconnu"
+
+
+def sentence_of(error: MagError) -> str:
+    """Why, for an operator: a French sentence, then the reason, which quotes members in their own English."""
+    if isinstance(error, InvalidClientMetadataError):
+        return f"Métadonnées refusées : {error.public}"
+    if isinstance(error, OutgoingRefusedError):
+        return f"L'adresse sector_identifier_uri ne peut pas être lue : {error.public}"
+    return error.public
+
+
+def with_alg(metadata: Mapping[str, Any], alg: str | None) -> Mapping[str, Any]:
+    """The metadata, its ID tokens signed so when it does not choose."""
+    return metadata if alg is None or ID_TOKEN_ALG in metadata else {**metadata, ID_TOKEN_ALG: alg}
 
 
 def partenaire_named(code: str) -> Partenaire:

@@ -105,6 +105,55 @@ def test_a_client_without_secret_gets_none(mag, file, registry):
     assert registry("spa").secret_hashes == frozenset()
 
 
+SECTOR = METADATA | {"sector_identifier_uri": "https://127.0.0.1/secteur.json"}
+
+
+def test_a_sector_that_cannot_be_read_is_refused_in_french(mag, file):
+    result = mag("partenaires", "inscrire", "essai", "--nom", "E", "--client", file("c.json", SECTOR))
+
+    assert "L'adresse sector_identifier_uri ne peut pas être lue : " in result.output
+    assert mag("partenaires", "lister").output == "Aucun partenaire.\n"
+
+
+# ------------------------------------------------------------------------------------------------- algorithm of ID tokens
+
+
+def test_a_registration_that_does_not_choose_gets_ES256_and_is_told(mag, file, registry):
+    words = ("partenaires", "inscrire", "essai", "--nom", "E", "--client")
+    silent = mag(*words, file("c.json", METADATA), "--client-id", "muet")
+
+    assert "Le fichier ne dit rien de id_token_signed_response_alg : ES256 est inscrit." in silent.output
+    assert registry("muet").id_token_signed_response_alg == "ES256"
+    assert '"id_token_signed_response_alg": "ES256"' in mag("partenaires", "montrer", "muet").output
+
+
+def test_a_registration_that_chooses_is_left_alone(mag, file, registry):
+    chosen = file("c.json", METADATA | {"id_token_signed_response_alg": "RS256"})
+    told = mag("partenaires", "inscrire", "essai", "--nom", "E", "--client", chosen, "--client-id", "choisi")
+
+    assert "ES256" not in told.output
+    assert registry("choisi").id_token_signed_response_alg == "RS256"
+
+
+@pytest.mark.parametrize("alg", ["ES256", "RS256"])
+def test_a_change_that_does_not_speak_of_the_algorithm_keeps_it(mag, file, registry, alg):
+    chosen = file("c.json", METADATA | {"id_token_signed_response_alg": alg})
+    mag("partenaires", "inscrire", "essai", "--nom", "E", "--client", chosen, "--client-id", "choisi")
+
+    assert mag("partenaires", "modifier", "choisi", "--client", file("d.json", RENAMED)).output == "Modifié : client_name.\n"
+    assert registry("choisi").id_token_signed_response_alg == alg
+
+
+def test_an_imported_list_is_read_as_the_standard_says(mag, file, registry):
+    """RFC 7591 section 2, OpenID Connect Registration section 2: silence is RS256."""
+    mag("partenaires", "inscrire", "essai", "--nom", "E")
+    mag("partenaires", "importer", "--partenaire", "essai", file("l.json", [METADATA | {"client_id": "venu"}]))
+
+    assert registry("venu").id_token_signed_response_alg == "RS256"
+    mag("partenaires", "modifier", "venu", "--client", file("d.json", RENAMED))
+    assert registry("venu").id_token_signed_response_alg == "RS256"
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
@@ -131,7 +180,7 @@ def test_what_makes_no_sense_is_refused_in_one_sentence(mag, inscrit, file, word
 def test_metadata_that_is_refused_registers_nothing(mag, file, registry, app):
     result = mag("partenaires", "inscrire", "essai", "--nom", "E", "--client", file("c.json", {"redirect_uris": ["http://essai.fr/"]}))
 
-    assert "must be https" in result.output
+    assert "Métadonnées refusées : redirect_uris: http://essai.fr/ must be https" in result.output
     assert mag("partenaires", "lister").output == "Aucun partenaire.\n"
 
 
@@ -327,7 +376,7 @@ def test_a_state_is_declared_too(mag, file, registry):
         ("[[partenaires]]\ncode = 'e'\nnom = 'E'\nclients = 3", "[[partenaires.clients]]"),
         ("[[partenaires]]\ncode = 'e'\nnom = 'E'\nsecret = 'x'", "« secret » n'est pas attendu"),
         (DECLARATION + DECLARATION, "déclaré deux fois"),
-        (DECLARATION.replace("https://essai.fr", "http://essai.fr"), "must be https"),
+        (DECLARATION.replace("https://essai.fr", "http://essai.fr"), "Client « essai-web » : Métadonnées refusées : redirect_uris: "),
         (DECLARATION.replace('"essai-web"', '"a b"'), "client_id"),
         (DECLARATION.replace('scope = "openid siret"', "depuis = 2026-01-01"), "not JSON"),
         (DECLARATION.replace('scope = "openid siret"', "actif = 1"), "actif vaut"),
@@ -401,7 +450,7 @@ def test_one_refused_client_refuses_the_list_and_each_is_named(mag, file, regist
 
     assert result.exit_code == 1
     assert "Client 2 (court) : client_secret doit compter au moins 32" in result.output
-    assert "Client 3 (Sans adresse) : redirect_uris" in result.output
+    assert "Client 3 (Sans adresse) : Métadonnées refusées : redirect_uris" in result.output
     assert "Client 4 (bon)" in result.output
     assert "Client 5 (3)" in result.output
     assert "Client 6 (x) : client_secret" in result.output
