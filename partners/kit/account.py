@@ -54,7 +54,7 @@ class Accounts:
     def open(self, code: str, verifier: str, nonce: str) -> str:
         """The new session's name, for the cookie. Raises ExchangeRefusedError, InvalidTokenError, EndedError, MagUnavailableError."""
         given, now = self.provider.exchange(code, verifier), time.time()
-        id_claims = self.provider.verified(given.id_token, self.config.id_token_alg)
+        id_claims = self.provider.verified(given.id_token)
         tokens.check_id_token(
             id_claims, issuer=self.config.issuer, client_id=self.config.client_id, access_token=given.access_token, nonce=nonce, now=now)
         record = Record(given, id_claims, self._userinfo(given.access_token, id_claims), now, now)
@@ -113,7 +113,7 @@ class Accounts:
         given = self.provider.refresh(record.tokens.refresh_token)
         id_claims = record.id_claims
         if given.id_token:
-            id_claims = self.provider.verified(given.id_token, self.config.id_token_alg)
+            id_claims = self.provider.verified(given.id_token)
             tokens.check_refreshed(id_claims, record.id_claims, issuer=self.config.issuer, client_id=self.config.client_id,
                                    access_token=given.access_token, now=time.time())
         held = record.tokens

@@ -126,12 +126,19 @@ class Provider:
         self._keys = (time.monotonic(), keys)
         return keys
 
-    def verified(self, unverified_token: str, alg: str) -> dict[str, Any]:
-        """Raises InvalidTokenError, MagUnavailableError."""
+    def verified(
+        self, unverified_token: str, parameter: str = "id_token_alg", member: str = "id_token_signed_response_alg",
+    ) -> dict[str, Any]:
+        """Claims signed with the algorithm that this parameter says, as this member registers it.
+
+        Raises InvalidTokenError, MagUnavailableError.
+        """
+        alg: str = getattr(self.config, parameter)
+        told = f"give MagKit the {parameter} that is registered at MAG as {member}"
         try:
-            return tokens.verified(unverified_token, self.keys(), alg)
+            return tokens.verified(unverified_token, self.keys(), alg, told)
         except UnknownKeyError:
-            return tokens.verified(unverified_token, self.keys(again=True), alg)
+            return tokens.verified(unverified_token, self.keys(again=True), alg, told)
 
     # ------------------------------------------------------------------------------------------------- endpoints
 
@@ -174,7 +181,7 @@ class Provider:
         """OpenID Connect Core section 5.3, JSON or signed. Raises EndedError, InvalidTokenError, MagUnavailableError."""
         answer = self._get(self._endpoint("userinfo_endpoint"), access_token)
         if answer.headers.get("Content-Type", "").startswith("application/jwt"):
-            claims = self.verified(answer.text, self.config.id_token_alg)
+            claims = self.verified(answer.text, member="userinfo_signed_response_alg")
             if claims.get("iss") != self.config.issuer or claims.get("aud") not in (self.config.client_id, [self.config.client_id]):
                 raise InvalidTokenError("userinfo for another")
             return claims
@@ -186,7 +193,7 @@ class Provider:
             raise MagUnavailableError("the claim endpoint is not MAG's")
         following: dict[str, str] = {}
         for _ in range(PAGES_LIMIT):
-            claims = self.verified(self._get(endpoint, access_token, following).text, self.config.claims_alg)
+            claims = self.verified(self._get(endpoint, access_token, following).text, "claims_alg", "access_token_signing_alg")
             tokens.check_addressed(claims, issuer=self.config.issuer, client_id=self.config.client_id, now=time.time())
             page = claims.get("habilitations")
             if not isinstance(page, dict) or page.get("v") != 1 or not isinstance(page.get("g"), list):

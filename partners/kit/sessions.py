@@ -1,7 +1,7 @@
 """Sessions stay on the server: the browser holds a random name, so cookies are short and tokens never reach it.
 
 One SQLite file serves the processes of one machine (`:memory:`: one process). Several machines need a store of their own
-with the three methods of `Sessions`. Names are stored as digests and values sealed: the file alone opens nothing.
+with the four methods of `Sessions`. Names are stored as digests and values sealed: the file alone opens nothing.
 """
 
 import sqlite3

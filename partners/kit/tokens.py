@@ -21,22 +21,31 @@ class InvalidTokenError(Exception):
     """A token is not what it should be. The message is for the log."""
 
 
+class WrongAlgError(InvalidTokenError):
+    """Signed with another algorithm than the one expected; the message says what to compare."""
+
+
 class UnknownKeyError(InvalidTokenError):
     """Signed by a key that is not in the set at hand: fetch the set again, once."""
 
 
-def key_id(unverified_token: str) -> str | None:
-    """The `kid` of the header. Raises InvalidTokenError."""
+def header_of(unverified_token: str) -> Mapping[str, Any]:
+    """Raises InvalidTokenError."""
     try:
-        kid = jws.extract_compact(unverified_token.encode("ascii", "replace")).headers().get("kid")
+        return jws.extract_compact(unverified_token.encode("ascii", "replace")).headers()
     except (JoseError, ValueError) as error:
         raise InvalidTokenError("not a JWT") from error
-    return kid if isinstance(kid, str) else None
 
 
-def verified(unverified_token: str, keys: KeySet, alg: str) -> dict[str, Any]:
-    """Claims of a signed token. Raises InvalidTokenError; UnknownKeyError when another key set may do."""
-    kid = key_id(unverified_token)
+def verified(unverified_token: str, keys: KeySet, alg: str, told: str = "") -> dict[str, Any]:
+    """Claims of a signed token. `told`: where `alg` was said, for the message of WrongAlgError.
+
+    Raises InvalidTokenError; UnknownKeyError when another key set may do.
+    """
+    header = header_of(unverified_token)
+    if header.get("alg") != alg:
+        raise WrongAlgError(f"signed with {header.get('alg')!r:.20}, {alg} expected: {told}")
+    kid = header.get("kid")
     if kid not in {key.kid for key in keys.keys}:
         raise UnknownKeyError("unknown kid")
     try:

@@ -165,6 +165,23 @@ def test_the_other_ways_to_authenticate(served, personne, method):
     assert browser.get("/espace").status_code == 200
 
 
+def test_a_client_that_registered_another_algorithm_is_told_what_to_compare(served, personne, caplog):
+    portal = make_portal(served, "muet", {"id_token_signed_response_alg": "RS256"})
+    refused = portal.sign_in(portal.browser(), portal.mire())
+
+    assert refused.status_code == 400
+    assert "signed with 'RS256', ES256 expected: give MagKit the id_token_alg" in caplog.text
+    assert "registered at MAG as id_token_signed_response_alg" in caplog.text
+
+
+def test_the_kit_believes_RS256_when_it_is_told_so(served, personne):
+    portal = make_portal(served, "norme", {"id_token_signed_response_alg": "RS256"}, id_token_alg="RS256")
+    browser = portal.browser()
+
+    assert portal.sign_in(browser, portal.mire()).status_code == 303
+    assert browser.get("/espace").status_code == 200
+
+
 def test_the_second_portal_asks_no_password(served, portal):
     other = make_portal(served, "entreprises", {})
     mire, browser = portal.mire(), other.browser()
