@@ -131,8 +131,6 @@ def journal(wsgi_app: Any) -> Callable[[str], list[dict[str, Any]]]:
     def lines(kind: str) -> list[dict[str, Any]]:
         with wsgi_app.flask.app_context():
             found = db.session.scalars(select(AuditEvent).filter_by(kind=kind).order_by(AuditEvent.id))
-            return [
-                {"client_id": row.client_id, "declarant_id": row.declarant_id, "outcome": row.outcome, **row.details} for row in found
-            ]
+            return [{"client_id": row.client_id, "declarant_id": row.declarant_id, "outcome": row.outcome, **row.details} for row in found]
 
     return lines

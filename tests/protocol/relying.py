@@ -232,9 +232,7 @@ def register(doors: Any, client_id: str = "portail", *, partenaire: str = "", se
         write_client(partenaire or client_id, client_id, given, digest(f"{secret}{client_id}"))
     doors.mag.versions.refresh()
     uris = given["redirect_uris"]
-    return Partner(
-        doors, client_id, f"{secret}{client_id}", uris[0] if uris else "", given["token_endpoint_auth_method"], key, given
-    )
+    return Partner(doors, client_id, f"{secret}{client_id}", uris[0] if uris else "", given["token_endpoint_auth_method"], key, given)
 
 
 def write_client(code: str, client_id: str, metadata: dict[str, Any], secret_hash: str) -> None:

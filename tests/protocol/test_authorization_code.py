@@ -52,7 +52,9 @@ def test_an_exchange_that_breaks_one_rule_is_refused(partner, signed_in, change,
 
 
 @ONLY_SQLITE
-@pytest.mark.parametrize("forge", [lambda c: c[:-1], lambda c: c + "A", lambda c: c.swapcase(), lambda c: " " + c, lambda c: c + "\n", altered])
+@pytest.mark.parametrize(
+    "forge", [lambda c: c[:-1], lambda c: c + "A", lambda c: c.swapcase(), lambda c: " " + c, lambda c: c + "\n", altered]
+)
 def test_C12_an_altered_code_is_refused_and_the_true_one_still_serves(partner, signed_in, forge):
     portail = partner()
     code = portail.code(signed_in)

@@ -1,4 +1,4 @@
-"""Discovery and keys: what partners read before anything else. OpenID Connect Discovery 1.0, RFC 8414, RFC 7517; protocol checks 1 to 10."""
+"""Discovery and keys: what partners read before anything else. OpenID Connect Discovery 1.0, RFC 8414, RFC 7517; checks 1 to 10."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -70,7 +70,12 @@ def test_6_11_what_silence_would_promise_is_denied(document):
 
 
 def test_methods_and_algorithms_are_those_the_endpoints_accept(document):
-    assert set(document["token_endpoint_auth_methods_supported"]) == {"client_secret_basic", "client_secret_post", "private_key_jwt", "none"}
+    assert set(document["token_endpoint_auth_methods_supported"]) == {
+        "client_secret_basic",
+        "client_secret_post",
+        "private_key_jwt",
+        "none",
+    }
     assert "none" not in document["introspection_endpoint_auth_methods_supported"]
     for name, value in document.items():
         if name.endswith("_alg_values_supported"):
@@ -94,7 +99,7 @@ def test_5_documents_are_public_json_that_a_cache_may_keep_and_ask_about_again(c
     assert (again.status_code, again.data) == (304, b"")
     assert again.headers["ETag"] == response.headers["ETag"]
     assert (head.status_code, head.data, head.headers["Content-Length"]) == (200, b"", str(len(response.data)))
-    for match in ("*", f'W/{response.headers["ETag"]}', f'"autre", {response.headers["ETag"]}'):
+    for match in ("*", f"W/{response.headers['ETag']}", f'"autre", {response.headers["ETag"]}'):
         assert client.get(path, headers={"If-None-Match": match}).status_code == 304
     assert client.get(path, headers={"If-None-Match": '"autre"'}).status_code == 200
 

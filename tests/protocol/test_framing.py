@@ -1,4 +1,4 @@
-"""Requests that two programs could cut in two ways, sent as bytes to the server that MAG runs on: refused, or closed, and one answer (C55b)."""
+"""Requests that two programs could cut in two ways, sent as bytes to the server itself: refused, or closed, and one answer (C55b)."""
 
 import re
 import socket

@@ -177,7 +177,15 @@ def test_C51_a_public_client_s_origin_may_read_its_tokens(single_page, path):
 @pytest.mark.parametrize("path", MACHINES)
 @pytest.mark.parametrize(
     "origin",
-    ["https://confidentiel.test", "https://mal.test", "https://spa.test", "http://spa.test:8443", "null", "*", "https://spa.test:8443.mal.test"],
+    [
+        "https://confidentiel.test",
+        "https://mal.test",
+        "https://spa.test",
+        "http://spa.test:8443",
+        "null",
+        "*",
+        "https://spa.test:8443.mal.test",
+    ],
 )
 def test_C51_another_origin_may_not(single_page, path, origin):
     for response in (

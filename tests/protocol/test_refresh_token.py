@@ -245,6 +245,7 @@ def test_with_offline_access_a_family_outlives_its_session(partner, code_flow, e
 @pytest.fixture
 def end_session(signed_in):
     """Sign out at MAG, as a person does: by the question and its answer."""
+
     def act():
         page = signed_in.get("/session/end")
         response = signed_in.post("/session/end/confirmation", data={**hidden_fields(page), "reponse": "oui"})

@@ -57,9 +57,7 @@ def test_documents_cost_nothing(partner, cost):
 
 @pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post"])
 def test_client_credentials_cost_nothing(partner, cost, method):
-    machine = partner(
-        "machine", grant_types=["client_credentials"], redirect_uris=[], scope="api:lire", token_endpoint_auth_method=method
-    )
+    machine = partner("machine", grant_types=["client_credentials"], redirect_uris=[], scope="api:lire", token_endpoint_auth_method=method)
 
     assert cost(lambda: machine.token("client_credentials")) == (0, 0, 0)
 
