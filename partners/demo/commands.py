@@ -121,7 +121,7 @@ def orders(lieux: Lieux) -> list[Order]:
     portal = (sys.executable, "-m", "granian", "--interface", "wsgi", "--factory", "partners.portals.views:create", "--host", "127.0.0.1",
               "--workers", "1", "--blocking-threads", "8", "--http", "1", "--no-ws", "--log-level", "warning", "--port")
     mail = (sys.executable, "-m", "partners.demo.mails", str(ports["courrier"]), str(ports["smtp"]))
-    serve = (*MAG, "serve", "--workers", "1", "--threads", "16", "--port", str(ports["mag"]))
+    serve = (*MAG, "serve", "--workers", "1", "--port", str(ports["mag"]))
     plain = {name: value for name, value in environ.items() if not name.startswith("MAG_")}
     return [
         Order("courrier", mail, ports["courrier"], plain, lieux.log("courrier")),
