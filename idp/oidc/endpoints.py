@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 PUBLIC_CACHE = ("Cache-Control", "public, max-age=300")
 ANYONE = ("Access-Control-Allow-Origin", "*")
+CLAIMS_OF_RIGHTS = ("hab", "_claim_names", "_claim_sources")
+"""In an access token, and told anew at introspection."""
 STRICT_TRANSPORT = ("Strict-Transport-Security", "max-age=63072000; includeSubDomains")
 
 
@@ -203,13 +205,14 @@ class Machines:
         holder = self.mag.registry.find(token.claims["client_id"]) if token and entitled(client, token) else None
         if token is None or holder is None or (token.handle.declarant_id and not self._alive(token)[0]):
             return json_answer({"active": False})
-        return json_answer({"active": True, "token_type": "Bearer", **token.claims, **self._rights_now(holder, token, now)})
+        signed = {name: value for name, value in token.claims.items() if name not in CLAIMS_OF_RIGHTS}
+        return json_answer({"active": True, "token_type": "Bearer", **signed, **self._rights_now(holder, token, now)})
 
     def _rights_now(self, holder: Client, token: AccessToken, now: datetime) -> dict[str, Any]:
         """Rights as they are, not as they were signed: a right withdrawn is gone at the next introspection (C47)."""
         services = services_of_scope(token.claims["scope"].split()) if token.handle.declarant_id else frozenset()
         rights = self.rights.claims(holder, token.handle.declarant_id, services, now, token.handle)
-        return {name: value for name, value in rights.items() if name != "habilitations_flat"}
+        return {name: value for name, value in rights.items() if name in CLAIMS_OF_RIGHTS}
 
     def revocation(self, environ: Environ) -> Answer:
         """RFC 7009 section 2; ours: revoking one token ends everything its authorization gave."""

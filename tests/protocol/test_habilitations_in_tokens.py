@@ -267,3 +267,15 @@ def test_a_page_is_not_a_hint_nor_an_access_token(opened, signed_in):
 
     assert portail.userinfo(page).status_code == 401
     assert answer_of(portail.ask(signed_in, prompt="none", id_token_hint=page))[1]["error"] == "invalid_request"
+
+
+def test_C47_introspection_tells_the_rights_of_now_in_the_form_they_have_now(opened, wsgi_app, un_declarant):
+    portail, tokens, _ = opened
+    assert "_claim_sources" in portail.introspect(tokens.access_token).json
+    with wsgi_app.flask.app_context():
+        db.session.execute(db.delete(DroitDirect).where(DroitDirect.declarant_id == un_declarant, DroitDirect.cible > FIRST))
+        db.session.commit()
+    now = portail.introspect(tokens.access_token).json
+
+    assert now["hab"]["g"] == [{"s": {"dsn": "dpc"}, "t": [str(FIRST)]}]
+    assert not {"_claim_names", "_claim_sources"} & now.keys()
