@@ -147,22 +147,27 @@ def _policy() -> str:
     )
 
 
+SAFE_HEADERS = (("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "no-referrer"))
+PAGE_HEADERS = (
+    ("X-Frame-Options", "DENY"),
+    ("Cross-Origin-Opener-Policy", "same-origin"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+    ("Permissions-Policy", PERMISSIONS),
+    ("Cache-Control", "no-store"),
+)
+
+
 def add_headers(response: Response) -> Response:
-    """Every answer of the page door."""
+    """Every answer of the page door; no view sets these, so that they are added without looking for them."""
     headers = response.headers
-    headers["X-Request-ID"] = g.get("request_id", "")
-    headers["X-Content-Type-Options"] = "nosniff"
-    headers["Referrer-Policy"] = "no-referrer"
-    if mag().settings.issuer.startswith("https"):
-        headers["Strict-Transport-Security"] = "max-age=63072000; includeSubDomains"
     if request.endpoint != "static":
-        headers["Content-Security-Policy"] = _policy()
-        headers["X-Frame-Options"] = "DENY"
-        headers["Cross-Origin-Opener-Policy"] = "same-origin"
-        headers["Cross-Origin-Resource-Policy"] = "same-origin"
-        headers["Permissions-Policy"] = PERMISSIONS
-        headers["Cache-Control"] = "no-store"
+        headers.extend(PAGE_HEADERS)
+        headers.add("Content-Security-Policy", _policy())
         response.vary.add("Cookie")
+    headers.extend(SAFE_HEADERS)
+    headers.add("X-Request-ID", g.get("request_id", ""))
+    if mag().settings.issuer.startswith("https"):
+        headers.add("Strict-Transport-Security", "max-age=63072000; includeSubDomains")
     if g.get("binding_is_new"):
         set_cookie(response, BINDING, g.binding)
     return response

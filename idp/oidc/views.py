@@ -42,9 +42,9 @@ LONGEST_ADDRESS = 8 * 1024
 @bp.get("/authorize")
 def authorize() -> ResponseReturnValue:
     """RFC 6749 section 4.1.1, OpenID Connect Core section 3.1.2."""
-    demande = _demande(request.args.get("demande", ""))
-    parameters = demande.parameters if demande else _pairs(request.query_string)
-    asked = read_request(parameters, http.mag().registry.find)
+    given = _pairs(request.query_string)
+    demande = _demande(given.get("demande", ""))
+    asked = read_request(demande.parameters if demande else given, http.mag().registry.find)
     try:
         return _proceed(verify(asked), demande)
     except AuthorizationError as error:
