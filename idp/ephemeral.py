@@ -73,6 +73,9 @@ class Ephemeral(Protocol):
     def count(self, *counters: Counter, by: int = 1) -> list[int]:
         """Add `by` (0 reads, negative refunds) to each counter; their new values, never below 0."""
 
+    def prolong(self, counter: Counter) -> bool:
+        """The window of a counter starts again, whatever it counts; False when it counts nothing."""
+
     def end(self, *guards: str, lifetime: int) -> None:
         """End guards, for at least `lifetime` seconds: as long as anything that names them may live."""
 
@@ -228,6 +231,9 @@ class RedisEphemeral:
 
     def count(self, *counters: Counter, by: int = 1) -> list[int]:
         return [int(n) for n in self._script("count", [f"mag:n:{c.name}" for c in counters], by, *(c.window for c in counters))]
+
+    def prolong(self, counter: Counter) -> bool:
+        return bool(self._command("EXPIRE", f"mag:n:{counter.name}", counter.window))
 
     def end(self, *guards: str, lifetime: int) -> None:
         for guard in guards:
@@ -420,6 +426,9 @@ class SqlEphemeral:
         if by < 0:
             return self.connections.one(self._refund, name=name, now=now, by=by)
         return self.connections.one(self._count, **self._row(name, "", counter.window, number=by), now=now, by=by)
+
+    def prolong(self, counter: Counter) -> bool:
+        return self.get("n", counter.name, touch=counter.window) is not None
 
     def end(self, *guards: str, lifetime: int) -> None:
         for guard in guards:

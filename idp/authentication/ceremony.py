@@ -16,7 +16,7 @@ from idp.authentication import devices
 from idp.authentication.devices import Device, Kind
 from idp.authentication.passwords import Decoys, Passwords, Stored
 from idp.authentication.session import Session, open_session
-from idp.authentication.throttle import DAY, Attempt, Throttle, Verdict, account_of
+from idp.authentication.throttle import DAY, Attempt, Throttle, TooManyAttemptsError, Verdict, account_of
 from idp.config import Settings
 from idp.database import Connections, db
 from idp.declarants.identite import Identite, fold
@@ -85,7 +85,7 @@ class Candidate:
 def identify(means: Means, candidate: Candidate, now: datetime) -> Declarant:
     """Whoever this is. Raises IdentificationRefusedError, ChallengeRequiredError, TooManyAttemptsError, OverloadedError.
 
-    A refusal leaves its line of journal, and sometimes a mail, for the caller to commit. One sign-in too many is refused before
+    All but the last may leave a line of journal or a mail for the caller to commit. One sign-in too many is refused before
     any look-up or count.
     """
     with means.passwords.place():
@@ -117,11 +117,22 @@ def _count(means: Means, candidate: Candidate, declarant: Declarant | None, acco
     if _is_test_identity(means.settings, candidate.identite):
         return None
     attempt = Attempt(account, candidate.address, candidate.device.name if known else "")
-    verdict = means.throttle.count(attempt)
+    try:
+        verdict = means.throttle.count(attempt)
+    except TooManyAttemptsError:
+        journal.record(ConnexionBraked(layer="L3", **_subject(candidate, declarant)), now)
+        raise
     if verdict.bits > candidate.proven_bits:
         means.throttle.refund(verdict)
+        _tell_owner(means, declarant, account, now)
         raise ChallengeRequiredError(verdict.bits)
     return verdict
+
+
+def _subject(candidate: Candidate, declarant: Declarant | None) -> dict[str, Any]:
+    """Whom a line of journal is about."""
+    declarant_id = declarant.id if declarant else None
+    return {"siret": int(candidate.identite.siret), "client_id": candidate.client_id, "declarant_id": declarant_id}
 
 
 def _is_test_identity(settings: Settings, identite: Identite) -> bool:
@@ -155,8 +166,7 @@ def _refuse(
     means: Means, candidate: Candidate, declarant: Declarant | None, account: str, verdict: Verdict | None, reason: str, now: datetime
 ) -> None:
     """The trace of a refusal; whoever exists or not costs as much. The store first: on SQLite it writes through its own connection."""
-    subject: dict[str, Any] = {"siret": int(candidate.identite.siret), "client_id": candidate.client_id}
-    subject["declarant_id"] = declarant.id if declarant else None
+    subject = _subject(candidate, declarant)
     if verdict is not None:
         means.throttle.failed(verdict)
     if verdict is None or not verdict.braked:
@@ -167,7 +177,10 @@ def _refuse(
 
 
 def _tell_owner(means: Means, declarant: Declarant | None, account: str, now: datetime) -> None:
-    """Once a day, the person whose sign-in is braked receives the link that lets their own browser in. Nobody costs as much."""
+    """Once a day, whose sign-in is braked, or asks for a proof of work, receives the link that lets their own browser in.
+
+    Nobody costs as much. Without JavaScript, it is the way past the proof of work.
+    """
     if means.store.count(Counter(f"mail:frein:{account}", DAY)) != [1]:
         return
     known = (declarant.id, declarant.version) if declarant else (NOBODY, 1)

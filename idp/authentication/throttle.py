@@ -1,14 +1,15 @@
 """Brakes of sign-in: guessing is slowed down, and a stranger cannot lock anybody out.
 
-Every attempt is counted before the password is tried, in one round trip, and refunded when it succeeds: parallel attempts
-do not slip through. Layers, by the letters of docs/securite.md:
+Every attempt is counted before the password is tried, in one round trip, and refunded when it succeeds or is not really tried:
+parallel attempts do not slip through, and braking one account or one address turns nothing against others.
+Layers, by the letters of docs/securite.md:
 
 - L1, an account from a device it trusts: 10 failures in 15 minutes, 25 in a day; beyond, the device is a stranger.
 - L2, an account from strangers: 5 free in 15 minutes, then one attempt every 1, 2, 4, 8, 16 minutes, 25 in a day (CNIL
   2022-100, case 2). Identities that nobody bears have counters too.
 - L3, a block of addresses (/32 or /64, and double for /24 or /48): 20 failures on 5 accounts in 10 minutes bring a proof of
-  work, 100 bring a refusal.
-- L6, the whole service: failures beyond 5 times the usual hour bring a proof of work to strangers.
+  work to strangers, 100 bring them a refusal. A device that its account knows is left to L1.
+- L6, the whole service: failures beyond 5 times the usual hour bring a proof of work to strangers, and a line in the log.
 
 Left out on purpose, for a change of their own: L4 (one password sprayed over many accounts), L5 (many names on one SIRET).
 A store that does not answer refuses the attempt: nothing here fails open.
@@ -23,6 +24,7 @@ from idp.config import HOUR, MINUTE
 from idp.declarants.identite import Identite
 from idp.ephemeral import Counter, Ephemeral
 from idp.errors import RefusedError
+from idp.logs import logger
 from idp.seals import Seals, b64
 
 FREE, FREE_WINDOW = 5, 15 * MINUTE
@@ -74,7 +76,7 @@ class Verdict:
     attempt: Attempt
     """As it was counted in the end: a device beyond its limit is a stranger."""
     counted: tuple[Counter, ...]
-    """What a refund takes back."""
+    """What a refund takes back; nothing is left of an attempt that is braked."""
     braked: str = ""
     """The layer that brakes it; the person must not be able to tell."""
     bits: int = 0
@@ -95,6 +97,8 @@ class Throttle:
         self._store, self._clock = store, clock
         self._usual = (0, GLOBAL_FLOOR)
         """The minute in which it was learnt, and the failures an hour that are too many."""
+        self._alarmed = ""
+        """The last hour whose excess this process knows to be told."""
 
     def count(self, attempt: Attempt) -> Verdict:
         """Count one more attempt, and say what to do with it. Raises TooManyAttemptsError, StoreUnavailableError."""
@@ -103,38 +107,42 @@ class Throttle:
         numbers = dict(zip(counters, self._store.count(*counters.values()), strict=True))
         self._settle(counters, numbers)
         layer = _braked(attempt, numbers)
-        if layer == "L1":
-            self._store.count(*counters.values(), by=-1)
-            return self.count(replace(attempt, device=""))
+        if numbers["g"] > limit:
+            self._alarm(counters["g"], limit)
         if layer:
-            own = self._own(attempt)
-            self._store.count(*own.values(), by=-1)
-            counters = {name: counter for name, counter in counters.items() if name not in own}
+            self._store.count(*counters.values(), by=-1)
+            counters = {}
+        if layer == "L1":
+            return self.count(replace(attempt, device=""))
         if layer == "L3":
             raise TooManyAttemptsError(f"from {attempt.blocks[0]}")
-        return Verdict(
-            attempt,
-            tuple(counters.values()),
-            layer,
-            _bits(numbers, limit, stranger=not attempt.device),
-            0 if layer else _wait(attempt, numbers),
-        )
+        bits = 0 if attempt.device else _bits(numbers, limit)
+        return Verdict(attempt, tuple(counters.values()), layer, bits, 0 if layer else _wait(attempt, numbers))
 
     def refund(self, verdict: Verdict) -> None:
         """It succeeded, or was not tried: as if it had never been."""
-        self._store.count(*verdict.counted, by=-1)
+        if verdict.counted:
+            self._store.count(*verdict.counted, by=-1)
 
     def failed(self, verdict: Verdict) -> None:
         """It was tried and failed: the next stranger waits."""
         if verdict.wait:
-            gate = self._own(verdict.attempt)["w"]
-            self._store.delete("n", gate.name)
-            self._store.count(Counter(gate.name, verdict.wait))
+            gate = Counter(self._own(verdict.attempt)["w"].name, verdict.wait)
+            if not self._store.prolong(gate):
+                self._store.count(gate)
 
     def release(self, account: str) -> None:
         """An operator lifts the brake of an account."""
         for counter in self._own(Attempt(account, "0.0.0.0")).values():  # noqa: S104  # any address
             self._store.delete("n", counter.name)
+
+    def _alarm(self, hour: Counter, limit: int) -> None:
+        """One line an hour for the whole service, when its failures go beyond what is usual."""
+        if self._alarmed == hour.name:
+            return
+        self._alarmed = hour.name
+        if self._store.count(Counter(f"{hour.name}:alerte", HOUR)) == [1]:
+            logger.warning("sign-ins fail far more than usual: strangers must bring a proof of work", extra={"fields": {"limit": limit}})
 
     def _own(self, attempt: Attempt) -> dict[str, Counter]:
         """The counters of the account: of one device, or of all strangers."""
@@ -178,19 +186,19 @@ def _hammers(numbers: dict[str, int], times: int = 1) -> bool:
     return any(numbers[f"a{width}"] > BLOCK_FAILURES * width * times and numbers[f"e{width}"] >= BLOCK_ACCOUNTS * width for width in (1, 2))
 
 
-def _bits(numbers: dict[str, int], limit: int, *, stranger: bool) -> int:
-    """L3 for whoever comes from the block, L6 for strangers."""
-    if stranger and numbers["g"] > limit:
+def _bits(numbers: dict[str, int], limit: int) -> int:
+    """What strangers owe: L3 to the block they come from, L6 to the whole service."""
+    if numbers["g"] > limit:
         return GLOBAL_BITS
     return BLOCK_BITS if _hammers(numbers) else 0
 
 
 def _braked(attempt: Attempt, numbers: dict[str, int]) -> str:
     """The layer that brakes the attempt, empty when none does."""
-    if _hammers(numbers, BLOCK_REFUSAL):
-        return "L3"
     if attempt.device:
         return "L1" if numbers["t"] > TRUSTED or numbers["d"] > DAILY else ""
+    if _hammers(numbers, BLOCK_REFUSAL):
+        return "L3"
     free = numbers["s"] <= FREE
     return "L2" if numbers["d"] > DAILY or not (free or numbers["w"] == 1) else ""
 

@@ -22,7 +22,7 @@ from idp.authentication.forms import Identification, hinted
 from idp.authentication.passwords import Decoys, Passwords
 from idp.authentication.remembered import Remembered
 from idp.authentication.session import COOKIE, Session, close_every_session, close_session, find_session
-from idp.authentication.throttle import Throttle
+from idp.authentication.throttle import Throttle, TooManyAttemptsError
 from idp.database import db
 from idp.declarants.identite import Identite
 from idp.declarants.models import Declarant, Statut
@@ -202,7 +202,11 @@ def sign_in() -> ResponseReturnValue:
         db.session.commit()
         return _page(asked, form, error.status, notice=error.public, bits=_asked_bits())
     except ChallengeRequiredError as error:
+        db.session.commit()
         return _page(asked, form, error.status, notice=error.public, bits=error.bits)
+    except TooManyAttemptsError:
+        db.session.commit()
+        raise
     presented = request.cookies.get(COOKIE, "")
     opened = ceremony.open_for(means(), declarant, candidate.device, http.now(), presented=presented, client_id=candidate.client_id)
     db.session.commit()

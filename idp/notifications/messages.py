@@ -34,13 +34,13 @@ def _letter(issuer: str, subject: str, name: str, *paragraphs: str) -> Message:
 
 
 def brake(issuer: str, token: str, name: str) -> Message:
-    """Too many failures on an account: the link that lets its owner in, once, for an hour."""
+    """Sign-in to an account is braked, or asks for a proof of work: the link that lets its owner in, once, for an hour."""
     return _letter(
         issuer,
-        "Plusieurs tentatives de connexion ont échoué",
+        "Des tentatives de connexion à votre compte sont ralenties",
         name,
-        "Plusieurs tentatives de connexion à votre compte MAG viennent d'échouer. Par prudence, les nouvelles tentatives "
-        "faites depuis un appareil inconnu sont ralenties pendant quelques minutes.",
+        "Trop de tentatives de connexion échouent en ce moment. Par prudence, celles qui visent votre compte MAG depuis un "
+        "appareil inconnu sont ralenties ou soumises à une vérification.",
         "Si c'est vous qui essayez de vous connecter, ouvrez ce lien dans le navigateur que vous voulez utiliser, puis connectez-vous :",
         f"{issuer}/connexion/appareil/{token}",
         "Ce lien est valable une heure et ne sert qu'une fois. Il ne connecte personne : votre mot de passe reste nécessaire.",

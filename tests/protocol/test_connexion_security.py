@@ -306,6 +306,42 @@ def test_L3_much_more_is_refused_without_touching_the_accounts(app, new_client, 
     assert se_connecter(new_client(), address="198.51.100.7").status_code == 303
 
 
+def test_L3_a_refusal_is_in_the_journal(app, new_client, easy, monkeypatch):
+    monkeypatch.setattr("idp.authentication.throttle.BLOCK_REFUSAL", 1)
+    declarant = un_declarant(app)
+    hammer(new_client, 21)
+    before = len(facts(app, "ConnexionBraked"))
+    assert se_connecter(new_client(), address="203.0.113.5").status_code == 429
+
+    told = facts(app, "ConnexionBraked")[before:]
+    assert [(event.declarant_id, event.details, event.address) for event in told] == [(declarant.id, {"layer": "L3"}, "203.0.113.5")]
+
+
+def test_L3_a_trusted_device_signs_in_from_a_refused_block(app, client, new_client, easy, monkeypatch):
+    monkeypatch.setattr("idp.authentication.throttle.BLOCK_REFUSAL", 1)
+    un_declarant(app)
+    se_connecter(client)
+    hammer(new_client, 21)
+
+    assert se_connecter(new_client(), address="203.0.113.5").status_code == 429
+    assert se_connecter(client, address="203.0.113.5").status_code == 303
+
+
+def test_L3_whoever_cannot_prove_work_receives_a_link_once_a_day(app, client, new_client, easy):
+    """Without JavaScript there is no other way (C44)."""
+    un_declarant(app, email="claire@exemple.fr")
+    hammer(new_client, 21)
+    for _ in range(2):
+        assert "vérification" in se_connecter(client, address="203.0.113.5").text
+    with app.app_context():
+        [mail] = db.session.scalars(select(Mail))
+    link = re.search(r"https://mag\.test(/connexion/appareil/\S+)", mail.body)[1]
+    client.post(link, data={"csrf": csrf_in(client.get(link).text)})
+
+    assert mail.recipient == "claire@exemple.fr"
+    assert se_connecter(client, address="203.0.113.5").status_code == 303
+
+
 def test_a_test_identity_is_never_braked(settings, new_client, wsgi_app):
     means = wsgi_app.flask.extensions["mag_means"]
     lifted = replace(settings, test_identities=(f"{SIRET}|LEFEVRE|claire",))

@@ -343,6 +343,18 @@ def test_neither_a_reading_nor_a_refund_opens_the_window(ephemeral, later):
     assert ephemeral.count(counter, by=0) == [1]
 
 
+def test_the_window_of_a_counter_starts_again_and_its_number_stays(ephemeral, later):
+    counter = Counter("essais", 60)
+    ephemeral.count(counter, by=3)
+    later(50)
+
+    assert ephemeral.prolong(counter)
+    later(50)
+    assert ephemeral.count(counter, by=0) == [3]
+    later(20)
+    assert not ephemeral.prolong(counter)
+
+
 def test_fifty_simultaneous_counts_make_fifty(ephemeral):
     counter = Counter("essais", 60)
 
@@ -386,6 +398,7 @@ OPERATIONS: dict[str, Callable[[Ephemeral], object]] = {
     "derive": lambda store: store.derive("session", "a", 60, "code", "b", "", 60),
     "add": lambda store: store.add("jti", "a", 60, made_at=2e9),
     "count": lambda store: store.count(Counter("a", 60)),
+    "prolong": lambda store: store.prolong(Counter("a", 60)),
     "end": lambda store: store.end("sid:1", lifetime=60),
     "read": lambda store: store.read(["sid:1"], "code", "a"),
     "delete": lambda store: store.delete("code", "a"),

@@ -190,6 +190,44 @@ def test_beyond_five_times_the_block_is_refused_and_its_victims_are_not_braked(t
     assert not fail(throttle, account="autre", address="198.51.100.7").braked
 
 
+def hammer(throttle, attempts, accounts, address="203.0.113.66"):
+    """One host that goes on whatever it is told; how many attempts were really tried."""
+    tried = 0
+    for n in range(attempts):
+        try:
+            tried += not fail(throttle, account=f"compte-{n % accounts}", address=address).braked
+        except TooManyAttemptsError:
+            continue
+    return tried
+
+
+def test_L3_a_refused_host_does_not_turn_the_refusal_against_its_neighbours(throttle):
+    assert hammer(throttle, 600, accounts=300) == 100
+
+    neighbour = throttle.count(Attempt("voisin", "203.0.113.7"))
+    assert not neighbour.braked
+    assert neighbour.bits == BLOCK_BITS
+    assert fail(throttle, account="ailleurs", address="203.0.114.7").bits == 0
+
+
+def test_L3_braked_attempts_on_a_few_accounts_count_against_nobody(throttle):
+    hammer(throttle, 400, accounts=3)
+
+    assert throttle.count(Attempt("voisin", "203.0.113.7")).bits == 0
+
+
+def test_L3_leaves_a_known_device_to_its_own_limits(throttle):
+    for host in range(4):
+        hammer(throttle, 110, accounts=110, address=f"203.0.113.{host}")
+    with pytest.raises(TooManyAttemptsError):
+        throttle.count(Attempt("voisin", "203.0.113.7"))
+
+    known = [fail(throttle, account="voisin", address="203.0.113.7", device="ordinateur") for _ in range(TRUSTED)]
+    assert not any(verdict.braked or verdict.bits for verdict in known)
+    with pytest.raises(TooManyAttemptsError):
+        fail(throttle, account="voisin", address="203.0.113.7", device="ordinateur")
+
+
 def test_ten_minutes_later_a_block_is_as_new(throttle, clock):
     for n in range(100):
         fail(throttle, account=f"compte-{n}")
@@ -227,3 +265,44 @@ def test_what_is_usual_is_learnt_from_the_day_before(throttle, clock, small_serv
     spray(throttle, 55)
 
     assert fail(throttle, address="198.51.100.7").bits == 0, "12 an hour are usual here: 60 are not"
+
+
+def test_L6_one_host_that_insists_on_one_account_asks_nobody_for_work(throttle, small_service):
+    for _ in range(200):
+        fail(throttle, account="une seule", address="203.0.113.66")
+
+    assert throttle.count(Attempt("autre", "198.51.100.1")).bits == 0
+
+
+def test_L6_an_unusual_hour_is_one_line_of_log(throttle, small_service, caplog):
+    spray(throttle, 50)
+    assert not caplog.records
+    for _ in range(5):
+        throttle.refund(throttle.count(Attempt("autre", "198.51.100.1")))
+    Throttle(throttle._store, clock=throttle._clock).count(Attempt("autre", "198.51.100.1"))
+
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+
+
+def test_L2_the_wait_of_a_failure_leaves_no_gap(throttle, clock):
+    """Between the end of a failed attempt and the wait that it brings, nobody slips through."""
+    verdicts = [throttle.count(Attempt("victime", address)) for address in addresses(FREE)]
+    slipped = []
+
+    class Watching(SqlEphemeral):
+        def delete(self, kind, key):
+            super().delete(kind, key)
+            slipped.append(throttle.count(Attempt("victime", "10.99.0.1")).braked)
+
+    Throttle(Watching(throttle._store.connections, clock=clock), clock=clock).failed(verdicts[-1])
+
+    assert "" not in slipped
+    assert fail(throttle, address="10.98.0.1").braked == "L2"
+
+
+def test_L2_a_failure_that_took_long_still_makes_strangers_wait(throttle, clock):
+    verdicts = [throttle.count(Attempt("victime", address)) for address in addresses(FREE)]
+    clock.at += MINUTE + 1
+    throttle.failed(verdicts[-1])
+
+    assert fail(throttle).braked == "L2"
