@@ -2,6 +2,9 @@
 
 import json
 import re
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -12,17 +15,21 @@ from urllib.parse import urlsplit
 import pytest
 from flask import Flask
 
+import partners.kit
 from idp.config import Settings
 from idp.database import db
 from idp.habilitations import catalogue
 from idp.oidc.claims import SCOPE_CLAIMS
 from idp.oidc.client import Client
+from partners.declaration import read_declaration
+from partners.kit.config import KitConfig
 from partners.kit.habilitations import Habilitations
 from tests.factories import un_declarant
 from tests.journeys.portal import Portal, serving
 from tests.services import free_port
 
-GUIDE = (Path(__file__).parents[2] / "docs" / "partenaires.md").read_text("utf-8")
+DOCS = Path(__file__).parents[2] / "docs"
+GUIDE, OPERATION = ((DOCS / name).read_text("utf-8") for name in ("partenaires.md", "exploitation.md"))
 
 
 @pytest.fixture
@@ -66,6 +73,36 @@ def test_the_application_of_the_guide_signs_somebody_in(served: Any, tmp_path: P
     assert browser.get("/espace").json == {"nom": "Claire Lefèvre", "siret": "73282932000074", "declarer_dsn": False}
     out = browser.post("/auth/mag/logout")
     assert urlsplit(out.location).path == "/session/end"
+
+
+COPIED = """
+import sys
+sys.path.insert(0, sys.argv[1])
+sys.modules |= dict.fromkeys(("idp", "partners", "wsgi", "migrations"))  # their import fails from now on
+from flask import Flask
+from connexion_mag import MagKit, current_identity, require_mag
+app = Flask("ailleurs")
+app.secret_key = "k" * 40
+MagKit(app, issuer="https://mag.example.fr", base_url="https://portail.example.fr", client_id="x", client_secret="y" * 40)
+answer = app.test_client().get("/auth/mag/start?mode=popup")
+print(answer.status_code, "valable" in answer.text)
+"""
+
+
+def test_the_kit_is_a_folder_that_is_copied_under_any_name(tmp_path: Path):
+    """It needs nothing else of MAG, its pages come with it."""
+    shutil.copytree(Path(partners.kit.__file__).parent, tmp_path / "connexion_mag")
+    told = subprocess.run([sys.executable, "-c", COPIED, str(tmp_path)], cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert (told.stdout.strip(), told.stderr) == ("400 True", "")
+
+
+def test_the_file_of_partners_that_operators_start_from_is_accepted():
+    """It says ES256 outright, and the kit of the guide expects it."""
+    template = re.findall(r"```toml\n(.*?)```", OPERATION, re.S)[0]
+    (client,) = read_declaration(template)[0].clients
+
+    assert client.metadata["id_token_signed_response_alg"] == KitConfig.__dataclass_fields__["id_token_alg"].default
 
 
 def test_the_example_of_habilitations_reads_as_it_is_told():
