@@ -161,6 +161,19 @@ return {born, ended, value or false}""",
 }
 
 
+class _Held:
+    """A connection that is closed as soon as its thread ends: it refers to itself, so that left alone it waits for the collector."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+    def __del__(self) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self.connection.disconnect()  # type: ignore[no-untyped-call]  # redis-py annotates its public commands only
+
+
 class RedisEphemeral:
     """One connection per thread, held; one script per operation, called by its digest.
 
@@ -177,10 +190,11 @@ class RedisEphemeral:
 
     def _command(self, *words: Any) -> Any:
         self.count_of_trips += 1
-        connection: Connection | None = getattr(self._local, "connection", None)
+        held: _Held | None = getattr(self._local, "held", None)
         try:
-            if connection is None:
-                connection = self._local.connection = self._open()
+            if held is None:
+                held = self._local.held = _Held(self._open())
+            connection = held.connection
             connection.send_command(*words)  # type: ignore[no-untyped-call]  # redis-py annotates its public commands only
             return connection.read_response()
         except redis.exceptions.NoScriptError:
@@ -192,9 +206,9 @@ class RedisEphemeral:
             raise StoreUnavailableError(f"redis: {type(error).__name__}") from error
 
     def _drop(self) -> None:
-        connection = self._local.__dict__.pop("connection", None)
-        if connection is not None:
-            connection.disconnect()
+        held: _Held | None = self._local.__dict__.pop("held", None)
+        if held is not None:
+            held.close()
 
     def _script(self, name: str, keys: Sequence[str], *arguments: Any) -> Any:
         digest = self._digests.get(name)
