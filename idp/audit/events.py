@@ -67,6 +67,16 @@ class SessionClosed(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SessionsClosed(Event):
+    """An operator ended every session of a person."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrakeLifted(Event):
+    """An operator lifted the brake of an identity, whether somebody bears it or not."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CodeReplayed(Event):
     """An authorization code came twice: its tokens were revoked (RFC 6749 section 4.1.2)."""
 

@@ -105,9 +105,9 @@ def _identify(means: Means, candidate: Candidate, now: datetime) -> Declarant:
     if reason or declarant is None:
         _refuse(means, candidate, declarant, account, verdict, reason, now)
         raise IdentificationRefusedError(reason)
-    db.session.add(declarant)
     _forgive(means, verdict)
     _rehash(means, declarant, candidate.password)
+    db.session.add(declarant)
     return declarant
 
 
@@ -198,11 +198,11 @@ def _forgive(means: Means, verdict: Verdict | None) -> None:
 
 
 def _rehash(means: Means, declarant: Declarant, password: str) -> None:
-    """Parameters or pepper changed: today's take over while the password is known."""
+    """Parameters or pepper changed: today's take over while the password is known, unless it was changed meanwhile."""
     stored = Stored(declarant.password_hash or "", declarant.pepper_id or "")
     if means.passwords.needs_rehash(stored):
         renewed = means.passwords.hash(password)
-        declarant.password_hash, declarant.pepper_id = renewed.hash, renewed.pepper_id
+        Declarant.renew_hash(means.connections, declarant.id, stored.hash, renewed.hash, renewed.pepper_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,9 +223,12 @@ def open_for(
     """
     known = device.trusted(means.seals, declarant.id, declarant.version, now)
     session, cookie = open_session(means.store, means.settings, declarant, amr=AMR, acr=ACR, now=now, presented=presented)
+    subject: dict[str, Any] = {"declarant_id": declarant.id, "siret": int(declarant.siret), "client_id": client_id}
+    event = ConnexionOpened(amr=" ".join(AMR), acr=ACR, sid=session.sid, new_device=not known, **subject)
     if not known and declarant.email and AuditEvent.happened(ConnexionOpened.__name__, declarant.id):
         message = messages.new_device(means.settings.issuer, declarant.full_name, now)
         Mail.write("nouvel_appareil", declarant.email, message, now, declarant.id)
-    subject: dict[str, Any] = {"declarant_id": declarant.id, "siret": int(declarant.siret), "client_id": client_id}
-    journal.record(ConnexionOpened(amr=" ".join(AMR), acr=ACR, sid=session.sid, new_device=not known, **subject), now)
+        journal.record(event, now)
+    else:  # alone: the transaction of a page costs more than all the rest here
+        journal.write(means.connections, event, now)
     return Opened(session, cookie, device.with_entry(means.seals, Kind.TRUSTED, declarant.id, declarant.version, now))

@@ -4,8 +4,12 @@ import click
 from flask.cli import AppGroup
 
 from idp import http
+from idp.audit import journal
+from idp.audit.events import BrakeLifted
 from idp.authentication.throttle import Throttle, account_of
+from idp.database import db
 from idp.declarants.identite import Identite
+from idp.declarants.models import Declarant
 from idp.entreprises.siret import Siret
 from idp.errors import MagError
 
@@ -23,6 +27,9 @@ def liberer(siret: str, nom: str, prenom: str) -> None:
     try:
         identite = Identite(Siret.parse(siret), nom, prenom)
         Throttle(mag.ephemeral).release(account_of(mag.keyring, identite))
+        found = Declarant.find(identite)
+        journal.record(BrakeLifted(declarant_id=found.id if found else None, siret=int(identite.siret), actor="commande"))
+        db.session.commit()
     except MagError as error:
         raise click.ClickException(error.public) from error
     click.echo("Le frein est levé : les prochaines tentatives ne seront plus ralenties.")

@@ -19,6 +19,8 @@ from idp.seals import digest, random_token
 
 COOKIE = "__Host-mag_s"
 KIND = "session"
+CLOSING, CLOSING_LIFETIME = "cloture", 60
+"""Seconds during which the transaction that ends a person's sessions may still be under way."""
 
 
 def guard_of_session(sid: str) -> str:
@@ -69,19 +71,28 @@ def open_session(
     """A new session, and the value of its cookie. Whatever the browser `presented` before is worth nothing from now on (C37).
 
     Signing in again as the same person keeps `sid`, so that partners go on knowing the session; as another, the session
-    presented ends everywhere.
+    presented ends everywhere. As a person whose sessions were closed while they signed in, the new one is worth nothing.
     """
     before = find_session(store, settings, presented, now)
     if before is not None:
         store.delete(KIND, digest(presented))
         if before.declarant_id != declarant.id:
             close_session(store, settings, before)
+    _leave_lost_version(store, declarant)
     sid = before.sid if before is not None and before.declarant_id == declarant.id else random_token(16)
     at, cookie = int(now.timestamp()), random_token()
     session = Session(sid, declarant.id, declarant.version, declarant.uid, at, tuple(amr), acr, at + settings.session_lifetime)
     guards = (guard_of_session(session.sid), guard_of_declarant(declarant.id, declarant.version))
     store.put(KIND, digest(cookie), session.dump(), min(settings.session_idle, settings.session_lifetime), guards=guards)
     return session, cookie
+
+
+def _leave_lost_version(store: Ephemeral, declarant: Declarant) -> None:
+    """When the transaction that closed every session was lost, the version in force is still the one that ended: the next takes over."""
+    guard = guard_of_declarant(declarant.id, declarant.version)
+    _, ended, closing = store.read([guard], CLOSING, guard)
+    if ended and closing is None:
+        declarant.version += 1
 
 
 def find_session(store: Ephemeral, settings: Settings, cookie: str, now: datetime) -> Session | None:
@@ -103,5 +114,7 @@ def close_every_session(store: Ephemeral, settings: Settings, declarant: Declara
 
     To be called before anything of the transaction is flushed: on SQLite the store writes through its own connection.
     """
-    store.end(guard_of_declarant(declarant.id, declarant.version), lifetime=settings.session_lifetime)
+    guard = guard_of_declarant(declarant.id, declarant.version)
+    store.put(CLOSING, guard, "", CLOSING_LIFETIME)
+    store.end(guard, lifetime=settings.session_lifetime)
     declarant.version += 1

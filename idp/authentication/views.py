@@ -207,8 +207,10 @@ def sign_in() -> ResponseReturnValue:
     except TooManyAttemptsError:
         db.session.commit()
         raise
-    presented = request.cookies.get(COOKIE, "")
+    presented, before = request.cookies.get(COOKIE, ""), _session()
     opened = ceremony.open_for(means(), declarant, candidate.device, http.now(), presented=presented, client_id=candidate.client_id)
+    if before is not None and before.declarant_id != declarant.id:
+        _journal_closed(before, "autre_personne")
     db.session.commit()
     remember = Identite(declarant.siret, declarant.nom, declarant.prenom) if form.remember else None
     return _signed_in(asked, opened, remember)
@@ -350,13 +352,17 @@ def sign_out() -> ResponseReturnValue:
         close_session(mag.ephemeral, mag.settings, session)
         if everywhere and person is not None:
             close_every_session(mag.ephemeral, mag.settings, person)
-        reason = "partout" if everywhere else "personne"
-        journal.record(SessionClosed(declarant_id=session.declarant_id, sid=session.sid, reason=reason), http.now())
-        RefreshFamily.close_session(session.sid, "logout", http.now())
+        _journal_closed(session, "partout" if everywhere else "personne")
         db.session.commit()
     response = _see(http.path("/deconnexion"))
     set_session_cookie(response, "")
     return response
+
+
+def _journal_closed(session: Session, reason: str) -> None:
+    """What the database says of a session that the store has ended."""
+    journal.record(SessionClosed(declarant_id=session.declarant_id, sid=session.sid, reason=reason), http.now())
+    RefreshFamily.close_session(session.sid, "logout", http.now())
 
 
 @bp.get("/deconnexion")

@@ -11,6 +11,8 @@ import click
 from flask.cli import AppGroup
 
 from idp import http
+from idp.audit import journal
+from idp.audit.events import SessionsClosed
 from idp.authentication.password_change import change_password
 from idp.authentication.passwords import Passwords
 from idp.authentication.session import close_every_session
@@ -128,8 +130,8 @@ def montrer(declarant: Declarant) -> None:
 def suspendre(declarant: Declarant) -> None:
     """Suspend une personne et ferme aussitôt ses sessions."""
     mag = http.mag()
-    close_every_session(mag.ephemeral, mag.settings, declarant)
     inscription.suspendre(declarant, datetime.now(UTC), actor=ACTOR)
+    close_every_session(mag.ephemeral, mag.settings, declarant)
     click.echo(f"{declarant.full_name} ne peut plus se connecter.")
 
 
@@ -161,6 +163,7 @@ def deconnecter(declarant: Declarant) -> None:
     """Ferme toutes les sessions d'une personne, chez MAG et chez les partenaires."""
     mag = http.mag()
     close_every_session(mag.ephemeral, mag.settings, declarant)
+    journal.record(SessionsClosed(declarant_id=declarant.id, siret=int(declarant.siret), actor=ACTOR))
     click.echo(f"Les sessions de {declarant.full_name} sont fermées.")
 
 

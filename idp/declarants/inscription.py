@@ -68,7 +68,7 @@ def inscrire(
 
 
 def suspendre(declarant: Declarant, now: datetime, *, actor: str | None = None) -> None:
-    """No sign-in any more until further notice; sessions are the caller's to close. Raises StatutRefusedError."""
+    """No sign-in any more until further notice; sessions are the caller's to close, afterwards. Raises StatutRefusedError."""
     _change(declarant, Statut.SUSPENDU, (Statut.ACTIF, Statut.PRIMO, Statut.CANDIDAT), now, actor)
 
 

@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Self
 
-from sqlalchemy import CheckConstraint, Enum, Index, String, bindparam, func, select
+from sqlalchemy import CheckConstraint, Enum, Index, Integer, String, bindparam, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, make_transient_to_detached, mapped_column
 
@@ -98,8 +98,9 @@ class Declarant(Model):
         return found
 
     @classmethod
-    def with_uid(cls, uid: str) -> Self | None:
-        return db.session.scalar(select(cls).filter_by(uid=uid))
+    def renew_hash(cls, connections: Connections, declarant_id: int, old: str, new: str, pepper_id: str) -> None:
+        """Another hash of the same password, at once; nothing when the password is no longer that one."""
+        connections.run(RENEW_HASH, of_id=declarant_id, old_hash=old, new_hash=new, new_pepper_id=pepper_id)
 
     def insert(self) -> bool:
         """Add the row now; False, and the transaction is lost, when its SIRET already has this name."""
@@ -128,5 +129,12 @@ COLUMNS = tuple(Declarant.__table__.c.keys())
 BEARER = Statement(
     lambda: select(*Declarant.__table__.c).where(
         Declarant.siret == bindparam("siret", type_=SiretColumn), Declarant.cle == bindparam("cle", type_=String)
+    )
+)
+RENEW_HASH = Statement(
+    lambda: (
+        update(Declarant)
+        .where(Declarant.id == bindparam("of_id", type_=Integer), Declarant.password_hash == bindparam("old_hash", type_=String))
+        .values(password_hash=bindparam("new_hash", type_=String), pepper_id=bindparam("new_pepper_id", type_=String))
     )
 )

@@ -8,9 +8,11 @@ from email import message_from_bytes, policy
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+import time_machine
 from sqlalchemy import select
 
 from idp.audit.models import AuditEvent
+from idp.authentication.session import CLOSING_LIFETIME, close_every_session
 from idp.authentication.throttle import FREE
 from idp.database import db
 from idp.declarants.models import Declarant
@@ -411,6 +413,59 @@ def test_an_operator_ends_every_session_of_a_person(app, client):
 
     assert run(app, "declarants", "deconnecter", SIRET, "Lefèvre", "Claire").exit_code == 0
     assert client.get("/").status_code == 303
+
+
+def facts(app, kind):
+    with app.app_context():
+        return list(db.session.scalars(select(AuditEvent).filter_by(kind=kind)))
+
+
+def test_a_refused_suspension_closes_nothing(app, client):
+    un_declarant(app)
+    who = (SIRET, "Lefèvre", "Claire")
+    assert [run(app, "declarants", *[act, *who]).exit_code for act in ("suspendre", "suspendre", "reactiver")] == [0, 1, 0]
+    assert se_connecter(client).status_code == 303
+    assert client.get("/").status_code == 200
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+def test_a_closing_whose_transaction_is_lost_locks_nobody_out(app, client):
+    declarant = un_declarant(app)
+    with app.app_context():
+        mag = app.extensions["mag"]
+        close_every_session(mag.ephemeral, mag.settings, db.session.get(Declarant, declarant.id))
+        db.session.rollback()
+    with time_machine.travel(timedelta(seconds=CLOSING_LIFETIME + 1)):
+        assert se_connecter(client).status_code == 303
+        assert client.get("/").status_code == 200
+    with app.app_context():
+        assert db.session.get(Declarant, declarant.id).version == declarant.version + 1
+
+
+def test_a_sign_in_under_way_while_sessions_are_closed_opens_none(app, client):
+    """The transaction that closes them is not over yet: the person's version has not moved."""
+    declarant = un_declarant(app)
+    with app.app_context():
+        mag = app.extensions["mag"]
+        close_every_session(mag.ephemeral, mag.settings, db.session.get(Declarant, declarant.id))
+        db.session.rollback()
+    se_connecter(client)
+
+    assert client.get("/").status_code == 303
+
+
+def test_what_operators_do_about_sessions_and_brakes_is_in_the_journal(app):
+    declarant = un_declarant(app)
+    run(app, "declarants", "deconnecter", SIRET, "Lefèvre", "Claire")
+    run(app, "connexion", "liberer", SIRET, "Lefèvre", "Claire")
+    run(app, "connexion", "liberer", SIRET, "Lefèvre", "Personne")
+    [closed], lifted = facts(app, "SessionsClosed"), facts(app, "BrakeLifted")
+
+    assert (closed.declarant_id, closed.actor) == (declarant.id, "commande")
+    assert [(one.declarant_id, one.siret, one.actor) for one in lifted] == [
+        (declarant.id, int(SIRET), "commande"),
+        (None, int(SIRET), "commande"),
+    ]
 
 
 def test_an_operator_lifts_a_brake(app, client):

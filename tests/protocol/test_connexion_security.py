@@ -3,7 +3,7 @@
 import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
@@ -11,11 +11,13 @@ from sqlalchemy import select, text
 
 from idp.audit.models import AuditEvent
 from idp.authentication.challenge import zero_bits
+from idp.authentication.passwords import Passwords
 from idp.authentication.throttle import FREE
 from idp.database import db
 from idp.declarants.models import Declarant, Statut
 from idp.entreprises.siret import Siret
 from idp.notifications.models import Mail
+from idp.oidc.models import RefreshFamily
 from tests.factories import PASSWORD, SIRET, csrf_in, se_connecter, un_declarant, une_demande_de, une_personne_suspendue
 
 OTHER_SIRET = "35600000000048"
@@ -565,11 +567,46 @@ def test_a_password_hashed_with_old_parameters_is_renewed_at_sign_in(app, client
     with app.app_context():
         row = db.session.get(Declarant, declarant.id)
         means = app.extensions["mag_means"]
-        from idp.authentication.passwords import Passwords
-
         old = Passwords(replace(means.settings, argon2_time=6), means.seals).hash(PASSWORD)
         row.password_hash = old.hash
         db.session.commit()
     assert se_connecter(client).status_code == 303
     with app.app_context():
         assert "t=5," in db.session.get(Declarant, declarant.id).password_hash
+
+
+def test_a_password_changed_during_a_sign_in_stays_changed(app, client, monkeypatch):
+    """The hash of the old one is renewed only while it is still the one in force."""
+    declarant = un_declarant(app)
+    needs_rehash = Passwords.needs_rehash
+
+    def changed_meanwhile(self, stored):
+        engine = app.extensions["mag"].connections.engine
+        with engine.begin() as connection:
+            connection.execute(text("UPDATE declarants SET password_hash = 'neuf' WHERE id = :id"), {"id": declarant.id})
+        return needs_rehash(self, stored) or True
+
+    monkeypatch.setattr(Passwords, "needs_rehash", changed_meanwhile)
+    se_connecter(client)
+    with app.app_context():
+        assert db.session.get(Declarant, declarant.id).password_hash == "neuf"
+
+
+def test_signing_in_as_another_person_ends_all_that_the_first_one_had_opened(app, client):
+    first, second = un_declarant(app), un_declarant(app, nom="Autre")
+    se_connecter(client)
+    [opened] = facts(app, "ConnexionOpened")
+    now = datetime.now(UTC)
+    with app.app_context():
+        common = {"client_id": "essai", "declarant_id": first.id, "version": first.version, "sid": opened.details["sid"]}
+        common |= {"context": {}, "current_hash": "x", "opened_at": now, "expires_at": now + timedelta(days=1)}
+        db.session.add_all([RefreshFamily(id="session", offline=False, **common), RefreshFamily(id="durable", offline=True, **common)])
+        db.session.commit()
+    se_connecter(client, nom="Autre")
+    [closed] = facts(app, "SessionClosed")
+
+    assert (closed.declarant_id, closed.details) == (first.id, {"sid": opened.details["sid"], "reason": "autre_personne"})
+    with app.app_context():
+        assert {family.id for family in db.session.scalars(select(RefreshFamily)) if family.closed_at} == {"session"}
+    se_connecter(client, nom="Autre")
+    assert len(facts(app, "SessionClosed")) == 1, f"{second.id} signs in again: the session goes on"
