@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar, cast
 
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import JSON, BigInteger, DateTime, Dialect, MetaData, String, TypeDecorator, create_engine, event, select
-from sqlalchemy.dialects import sqlite
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import URL, Engine, make_url
 from sqlalchemy.exc import DBAPIError
@@ -232,12 +232,10 @@ class Version(Model):
 
     @classmethod
     def bump(cls, name: str) -> None:
-        """In the transaction of the change: every process notices within a second of the commit."""
-        row = db.session.get(cls, name, with_for_update=True)
-        if row is None:
-            db.session.add(cls(name=name, number=1))
-        else:
-            row.number += 1
+        """In the transaction of the change: every process notices within a second of the commit. Two at once count two."""
+        insert = postgresql.insert if db.engine.dialect.name == "postgresql" else sqlite.insert
+        row = insert(cls).values(name=name, number=1)
+        db.session.execute(row.on_conflict_do_update(index_elements=["name"], set_={"number": cls.number + 1}))
 
 
 ALL_VERSIONS = Statement(lambda: select(Version.name, Version.number))
