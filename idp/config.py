@@ -7,6 +7,7 @@ values in force, secrets hidden. `docs/exploitation.md` is written from the same
 import base64
 import binascii
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -80,7 +81,7 @@ class Settings:
     log_level: str = setting("DEBUG, INFO, WARNING or ERROR.", "INFO")
 
     def __post_init__(self) -> None:
-        for check in (check_issuer, check_secrets, check_bounds):
+        for check in (check_issuer, check_secrets, check_bounds, check_test_identities):
             check(self)
 
     @property
@@ -150,6 +151,14 @@ def check_secrets(settings: Settings) -> None:
         raise SettingError("MAG_SECRETS is missing: make one with `mag secret`")
     if len({secret.id for secret in settings.secrets}) != len(settings.secrets):
         raise SettingError("MAG_SECRETS names the same identifier twice")
+
+
+def check_test_identities(settings: Settings) -> None:
+    """A test identity that names nobody would leave its brakes on, and say nothing."""
+    for text in settings.test_identities:
+        siret, *names = text.split("|")
+        if len(names) != 2 or not all(name.strip() for name in names) or not re.fullmatch("[0-9]{14}", "".join(siret.split())):
+            raise SettingError("MAG_TEST_IDENTITIES must be `siret|nom|prenom`, comma separated, each SIRET of 14 digits")
 
 
 BOUNDS = {

@@ -346,7 +346,7 @@ def test_L3_whoever_cannot_prove_work_receives_a_link_once_a_day(app, client, ne
 
 def test_a_test_identity_is_never_braked(settings, new_client, wsgi_app):
     means = wsgi_app.flask.extensions["mag_means"]
-    lifted = replace(settings, test_identities=(f"{SIRET}|LEFEVRE|claire",))
+    lifted = replace(settings, test_identities=("732 829 320 00074|LEFEVRE|claire",))
     wsgi_app.flask.extensions["mag_means"] = replace(means, settings=lifted)
     un_declarant(wsgi_app.flask)
     for _ in range(12):
