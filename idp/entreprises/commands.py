@@ -10,7 +10,9 @@ import click
 from flask.cli import AppGroup
 
 from idp import http
-from idp.database import UNAVAILABLE
+from idp.audit import journal
+from idp.audit.events import RcdImported
+from idp.database import UNAVAILABLE, db
 from idp.entreprises import rcd as directory
 from idp.entreprises.models import ImportRcd, Progress, RefusRcd
 from idp.entreprises.sirene import Genre
@@ -64,6 +66,8 @@ def _import(stock: Stock) -> None:
     started = time.monotonic()
     with click.progressbar(length=stock.size, label=stock.name) as bar:
         bilan = directory.importer(http.mag().connections, stock, clock=lambda: datetime.now(UTC), advanced=bar.update)
+    journal.record(RcdImported(file=stock.name, rows=bilan.progress.lues, refused=bilan.progress.refusees, actor="commande"))
+    db.session.commit()
     if bilan.resumed_at:
         click.echo(f"Repris après la ligne {grouped(bilan.resumed_at)}.")
     click.echo(f"{stock.name} : {counts(bilan.progress)}, en {time.monotonic() - started:.0f} s.")

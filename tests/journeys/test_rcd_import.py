@@ -10,7 +10,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
+from idp.audit.models import AuditEvent
+from idp.database import db
 from idp.entreprises import rcd
 from idp.entreprises.models import ClosedSiretError, Entreprise, Etablissement, ImportRcd, RefusRcd, UnknownSiretError
 from idp.entreprises.siret import Siren, Siret
@@ -366,3 +369,12 @@ def test_memory_does_not_grow_with_the_file(wsgi_app, monkeypatch, tmp_path):
     peak(50)  # what is loaded and cached once
 
     assert peak(1000) < 1.2 * peak(100)
+
+
+def test_an_import_is_in_the_journal(run, in_app):
+    run("import", ENTREPRISES)
+    [fact] = db.session.scalars(select(AuditEvent).filter_by(kind="RcdImported"))
+    [done] = ImportRcd.latest()
+
+    assert fact.actor == "commande"
+    assert fact.details == {"file": ENTREPRISES.name, "rows": done.lues, "refused": done.refusees}
