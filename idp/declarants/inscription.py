@@ -3,6 +3,7 @@
 Left out on purpose, for a change of their own: the state machine of inscription by oneself, cooptation, activation keys.
 """
 
+import re
 from datetime import datetime
 
 from idp.audit import journal
@@ -12,6 +13,9 @@ from idp.declarants.models import Declarant, Role, Statut
 from idp.errors import RefusedError
 from idp.seals import random_token
 
+ATOM, LABEL = r"[\w!#$%&'*+/=?^`{|}~-]+", "[a-z0-9]([a-z0-9-]*[a-z0-9])?"
+EMAIL = re.compile(rf"(?=.{{3,254}}\Z){ATOM}(\.{ATOM})*@{LABEL}(\.{LABEL})*", re.ASCII | re.IGNORECASE)
+"""RFC 5321 section 4.1.2, without quoted strings, address literals, nor letters beyond ASCII."""
 LONGEST_CLE = 200
 """Characters, as the database has it."""
 
@@ -29,6 +33,14 @@ class HomonymeError(RefusedError):
             "de quelqu'un d'autre, ajoutez un deuxième prénom (« Jean Marie ») ou un numéro (« Jean 2 ») : les deux comptes "
             "pourront exister, et chacun se connectera avec le prénom ainsi inscrit."
         )
+
+
+class InvalidEmailError(RefusedError):
+    """Not an address that a mail can be sent to."""
+
+    code = "email_invalide"
+    status = 422
+    public = "Cette adresse électronique n'est pas valable. Elle s'écrit comme prenom.nom@exemple.fr, sans accent ni espace."
 
 
 class StatutRefusedError(RefusedError):
@@ -50,7 +62,9 @@ def inscrire(
     service_interne: str | None = None,
     actor: str | None = None,
 ) -> Declarant:
-    """A new person, without a password yet. Raises InvalidNameError, HomonymeError."""
+    """A new person, without a password yet. Raises InvalidNameError, InvalidEmailError, HomonymeError."""
+    if email is not None and not EMAIL.fullmatch(email):
+        raise InvalidEmailError("not an address")
     checked = Identite(identite.siret, check_name(identite.nom), check_name(identite.prenom))
     if len(checked.cle) > LONGEST_CLE:
         raise InvalidNameError("too long once folded")

@@ -4,6 +4,8 @@ import smtplib
 import ssl
 from dataclasses import dataclass
 from datetime import datetime
+from email.errors import MessageError
+from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime, make_msgid, parseaddr
 from typing import Self
@@ -76,15 +78,32 @@ def send_due(settings: Settings, now: datetime) -> Sent:
 
 
 def _send(relay: Relay, settings: Settings, mail: Mail, now: datetime) -> bool:
+    """Whether it left. One that can never leave is given up at once; whatever happens to one, the others are tried."""
+    if not _is_address(mail.recipient):
+        _log(mail, "recipient")
+        mail.give_up("recipient")
+        return False
     try:
         with relay.connect() as server:
             server.send_message(_compose(settings, mail, now))
-    except (OSError, smtplib.SMTPException) as error:
-        logger.warning("mail not sent", extra={"fields": {"mail": mail.id, "kind": mail.kind, "error": type(error).__name__}})
+    except (OSError, ValueError, MessageError, smtplib.SMTPException) as error:
+        _log(mail, type(error).__name__)
         mail.failed(now, type(error).__name__)
         return False
     mail.sent(now)
     return True
+
+
+def _log(mail: Mail, error: str) -> None:
+    logger.warning("mail not sent", extra={"fields": {"mail": mail.id, "kind": mail.kind, "error": error}})
+
+
+def _is_address(recipient: str) -> bool:
+    """One address, in ASCII: what the standard library can write and any server understands."""
+    try:
+        return bool(Address(addr_spec=recipient).domain) and recipient.isascii() and recipient.isprintable()
+    except (MessageError, ValueError, LookupError, AttributeError, TypeError):  # its parser fails in all these ways
+        return False
 
 
 def _compose(settings: Settings, mail: Mail, now: datetime) -> EmailMessage:

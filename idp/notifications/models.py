@@ -11,7 +11,7 @@ from idp.notifications.messages import Message
 
 
 class Mail(Model):
-    """One mail to send. `body` is erased once sent: links in it are secrets."""
+    """One mail to send. `body` is erased once sent or given up: links in it are secrets."""
 
     __tablename__ = "mails"
     __table_args__ = (Index("ix_mails_next_try_at", "next_try_at"),)
@@ -58,4 +58,15 @@ class Mail(Model):
         self.tries += 1
         self.failure = reason[:200]
         later = now + timedelta(minutes=2 ** min(self.tries - 1, 8))
-        self.next_try_at = later if later < self.created_at + timedelta(days=1) else None
+        self.next_try_at = later
+        if later >= self.created_at + timedelta(days=1):
+            self._end()
+
+    def give_up(self, reason: str) -> None:
+        """It will never leave: its text is erased."""
+        self.tries += 1
+        self.failure = reason[:200]
+        self._end()
+
+    def _end(self) -> None:
+        self.next_try_at = self.body = None

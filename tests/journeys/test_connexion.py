@@ -298,6 +298,7 @@ def test_C73_a_mail_that_fails_is_tried_again_later_and_given_up_after_a_day(app
 
     assert tries == mail.tries >= 5
     assert mail.next_try_at is None
+    assert mail.body is None, "links in it are secrets"
     assert mail.failure == "SMTPRecipientsRefused"
 
 
@@ -307,6 +308,24 @@ def test_C73_a_dead_mail_server_keeps_the_mail(app, settings):
     with app.app_context():
         assert send_due(replace(settings, smtp_url="smtp://127.0.0.1:1"), now).failed == 1
         assert db.session.scalar(select(Mail)).next_try_at == now + timedelta(minutes=1)
+
+
+MALFORMED = ["a@b\n", "@", "a@", "<", "a@[", '"', "", "é@é.fr", "a b@c", "a@b, c@d", "\x00@b", "a", "a@b>", "x:;"]
+
+
+def test_C73_a_mail_to_no_address_is_given_up_and_stops_no_other(app, relay):
+    now = datetime.now(UTC)
+    with app.app_context():
+        for recipient in MALFORMED:
+            Mail.write("essai", recipient.replace("\x00", "\x01"), Message("s", "https://mag.test/secret"), now)
+        db.session.commit()
+    write_mail(app, now)
+    with app.app_context():
+        done = send_due(relay.settings, now)
+        given_up = list(db.session.scalars(select(Mail).where(Mail.sent_at.is_(None))))
+
+    assert (done.sent, done.failed) == (1, len(MALFORMED))
+    assert {(mail.body, mail.next_try_at, mail.failure, mail.tries) for mail in given_up} == {(None, None, "recipient", 1)}
 
 
 @pytest.mark.parametrize("url", ["", "http://x", "smtp://", "mail.exemple.fr"])
@@ -374,6 +393,8 @@ def test_a_homonym_is_refused_with_a_way_for_both_to_exist(app, company, client)
         pytest.param((SIRET, "!!!", "Claire", "--hors-repertoire"), id="no-name"),
         pytest.param((SIRET, "ﷺ" * 80, "Claire", "--hors-repertoire"), id="name-too-long-once-folded"),
         pytest.param((SIRET, "Lefèvre", "Claire", "--hors-repertoire", "--mot-de-passe-stdin"), id="weak-password"),
+        pytest.param((SIRET, "Lefèvre", "Claire", "--hors-repertoire", "--email", "claire@"), id="email-without-domain"),
+        pytest.param((SIRET, "Lefèvre", "Claire", "--hors-repertoire", "--email", "claire@exemple.fr\nBcc: x@y.fr"), id="two-lines"),
     ],
 )
 def test_what_cannot_be_inscribed_changes_nothing(app, words):
