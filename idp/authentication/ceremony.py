@@ -225,10 +225,13 @@ def open_for(
     session, cookie = open_session(means.store, means.settings, declarant, amr=AMR, acr=ACR, now=now, presented=presented)
     subject: dict[str, Any] = {"declarant_id": declarant.id, "siret": int(declarant.siret), "client_id": client_id}
     event = ConnexionOpened(amr=" ".join(AMR), acr=ACR, sid=session.sid, new_device=not known, **subject)
+    alone = not db.session.is_modified(declarant)
     if not known and declarant.email and AuditEvent.happened(ConnexionOpened.__name__, declarant.id):
         message = messages.new_device(means.settings.issuer, declarant.full_name, now)
         Mail.write("nouvel_appareil", declarant.email, message, now, declarant.id)
-        journal.record(event, now)
-    else:  # alone: the transaction of a page costs more than all the rest here
+        alone = False
+    if alone:  # the transaction of a page costs more than all the rest here
         journal.write(means.connections, event, now)
+    else:
+        journal.record(event, now)
     return Opened(session, cookie, device.with_entry(means.seals, Kind.TRUSTED, declarant.id, declarant.version, now))
