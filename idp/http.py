@@ -5,6 +5,7 @@ becomes a plain 500 with an incident number.
 """
 
 import hmac
+import re
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -176,9 +177,20 @@ def add_headers(response: Response) -> Response:
 # --------------------------------------------------------------------------------------------------------------- refusals
 
 
+def way_back(address: str) -> None:
+    """Should this request be refused, the page offers to go on with the sign-in in progress."""
+    g.way_back = address
+
+
+def insecable(text: str) -> str:
+    """French typography: no line begins with a punctuation mark that a space precedes."""
+    return re.sub(" (?=[:;?!»])|(?<=«) ", "\u00a0", text)
+
+
 def refusal(status: int, title: str, text: str, *, retry_after: int | None = None) -> Response:
     """A page that says what was refused and what to do next."""
-    response = make_response(render_template("refus.html", title=title, text=text, status=status, incident=g.get("request_id", "")), status)
+    known = {"incident": g.get("request_id", ""), "back": g.get("way_back", "")}
+    response = make_response(render_template("refus.html", title=title, text=text, status=status, **known), status)
     if retry_after is not None:
         response.headers["Retry-After"] = str(retry_after)
     return response
@@ -277,4 +289,5 @@ def install(app: Flask) -> None:
     app.register_error_handler(HTTPException, answer_http_error)
     app.register_error_handler(DBAPIError, answer_database_error)
     app.register_error_handler(Exception, answer_unknown)
+    app.jinja_env.filters["insecable"] = insecable
     app.jinja_env.globals.update(csrf_token=csrf_token, path=path)

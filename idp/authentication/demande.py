@@ -60,12 +60,8 @@ class Demande:
     """Epoch seconds."""
     before: str = ""
     """Digest of the session cookie when the partner asked: a sign-in made since has another."""
-    fresh: bool = False
-    """The person must authenticate anew."""
     select: bool = False
     """The person must choose an identity."""
-    policy_uri: str = ""
-    tos_uri: str = ""
 
     def dump(self) -> bytes:
         return orjson.dumps(asdict(self))
@@ -96,7 +92,7 @@ def open_demande(store: Ephemeral, seals: Seals, token: str, binding: str, now: 
         raise DemandeExpiredError("the request is no longer kept")
     try:
         demande = Demande.load(zlib.decompress(seals.open(PURPOSE, unb64(token), digest(binding))))
-    except (UnsealError, ValueError) as error:
+    except (UnsealError, ValueError, TypeError) as error:
         raise DemandeInvalidError(f"{type(error).__name__}") from error
     if not 0 <= now.timestamp() - demande.asked_at + 60 <= lifetime + 60:
         raise DemandeExpiredError(f"asked at {demande.asked_at}")

@@ -191,6 +191,7 @@ def _page(asked: Asked, form: Identification, status: int = 200, *, notice: str 
 def sign_in() -> ResponseReturnValue:
     """Every failure has one answer: same status, same words, same headers, same work."""
     asked = Asked.read(request.form.get("demande", ""))
+    http.way_back(http.path("/connexion") + (f"?{urlencode({'demande': asked.token})}" if asked.token else ""))
     http.check_csrf(asked.purpose)
     form = Identification.parse(request.form)
     if form.identite is None:

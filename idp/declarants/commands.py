@@ -103,7 +103,7 @@ def inscrire(
         if mot_de_passe_stdin:
             _change(declarant, sys.stdin.readline().rstrip("\r\n"))
         db.session.commit()
-    click.echo(f"{declarant.full_name} est inscrit(e) pour le SIRET {declarant.siret.grouped} (identifiant {declarant.uid}).")
+    click.echo(f"Inscription faite : {declarant.full_name}, SIRET {declarant.siret.grouped} (identifiant {declarant.uid}).")
 
 
 @declarants.command("montrer")

@@ -57,6 +57,6 @@ def new_device(issuer: str, name: str, at: datetime) -> Message:
         name,
         f"Une connexion à votre compte MAG a eu lieu le {in_words(at)}, depuis un navigateur que nous ne connaissions pas.",
         "Si c'est vous, vous n'avez rien à faire.",
-        "Si ce n'est pas vous, prévenez sans attendre un administrateur de votre entreprise : il peut suspendre votre compte, "
-        "ce qui ferme aussitôt toutes ses connexions.",
+        "Si ce n'est pas vous, prévenez sans attendre l'administrateur de votre entreprise ou l'assistance : votre compte peut être "
+        "suspendu, ce qui ferme aussitôt toutes ses connexions.",
     )

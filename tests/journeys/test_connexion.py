@@ -119,7 +119,7 @@ def test_a_partners_hint_fills_the_page_and_nonsense_is_ignored(app, client, hin
 def test_who_must_confirm_their_identity_types_only_the_password(app, client):
     un_declarant(app)
     se_connecter(client)
-    token = une_demande_de(app, client, une_demande(fresh=True))
+    token = une_demande_de(app, client, une_demande())
 
     assert 'value="Lefèvre"' in client.get("/connexion", query_string={"demande": token}).text
     assert 'value="Lefèvre"' not in client.get("/connexion", query_string={"demande": token, "autre": "1"}).text
@@ -205,7 +205,7 @@ def test_signing_out_here_leaves_the_other_devices(app, client, new_client):
     se_connecter(other)
     response = client.post("/deconnexion", data={"csrf": csrf_in(client.get("/").text), "portee": "ici"})
 
-    assert "Vous êtes déconnecté" in client.get(where(response)[0]).text
+    assert "Votre session est fermée" in client.get(where(response)[0]).text
     assert client.get("/").status_code == 303
     assert other.get("/").status_code == 200
 
@@ -368,7 +368,7 @@ def test_an_operator_inscribes_a_person_who_signs_in(app, client, company):
     done = run(app, "declarants", "inscrire", SIRET, "Lefèvre", "Claire", "--mot-de-passe-stdin", typed=PASSWORD + "\n")
 
     assert done.exit_code == 0, done.output
-    assert "Claire Lefèvre est inscrit(e)" in done.output
+    assert "Inscription faite : Claire Lefèvre" in done.output
     assert se_connecter(client).status_code == 303
     assert "Claire Lefèvre" in run(app, "declarants", "montrer", "732 829 320 00074", "LEFEVRE", "claire").output
 

@@ -1,5 +1,6 @@
 """Sign-in when something is broken, malformed, elsewhere or overloaded: never a 500, never open by default."""
 
+import re
 import threading
 from dataclasses import replace
 
@@ -15,7 +16,7 @@ from idp.entreprises.siret import Siret
 from idp.ephemeral import RedisEphemeral
 from idp.seals import new_secret
 from tests.conftest import MagClient
-from tests.factories import SIRET, csrf_in, se_connecter, un_declarant
+from tests.factories import SIRET, csrf_in, se_connecter, un_declarant, une_demande_de
 from wsgi import create_wsgi
 
 COOKIES = ("__Host-mag_s", "__Host-mag_d", "__Host-mag_m", "__Host-mag_b")
@@ -76,6 +77,7 @@ def test_C76_beyond_the_queue_sign_in_is_refused_at_once_and_costs_nothing(wsgi_
         holder.join()
 
     assert {response.status_code for response in refused} == {503}
+    assert 'href="/connexion">Reprendre la connexion' in refused[0].text
     assert all(int(response.headers["Retry-After"]) > 0 for response in refused)
     assert se_connecter(new_client()).status_code == 303, "refused attempts were not counted as failures"
 
@@ -186,3 +188,24 @@ def test_C76_a_server_starts_with_the_settings_it_has_by_default(monkeypatch):
     result = CliRunner(env={"MAG_ISSUER": "https://mag.test", "MAG_SECRETS": new_secret()}).invoke(commands.serve)
 
     assert (result.exit_code, started) == (0, [True])
+
+
+def test_refused_for_now_one_goes_back_to_the_sign_in_in_progress(wsgi_app, settings, client):
+    means = wsgi_app.flask.extensions["mag_means"]
+    full = Passwords(settings, means.seals)
+    full._pool = HashPool(slots=0, queue=0)
+    token = une_demande_de(wsgi_app.flask, client)
+    wsgi_app.flask.extensions["mag_means"] = replace(means, passwords=full)
+    refused = se_connecter(client, demande=token)
+    back = re.search(r'href="([^"]*)">Reprendre la connexion', refused.text)[1]
+
+    assert refused.status_code == 503
+    assert "Portail d&#39;essai" in client.get(back.replace("&amp;", "&")).text
+
+
+def test_no_line_of_a_page_begins_with_a_punctuation_mark(client):
+    page = se_connecter(client, siret="73282932000075").text
+    link = client.get("/connexion/appareil/inconnu").text
+
+    assert "valable\u00a0: sa clé" in page
+    assert "valable\u00a0: il a" in link

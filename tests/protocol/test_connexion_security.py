@@ -304,6 +304,7 @@ def test_L3_much_more_is_refused_without_touching_the_accounts(app, new_client, 
     refused = se_connecter(new_client(), address="203.0.113.5")
 
     assert refused.status_code == 429
+    assert "Reprendre la connexion" in refused.text
     assert int(refused.headers["Retry-After"]) > 0
     assert se_connecter(new_client(), address="198.51.100.7").status_code == 303
 

@@ -90,7 +90,7 @@ def test_59_the_query_of_a_registered_address_is_kept(portail, signed_in, code_f
 def test_58_a_hint_without_an_address_shows_a_page(portail, signed_in, code_flow):
     response = leave(signed_in, id_token_hint=code_flow(portail).id_token, state="s")
 
-    assert (response.status_code, "Vous êtes déconnecté" in response.text) == (200, True)
+    assert (response.status_code, "Votre session est fermée" in response.text) == (200, True)
     assert not is_signed_in(portail, signed_in)
 
 
@@ -256,4 +256,4 @@ def test_without_a_session_a_registered_address_is_gone_back_to(portail, client)
 def test_without_a_session_and_without_an_address_a_page_says_it_is_done(client):
     response = leave(client)
 
-    assert (response.status_code, "Vous êtes déconnecté" in response.text) == (200, True)
+    assert (response.status_code, "Votre session est fermée" in response.text) == (200, True)
