@@ -5,7 +5,7 @@ request too long for an address is kept in the store, under a random reference.
 """
 
 import zlib
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
 
@@ -64,7 +64,7 @@ class Demande:
     """The person must choose an identity."""
 
     def dump(self) -> bytes:
-        return orjson.dumps(asdict(self))
+        return orjson.dumps(self)
 
     @classmethod
     def load(cls, raw: bytes) -> Self:

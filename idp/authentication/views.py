@@ -69,7 +69,7 @@ def means() -> Means:
 @bp.app_template_global("asset")
 def asset(name: str) -> str:
     """Address of a static file, which changes with its content."""
-    return f"{http.path('/static/')}{name}?v={_version(Path(current_app.static_folder or '') / name)}"
+    return f"{http.path('/static/')}{name}?v={_version(current_app.static_folder or '', name)}"
 
 
 @bp.app_template_global("issuer_host")
@@ -79,8 +79,8 @@ def issuer_host() -> str:
 
 
 @cache
-def _version(path: Path) -> str:
-    return sha256(path.read_bytes()).hexdigest()[:12]
+def _version(folder: str, name: str) -> str:
+    return sha256((Path(folder) / name).read_bytes()).hexdigest()[:12]
 
 
 # ------------------------------------------------------------------------------------------------------- what a page knows

@@ -1,7 +1,5 @@
 """The person a token is about, for machines' endpoints: beside the session state, one read tells life and profile at once."""
 
-from dataclasses import asdict
-
 import orjson
 
 from idp.database import Connections
@@ -48,7 +46,7 @@ class People:
             return Person(**orjson.loads(text))
         person = self.find(declarant_id)
         if person is not None:
-            self.store.put(KIND, str(declarant_id), orjson.dumps(asdict(person)).decode(), LIFETIME)
+            self.store.put(KIND, str(declarant_id), orjson.dumps(person).decode(), LIFETIME)
         return person
 
     def forget(self, declarant_id: int) -> None:
