@@ -70,7 +70,7 @@ class Settings:
     argon2_time: int = setting("Argon2id passes.", 2)
     argon2_parallelism: int = setting("Argon2id lanes.", 1)
     hash_slots: int = setting("Passwords hashed at once by one process, on niced threads.", 1)
-    hash_queue: int = setting("Sign-ins that may wait for a hash slot in one process; beyond, 503 at once. Each holds a thread.", 24)
+    hash_queue: int = setting("Sign-ins that may wait for a hash slot in one process; beyond, 503 at once. Each holds a thread.", 40)
     hab_bound: int = setting(
         "Largest number of establishments and companies that a token lists; beyond, the token points to the claim endpoint.", 40
     )
