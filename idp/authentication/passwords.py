@@ -35,7 +35,7 @@ LONGEST_WAIT = 2.0
 """Seconds in the queue after which a sign-in is given up rather than hashed for nobody."""
 SAMPLE_LIFETIME = 600.0
 """Seconds during which a sample of the stored hashes says which parameters are in force."""
-NICE = 10
+NICE = 19
 """Priority of the hashing threads: below everything else that the process does."""
 CONTEXT = ("net-entreprises", "netentreprises", "mire d'authentification", "mag")
 Answer = TypeVar("Answer")
