@@ -41,7 +41,9 @@ class Stores:
         return psycopg.connect(f"{address}/postgres", autocommit=True)
 
     def renew(self) -> None:
-        """An empty database, and statistics on."""
+        """An empty database, and statistics on. Redis is as old as one in service: MAG doubts what it was told before a new one."""
+        with Redis.from_url(self.redis_url) as client:
+            client.set("mag:epoch", "1")
         with self._administrator() as connection:
             connection.execute(f'DROP DATABASE IF EXISTS "{self.database}" WITH (FORCE)')
             connection.execute(f'CREATE DATABASE "{self.database}"')
