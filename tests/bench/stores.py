@@ -5,6 +5,9 @@ from typing import Any
 
 import psycopg
 from redis import Redis
+from redis.backoff import ConstantBackoff
+from redis.exceptions import BusyLoadingError
+from redis.retry import Retry
 
 from tests import services
 
@@ -42,7 +45,8 @@ class Stores:
 
     def renew(self) -> None:
         """An empty database, and statistics on. Redis is as old as one in service: MAG doubts what it was told before a new one."""
-        with Redis.from_url(self.redis_url) as client:
+        patient = Retry(ConstantBackoff(0.5), 120)  # it may still be reading what an earlier bench left
+        with Redis.from_url(self.redis_url, retry=patient, retry_on_error=[BusyLoadingError]) as client:
             client.set("mag:epoch", "1")
         with self._administrator() as connection:
             connection.execute(f'DROP DATABASE IF EXISTS "{self.database}" WITH (FORCE)')
