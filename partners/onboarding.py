@@ -14,7 +14,8 @@ from idp.audit import journal
 from idp.audit.events import PartenaireChanged, SecretRotated
 from idp.database import Version, db
 from idp.errors import MagError, NotFoundError, RefusedError
-from idp.oidc.client import Client, InvalidClientMetadataError
+from idp.oidc.client import Client
+from idp.oidc.client_metadata import InvalidClientMetadataError, read_client
 from idp.seals import digest, random_token
 from partners.models import ClientSecret, OAuthClient, Partenaire
 from partners.outgoing import OutgoingRefusedError
@@ -151,7 +152,7 @@ def register_client(
 def check_metadata(client_id: str, metadata: Mapping[str, Any], fetch_sector: Sector | None = None) -> Client:
     """The client this metadata makes. Raises InvalidClientMetadataError."""
     check_storable(metadata)
-    read = Client.from_metadata(client_id, metadata)
+    read = read_client(client_id, metadata)
     uri = metadata.get("sector_identifier_uri")
     if uri and fetch_sector is not None:
         declared = fetch_sector(uri)

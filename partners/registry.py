@@ -14,7 +14,8 @@ from joserfc.jwk import KeySet
 
 from idp.database import Connections, Kept, Versions
 from idp.logs import logger
-from idp.oidc.client import Client, InvalidClientMetadataError
+from idp.oidc.client import Client
+from idp.oidc.client_metadata import InvalidClientMetadataError, read_client
 from idp.oidc.cors import origins_of
 from partners.models import EVERY_CLIENT, EVERY_SECRET
 from partners.outgoing import JwksCache
@@ -101,7 +102,7 @@ def _read(client_id: str, metadata: Any, partenaire: str, nom: str, digests: lis
     try:
         if isinstance(metadata, str | bytes):
             raise InvalidClientMetadataError("client_metadata is not an object")
-        return Client.from_metadata(client_id, metadata, partenaire=partenaire, client_name=nom, secret_hashes=digests)
+        return read_client(client_id, metadata, partenaire=partenaire, client_name=nom, secret_hashes=digests)
     except (InvalidClientMetadataError, TypeError, ValueError, AttributeError) as error:
         logger.error("client left out of the registry", extra={"fields": {"client_id": client_id, "reason": str(error)}})
         return None

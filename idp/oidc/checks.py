@@ -6,7 +6,7 @@ Rules before the bar speak to the person (nothing proves where the answer would 
 import re
 from collections.abc import Callable, Mapping
 
-from idp.oidc.client import Client, Profile
+from idp.oidc.client import Client
 from idp.oidc.errors import AuthorizationError, UntrustedRequestError
 from idp.oidc.request import AuthorizationRequest, InvalidClaimsError, read_claims
 
@@ -97,13 +97,13 @@ def check_pkce(request: AuthorizationRequest) -> None:
 
 
 def check_profile(request: AuthorizationRequest) -> None:
-    """ours: what ProConnect and FranceConnect require of their partners stays required of them here."""
+    """ours: what ProConnect and FranceConnect require of their partners stays required of them here (`profiles.py`)."""
     profile = request.client.profile
-    if profile is not Profile.STRICT and not request.state:
+    if profile.state and not request.state:
         raise AuthorizationError("invalid_request", "state is required")
-    if profile is Profile.FRANCECONNECT and len(request.get("nonce")) < 22:
-        raise AuthorizationError("invalid_request", "nonce of at least 22 characters is required")
-    if profile is Profile.FRANCECONNECT and not request.acr_values:
+    if len(request.get("nonce")) < profile.nonce_length:
+        raise AuthorizationError("invalid_request", f"nonce of at least {profile.nonce_length} characters is required")
+    if profile.acr_values and not request.acr_values:
         raise AuthorizationError("invalid_request", "acr_values is required")
 
 

@@ -10,9 +10,11 @@ from typing import Any
 from idp.config import Settings
 from idp.habilitations.disclosure import SCOPE as HABILITATIONS
 from idp.oidc.claims import CLAIMS, SCOPE_CLAIMS
-from idp.oidc.client import AUTH_METHODS, GRANT_TYPES, SIGNING_ALGS
 
 ACR_VALUES = ("eidas1",)
+AUTH_METHODS = ("client_secret_basic", "client_secret_post", "private_key_jwt", "none")
+GRANT_TYPES = ("authorization_code", "refresh_token", "client_credentials")
+SIGNING_ALGS = ("ES256", "RS256")
 
 
 def discovery(settings: Settings, services: Iterable[str]) -> dict[str, Any]:

@@ -74,7 +74,7 @@ def test_C13_a_code_of_another_client_is_refused_and_still_serves_its_own(partne
 
 @ONLY_SQLITE
 def test_C06_a_verifier_where_no_challenge_was_sent_is_refused(partner, signed_in):
-    ancien = partner(profile="pc")
+    ancien = partner(profile="proconnect")
     without = {"code_challenge": None, "code_challenge_method": None}
 
     assert ancien.redeem(ancien.code(signed_in, **without)).json["error"] == "invalid_grant"
@@ -83,7 +83,7 @@ def test_C06_a_verifier_where_no_challenge_was_sent_is_refused(partner, signed_i
 
 @ONLY_SQLITE
 def test_C06_a_client_that_need_not_send_a_challenge_is_held_to_the_one_it_sent(partner, signed_in):
-    ancien = partner(profile="pc")
+    ancien = partner(profile="proconnect")
 
     assert ancien.redeem(ancien.code(signed_in), code_verifier=None).json["error"] == "invalid_grant"
     assert ancien.redeem(ancien.code(signed_in)).status_code == 200

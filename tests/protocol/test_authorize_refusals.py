@@ -211,7 +211,7 @@ def test_an_error_without_state_answers_without_state(partner, signed_in):
     assert "state" not in answer
 
 
-@pytest.mark.parametrize("profile", ["pc", "fc"])
+@pytest.mark.parametrize("profile", ["proconnect", "franceconnect"])
 def test_ours_partners_coming_from_elsewhere_still_send_a_state(partner, signed_in, profile):
     ancien = partner(profile=profile)
 
@@ -220,7 +220,7 @@ def test_ours_partners_coming_from_elsewhere_still_send_a_state(partner, signed_
 
 @pytest.mark.parametrize("change", [{"nonce": None}, {"nonce": "n" * 21}, {"acr_values": None}])
 def test_ours_partners_coming_from_franceconnect_still_send_nonce_and_acr_values(partner, signed_in, change):
-    ancien = partner(profile="fc")
+    ancien = partner(profile="franceconnect")
     asked = {"nonce": "n" * 22, "acr_values": "eidas1", "code_challenge": None, "code_challenge_method": None}
 
     assert "code" in answer_of(ancien.ask(signed_in, **asked))[1]
@@ -228,7 +228,7 @@ def test_ours_partners_coming_from_franceconnect_still_send_nonce_and_acr_values
 
 
 def test_C06_a_public_client_needs_pkce_whatever_its_profile(partner, signed_in):
-    public = partner(token_endpoint_auth_method="none", profile="pc")
+    public = partner(token_endpoint_auth_method="none", profile="proconnect")
     _, answer = answer_of(public.ask(signed_in, code_challenge=None, code_challenge_method=None))
 
     assert answer["error"] == "invalid_request"

@@ -8,7 +8,7 @@ from idp.audit.models import AuditEvent
 from idp.authentication.session import COOKIE
 from idp.database import db
 from idp.http import BINDING, address_of
-from idp.oidc.client import Client, InvalidClientMetadataError
+from idp.oidc.client_metadata import InvalidClientMetadataError, read_client
 from tests.protocol.relying import hidden_fields
 
 wsgi_app = pytest.fixture(lambda standing_app: standing_app)
@@ -102,7 +102,7 @@ def test_a_sign_out_question_names_where_it_ends(partner, signed_in):
 @pytest.mark.parametrize("uri", ["https://a;script-src *.test/", "https://a,b.test/", "https://a'b.test/", "https://a\nb.test/"])
 def test_an_address_that_would_change_a_policy_cannot_be_registered(uri):
     with pytest.raises(InvalidClientMetadataError):
-        Client.from_metadata("portail", {"redirect_uris": [uri]})
+        read_client("portail", {"redirect_uris": [uri]})
 
 
 # -------------------------------------------------------------------------------------------------------------- cookies

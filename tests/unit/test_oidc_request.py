@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from idp.oidc.checks import CHECKS, read_request, verify
-from idp.oidc.client import Client, Profile
+from idp.oidc.client import Client
 from idp.oidc.errors import AuthorizationError, UntrustedRequestError
+from idp.oidc.profiles import PROFILES
 from idp.oidc.request import AuthorizationRequest, ClaimsRequest, InvalidClaimsError, read_claims, s256
 
 ANY = settings(deadline=None)
@@ -80,11 +81,11 @@ def test_scopes_keep_their_order_once_each_and_never_exceed_registration_nor_wha
 @pytest.mark.parametrize(
     ("profile", "method", "required"),
     [
-        (Profile.STRICT, "client_secret_basic", True),
-        (Profile.PROCONNECT, "client_secret_basic", False),
-        (Profile.FRANCECONNECT, "private_key_jwt", False),
-        (Profile.PROCONNECT, "none", True),
-        (Profile.FRANCECONNECT, "none", True),
+        (PROFILES["standard"], "client_secret_basic", True),
+        (PROFILES["proconnect"], "client_secret_basic", False),
+        (PROFILES["franceconnect"], "private_key_jwt", False),
+        (PROFILES["proconnect"], "none", True),
+        (PROFILES["franceconnect"], "none", True),
     ],
 )
 def test_who_must_send_a_challenge(profile, method, required):
