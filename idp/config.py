@@ -61,6 +61,10 @@ class Settings:
     session_idle: int = setting("An SSO session unused for this long ends.", 2 * HOUR)
     demande_lifetime: int = setting("How long a sign-in may take, from the partner's request to the password.", 30 * MINUTE)
     code_lifetime: int = setting("Life of an authorization code; at most 60.", 60)
+    pushed_request_lifetime: int = setting("Life of a pushed authorization request (RFC 9126).", 90)
+    front_channel_tokens: bool = setting(
+        "1: clients registered for them may use the response types that give tokens through the browser (implicit, hybrid).", False
+    )
     access_token_lifetime: int = setting("Life of an access token; at most 600.", 5 * MINUTE)
     id_token_lifetime: int = setting("Life of an ID token; at most 600.", 5 * MINUTE)
     refresh_token_lifetime: int = setting("Longest life of a family of refresh tokens.", 12 * HOUR)
@@ -112,6 +116,10 @@ class Settings:
 def _parse(name: str, raw: str, f: Any) -> Any:
     if f.name == "secrets":
         return tuple(_parse_secret(part) for part in raw.split(",") if part.strip())
+    if f.type is bool:
+        if raw not in ("0", "1"):
+            raise SettingError(f"{name} must be 0 or 1, not {raw!r}")
+        return raw == "1"
     if f.type is int:
         if not (raw.isascii() and raw.isdigit()):
             raise SettingError(f"{name} must be a whole number, not {raw!r}")
@@ -163,6 +171,7 @@ def check_test_identities(settings: Settings) -> None:
 
 BOUNDS = {
     "code_lifetime": (10, 60),
+    "pushed_request_lifetime": (5, 599),
     "access_token_lifetime": (30, 600),
     "id_token_lifetime": (30, 600),
     "refresh_grace": (0, 30),
