@@ -81,6 +81,13 @@ def error_answer(error: OAuth2Error) -> Answer:
     return Answer(error.status_code, orjson.dumps(body), headers=headers)
 
 
+def challenge(error: str) -> Answer:
+    """RFC 6750 section 3."""
+    status = 403 if error == "insufficient_scope" else 401
+    value = 'Bearer realm="mag"' + (f', error="{error}"' if error else "")
+    return Answer(status, orjson.dumps({"error": error or "invalid_token"}), headers=(*NO_STORE, ("WWW-Authenticate", value)))
+
+
 def read_pairs(text: str) -> dict[str, str]:
     """Parameters of a form or a query; empty values are as if absent (RFC 6749 section 3.1), a repeated name is refused."""
     try:

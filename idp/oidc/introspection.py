@@ -1,0 +1,55 @@
+"""Introspection: what an access token stands for, told to who may know. RFC 7662 section 2; check C22."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from authlib.oauth2.rfc6749.errors import InvalidRequestError
+
+from idp.habilitations.disclosure import services_of_scope
+from idp.oidc.alive import Alive
+from idp.oidc.client import Client
+from idp.oidc.client_auth import ClientAuthenticator, Clients, refused
+from idp.oidc.rights import Rights
+from idp.oidc.tokens import AccessToken, Reader
+from idp.oidc.wire import Answer, Environ, json_answer, read_form
+
+CLAIMS_OF_RIGHTS = ("hab", "_claim_names", "_claim_sources")
+"""In an access token, and told anew at introspection."""
+
+
+class Introspection:
+    """The endpoint, for one process."""
+
+    def __init__(self, authenticate: ClientAuthenticator, clients: Clients, alive: Alive, rights: Rights, reader: Reader) -> None:
+        self.authenticate, self.clients, self.alive, self.rights, self.reader = authenticate, clients, alive, rights, reader
+
+    def __call__(self, environ: Environ) -> Answer:
+        """A caller who is not entitled reads what a stranger would: inactive (C22)."""
+        form = read_form(environ)
+        client = self.authenticate(environ.get("HTTP_AUTHORIZATION", ""), form)
+        if client.token_endpoint_auth_method == "none":
+            raise refused()
+        if "token" not in form:
+            raise InvalidRequestError("token is required")
+        return json_answer(self._told(client, form["token"], datetime.now(UTC)))
+
+    def _told(self, client: Client, text: str, now: datetime) -> dict[str, Any]:
+        token = self.reader.access_token(text, now.timestamp())
+        holder = self.clients.find(token.claims["client_id"]) if token and entitled(client, token) else None
+        if token is None or holder is None or (token.handle.declarant_id and self.alive.person_of(token) is None):
+            return {"active": False}
+        signed = {name: value for name, value in token.claims.items() if name not in CLAIMS_OF_RIGHTS}
+        return {"active": True, "token_type": "Bearer", **signed, **self._rights_now(holder, token, now)}
+
+    def _rights_now(self, holder: Client, token: AccessToken, now: datetime) -> dict[str, Any]:
+        """Rights as they are, not as they were signed: a right withdrawn is gone at the next introspection (C47)."""
+        services = services_of_scope(token.claims["scope"].split()) if token.handle.declarant_id else frozenset()
+        rights = self.rights.claims(holder, token.handle.declarant_id, services, now, token.handle)
+        return {name: value for name, value in rights.items() if name in CLAIMS_OF_RIGHTS}
+
+
+def entitled(client: Client, token: AccessToken) -> bool:
+    """Its own token, one aimed at it, or at an audience it registered for."""
+    audience = token.claims["aud"]
+    aimed = {audience} if isinstance(audience, str) else set(audience)
+    return token.claims["client_id"] == client.client_id or client.client_id in aimed or bool(aimed & client.introspect)

@@ -1,0 +1,64 @@
+"""UserInfo: what an access token tells of its person. OpenID Connect Core section 5.3, RFC 6750 sections 2 and 3."""
+
+from datetime import UTC, datetime
+
+from authlib.oauth2.rfc6749.errors import InvalidRequestError
+
+from idp.config import Settings
+from idp.habilitations.disclosure import services_of_scope
+from idp.oidc.alive import Alive
+from idp.oidc.claims import Person, claims_of_scope, opened, select_claims
+from idp.oidc.client import Client
+from idp.oidc.client_auth import Clients
+from idp.oidc.rights import Rights
+from idp.oidc.tokens import AccessToken, Mint, Reader
+from idp.oidc.wire import Answer, Environ, bearer_token, challenge, is_form, json_answer, read_form
+
+
+class UserInfo:
+    """The endpoint, for one process."""
+
+    def __init__(self, settings: Settings, clients: Clients, alive: Alive, rights: Rights, mint: Mint, reader: Reader) -> None:
+        self.settings, self.clients, self.alive = settings, clients, alive
+        self.rights, self.mint, self.reader = rights, mint, reader
+
+    def __call__(self, environ: Environ) -> Answer:
+        """The token comes in the header, or in a form body (RFC 6750 section 2.2)."""
+        text = presented(environ)
+        if not text:
+            return challenge("")
+        now = datetime.now(UTC)
+        token = self.reader.access_token(text, now.timestamp())
+        client = self.clients.find(token.claims["client_id"]) if token else None
+        if token is None or client is None or not token.handle.declarant_id:
+            return challenge("invalid_token")
+        person = self.alive.person_of(token)
+        if person is None:
+            return challenge("invalid_token")
+        if "openid" not in token.claims["scope"].split():
+            return challenge("insufficient_scope")
+        return self._answer(client, token, person, now)
+
+    def _answer(self, client: Client, token: AccessToken, person: Person, now: datetime) -> Answer:
+        scope = [s for s in token.claims["scope"].split() if s in client.scope]
+        wanted = claims_of_scope(scope) | set(opened(token.handle.userinfo_claims, client.scope))
+        claims = {
+            "sub": token.claims["sub"],
+            **select_claims(person, wanted, idp_id=self.settings.issuer, acr=token.claims["acr"], amr=token.claims["amr"]),
+            **self.rights.claims(client, token.handle.declarant_id, services_of_scope(scope), now, token.handle),
+        }
+        if not client.userinfo_signed_response_alg:
+            return json_answer(claims)
+        claims |= {"iss": self.settings.issuer, "aud": client.client_id, "iat": int(now.timestamp()) - 5}
+        return Answer(200, self.mint.signed(client.userinfo_signed_response_alg, claims).encode(), "application/jwt")
+
+
+def presented(environ: Environ) -> str | None:
+    """The token, from one place alone (RFC 6750 section 2)."""
+    text = bearer_token(environ)
+    if environ["REQUEST_METHOD"] != "POST" or not environ.get("CONTENT_TYPE") or (text and not is_form(environ)):
+        return text
+    given = read_form(environ).get("access_token")
+    if text and given:
+        raise InvalidRequestError("the access token came twice")
+    return text or given
