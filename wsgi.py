@@ -30,6 +30,7 @@ from idp.keys import Keyring
 from idp.notifications import commands as notifications_commands
 from idp.oidc import endpoints as oidc_endpoints
 from idp.oidc import views as oidc_views
+from idp.oidc.authorization import AuthorizationDoor
 from partners import commands as partners_commands
 from partners.demo import commands as demo
 from partners.outgoing import JwksCache
@@ -48,8 +49,8 @@ def create_mag(settings: Settings) -> http.Mag:
     """The components of one process."""
     connections = Connections(settings.database_url)
     versions = Versions(connections)
-    registry = Registry(connections, versions, JwksCache(settings))
     store, keyring = open_ephemeral(settings.redis_url, connections), Keyring(settings, connections, versions)
+    registry = Registry(connections, versions, JwksCache(settings), keyring)
     catalogue = Kept(versions, "catalogue", lambda: read_catalogue(connections))
     return http.Mag(settings, connections, versions, store, keyring, registry, catalogue)
 
@@ -90,6 +91,9 @@ class Doors:
         self.default_port = ":443" if settings.issuer.startswith("https:") else ":80"
         self.hosts = frozenset(self._canonical(host) for host in (settings.issuer_host, *settings.hosts))
         self.machines = oidc_endpoints.Machines(self.mag)
+        flask.extensions["mag_authorization"] = endpoint = self.machines.authorization
+        self.authorize = settings.issuer_path + "/authorize"
+        self.authorization = AuthorizationDoor(endpoint, flask.wsgi_app, http.redirection_headers(settings))
         self.trusted_proxies = settings.trusted_proxies
 
     def _canonical(self, host: str) -> str:
@@ -104,7 +108,10 @@ class Doors:
         if sum(len(value) for name, value in environ.items() if name.startswith("HTTP_")) > HEADERS_LIMIT:
             return refuse(start_response, "431 Request Header Fields Too Large", b"These headers are too large.\n")
         environ["mag.request_id"] = request_id = secrets.token_hex(8)
-        endpoint = self.machines.routes.get(environ.get("PATH_INFO", ""))
+        path = environ.get("PATH_INFO", "")
+        if path == self.authorize:
+            return self.authorization(environ, start_response)
+        endpoint = self.machines.routes.get(path)
         if endpoint is None:
             return self.flask.wsgi_app(environ, start_response)
         token = circumstances.set(Circumstances(http.address_of(environ, self.trusted_proxies), request_id))

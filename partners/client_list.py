@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from idp.errors import RefusedError
-from idp.seals import digest
+from idp.seals import Seals
 from partners import onboarding
 from partners.declaration import DeclarationError
 from partners.models import Partenaire
@@ -20,8 +20,14 @@ MANY = 10_000
 """Clients one list may hold."""
 SHORTEST_SECRET = 32
 """Characters of a secret brought from elsewhere."""
-NOT_METADATA = ("client_id", "client_secret", "client_id_issued_at", "client_secret_expires_at", "registration_access_token",
-                "registration_client_uri")
+NOT_METADATA = (
+    "client_id",
+    "client_secret",
+    "client_id_issued_at",
+    "client_secret_expires_at",
+    "registration_access_token",
+    "registration_client_uri",
+)
 """What a registration answers (RFC 7591 section 3.2.1, RFC 7592 section 3), and a list may have kept."""
 Made = tuple[str, str | None]
 """A client and the secret MAG made for it, if it did."""
@@ -39,14 +45,20 @@ def read_clients(text: bytes) -> list[Mapping[str, Any]]:
     return given
 
 
-def import_clients(partenaire: Partenaire, given: Sequence[Mapping[str, Any]], now: datetime, *,
-                   fetch_sector: Sector | None = None) -> list[Made]:
+def import_clients(
+    partenaire: Partenaire,
+    given: Sequence[Mapping[str, Any]],
+    now: datetime,
+    *,
+    fetch_sector: Sector | None = None,
+    seals: Seals | None = None,
+) -> list[Made]:
     """Register them all: identifiers and, where MAG made one, secrets. Raises DeclarationError naming every client it refuses."""
     made: list[Made] = []
     reasons = []
     for rank, one in enumerate(given, 1):
         try:
-            made.append(_import_client(partenaire, one, now, fetch_sector))
+            made.append(_import_client(partenaire, one, now, fetch_sector, seals))
         except RefusedError as error:
             named = one.get("client_id") or one.get("client_name") or "sans nom"
             reasons.append(f"Client {rank} ({named}) : {onboarding.sentence_of(error)}")
@@ -55,13 +67,17 @@ def import_clients(partenaire: Partenaire, given: Sequence[Mapping[str, Any]], n
     return made
 
 
-def _import_client(partenaire: Partenaire, given: Mapping[str, Any], now: datetime, fetch_sector: Sector | None) -> Made:
+def _import_client(
+    partenaire: Partenaire, given: Mapping[str, Any], now: datetime, fetch_sector: Sector | None, seals: Seals | None
+) -> Made:
     client_id, secret = given.get("client_id"), given.get("client_secret")
     if client_id is not None and not isinstance(client_id, str):
         raise RegistrationRefusedError("client_id doit être un texte.")
-    hashes = None if secret is None else [digest(check_secret(secret))]
+    known = None if secret is None else check_secret(secret)
     metadata = {name: value for name, value in given.items() if name not in NOT_METADATA}
-    row, made = onboarding.register_client(partenaire, metadata, now, client_id=client_id, secret_hashes=hashes, fetch_sector=fetch_sector)
+    row, made = onboarding.register_client(
+        partenaire, metadata, now, client_id=client_id, secret=known, fetch_sector=fetch_sector, seals=seals
+    )
     return row.client_id, made
 
 

@@ -13,6 +13,7 @@ from flask.cli import with_appcontext
 
 from idp.database import db
 from idp.errors import MagError
+from idp.seals import Seals
 from partners import client_list, declaration, onboarding
 from partners.models import OAuthClient, Partenaire
 from partners.outgoing import Fetcher
@@ -43,6 +44,11 @@ def now() -> datetime:
 
 def sector() -> Callable[[str], Any]:
     return Fetcher(current_app.extensions["mag"].settings).json
+
+
+def seals() -> Seals:
+    found: Seals = current_app.extensions["mag"].keyring
+    return found
 
 
 @click.group()
@@ -111,7 +117,7 @@ def inscrire(code: str, nom: str | None, contact: str | None, metadata_file: Pat
     made, given = None, read_metadata(metadata_file) if metadata_file else {}
     if metadata_file is not None:
         metadata = onboarding.with_alg(given, onboarding.PROPOSED_ALG)
-        made = onboarding.register_client(partenaire, metadata, now(), client_id=client_id, fetch_sector=sector())
+        made = onboarding.register_client(partenaire, metadata, now(), client_id=client_id, fetch_sector=sector(), seals=seals())
     db.session.commit()
     click.echo(f"Partenaire {partenaire.code} : {partenaire.nom}")
     if made is not None:
@@ -190,7 +196,7 @@ def reactiver(nom: str) -> None:
 def secret(client_id: str, jours: int | None) -> None:
     """Donne un nouveau secret à un client ; le précédent reste valable le temps de la bascule."""
     overlap = None if jours is None else timedelta(days=jours)
-    made = onboarding.rotate_secret(onboarding.client_named(client_id), now(), overlap=overlap)
+    made = onboarding.rotate_secret(onboarding.client_named(client_id), now(), overlap=overlap, seals=seals())
     db.session.commit()
     show_secret(client_id, made)
 
@@ -214,7 +220,7 @@ def retirer_secret(client_id: str) -> None:
 def appliquer(fichier: Path, *, oui: bool, a_blanc: bool, desactiver_absents: bool) -> None:
     """Applique un fichier TOML qui décrit les partenaires ; montre d'abord ce qui changera."""
     declared = declaration.read_declaration(fichier.read_text("utf-8", errors="replace"))
-    applied = declaration.apply(declared, now(), disable_absent=desactiver_absents, fetch_sector=sector())
+    applied = declaration.apply(declared, now(), disable_absent=desactiver_absents, fetch_sector=sector(), seals=seals())
     click.echo("\n".join(applied.changes) or "Rien à changer.")
     if applied.absent and not desactiver_absents:
         click.echo(f"Absents du fichier, laissés tels quels : {', '.join(applied.absent)}.")
@@ -233,7 +239,8 @@ def appliquer(fichier: Path, *, oui: bool, a_blanc: bool, desactiver_absents: bo
 def importer(fichier: Path, code: str) -> None:
     """Importe une liste JSON de clients (RFC 7591), avec leurs identifiants et leurs secrets ; tout ou rien."""
     partenaire = onboarding.partenaire_named(code)
-    made = client_list.import_clients(partenaire, client_list.read_clients(fichier.read_bytes()), now(), fetch_sector=sector())
+    given = client_list.read_clients(fichier.read_bytes())
+    made = client_list.import_clients(partenaire, given, now(), fetch_sector=sector(), seals=seals())
     db.session.commit()
     for client_id, one in made:
         show_secret(client_id, one)

@@ -14,6 +14,7 @@ import orjson
 
 from idp.database import db
 from idp.errors import RefusedError
+from idp.seals import Seals
 from partners import onboarding
 from partners.models import OAuthClient, Partenaire
 from partners.onboarding import CLIENT_ID, RegistrationRefusedError, Sector
@@ -120,14 +121,19 @@ def _repeated(names: Sequence[str]) -> list[str]:
 
 
 def apply(
-    declared: Sequence[DeclaredPartenaire], now: datetime, *, disable_absent: bool = False, fetch_sector: Sector | None = None
+    declared: Sequence[DeclaredPartenaire],
+    now: datetime,
+    *,
+    disable_absent: bool = False,
+    fetch_sector: Sector | None = None,
+    seals: Seals | None = None,
 ) -> Applied:
     """Make the registry what the file says. To show only, roll back. Raises RefusedError, and then the caller rolls back."""
     applied = Applied()
     for one in declared:
         partenaire = _apply_partenaire(one, now, applied)
         for client in one.clients:
-            _apply_client(partenaire, client, now, applied, fetch_sector)
+            _apply_client(partenaire, client, now, applied, fetch_sector, seals)
     for absent, name in _absent(declared):
         applied.absent.append(name)
         if disable_absent and onboarding.switch(absent, now, enabled=False):
@@ -147,13 +153,21 @@ def _apply_partenaire(one: DeclaredPartenaire, now: datetime, applied: Applied) 
     return partenaire
 
 
-def _apply_client(partenaire: Partenaire, one: DeclaredClient, now: datetime, applied: Applied, fetch_sector: Sector | None) -> None:
+def _apply_client(
+    partenaire: Partenaire, one: DeclaredClient, now: datetime, applied: Applied, fetch_sector: Sector | None, seals: Seals | None
+) -> None:
     client, name = db.session.get(OAuthClient, one.client_id), f"client {one.client_id}"
     if client is not None and client.partenaire_id != partenaire.id:
         raise RegistrationRefusedError(f"Le client « {one.client_id} » appartient au partenaire « {client.partenaire.code} ».")
     if client is None:
         client, secret = onboarding.register_client(
-            partenaire, one.metadata, now, client_id=one.client_id, secret_hashes=one.secret_hashes, fetch_sector=fetch_sector
+            partenaire,
+            one.metadata,
+            now,
+            client_id=one.client_id,
+            secret_hashes=one.secret_hashes,
+            fetch_sector=fetch_sector,
+            seals=seals,
         )
         applied.changes.append(f"+ {name}")
         if secret:
@@ -162,18 +176,20 @@ def _apply_client(partenaire: Partenaire, one: DeclaredClient, now: datetime, ap
         before = dict(client.client_metadata)
         changed = onboarding.change_client(client, one.metadata, now, fetch_sector=fetch_sector)
         applied.changes += [f"~ {name} : {m} : {_shown(before.get(m))} → {_shown(one.metadata.get(m))}" for m in changed]
-        applied.changes += _apply_secrets(client, one, name, now, applied)
+        applied.changes += _apply_secrets(client, one, name, now, applied, seals)
     _apply_state(client, one.enabled, name, now, applied)
 
 
-def _apply_secrets(client: OAuthClient, one: DeclaredClient, name: str, now: datetime, applied: Applied) -> Iterator[str]:
+def _apply_secrets(
+    client: OAuthClient, one: DeclaredClient, name: str, now: datetime, applied: Applied, seals: Seals | None
+) -> Iterator[str]:
     """The secrets the file names; or one for a client that now needs its first."""
     needed = one.metadata.get("token_endpoint_auth_method", "client_secret_basic") in onboarding.SECRET_METHODS
     if needed and one.secret_hashes is not None:
         if onboarding.set_secrets(client, one.secret_hashes, now):
             yield f"~ {name} : secrets"
     elif needed and not onboarding.live_secrets(client, now):
-        applied.secrets[one.client_id] = onboarding.rotate_secret(client, now)
+        applied.secrets[one.client_id] = onboarding.rotate_secret(client, now, seals=seals)
         yield f"~ {name} : premier secret"
 
 

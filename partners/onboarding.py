@@ -1,7 +1,8 @@
 """Changing the registry: partners, their clients, their secrets. Nothing here commits; each change is in the journal.
 
 A change reaches every process within a second of the commit, at every endpoint: `registry.py` notices the version. Secrets are
-256 random bits, shown once, kept as SHA-256; a client has two at most, so that a partner changes without a stop.
+256 random bits, shown once, kept as SHA-256; a client has two at most, so that a partner changes without a stop. Those of
+`client_secret_jwt` are also kept sealed, since they check signatures.
 """
 
 import json
@@ -16,14 +17,15 @@ from idp.database import Version, db
 from idp.errors import MagError, NotFoundError, RefusedError
 from idp.oidc.client import Client
 from idp.oidc.client_metadata import InvalidClientMetadataError, read_client
-from idp.seals import digest, random_token
+from idp.seals import Seals, digest, random_token
 from partners.models import ClientSecret, OAuthClient, Partenaire
 from partners.outgoing import OutgoingRefusedError
-from partners.registry import VERSION
+from partners.registry import SEALED_FOR, VERSION
 
 CODE = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,58}[a-z0-9])?")
 CLIENT_ID = re.compile(r"[A-Za-z0-9._~-]{3,100}")
-SECRET_METHODS = ("client_secret_basic", "client_secret_post")
+SEALED_METHOD = "client_secret_jwt"
+SECRET_METHODS = ("client_secret_basic", "client_secret_post", SEALED_METHOD)
 METADATA_LIMIT = 64 * 1024
 """Bytes of one client's metadata."""
 ID_TOKEN_ALG = "id_token_signed_response_alg"
@@ -115,13 +117,17 @@ def register_client(
     now: datetime,
     *,
     client_id: str | None = None,
+    secret: str | None = None,
     secret_hashes: Sequence[str] | None = None,
     fetch_sector: Sector | None = None,
+    seals: Seals | None = None,
+    actor: str = ACTOR,
 ) -> tuple[OAuthClient, str | None]:
     """A new client and, for a method with a secret, its secret: shown now or never.
 
-    `secret_hashes`: digests of secrets known elsewhere; none is made then. Raises InvalidClientMetadataError for its metadata
-    (RFC 7591 section 3.2.2), RegistrationRefusedError for the rest.
+    `secret` or `secret_hashes`: what is known elsewhere, itself or as digests; none is made then. `seals` are needed by
+    `client_secret_jwt`. Raises InvalidClientMetadataError for its metadata (RFC 7591 section 3.2.2), RegistrationRefusedError
+    for the rest.
     """
     client_id = client_id or f"{partenaire.code}-{random_token(9)}"
     if not CLIENT_ID.fullmatch(client_id):
@@ -140,13 +146,16 @@ def register_client(
     )
     partenaire.clients.append(row)
     db.session.flush()
-    _changed(partenaire, "client registered", now, client=row)
+    _changed(partenaire, "client registered", now, client=row, actor=actor)
     if read.token_endpoint_auth_method not in SECRET_METHODS:
+        return row, None
+    if secret is not None:
+        _add_secret(row, secret, now, seals, actor)
         return row, None
     if secret_hashes is not None:
         set_secrets(row, secret_hashes, now)
         return row, None
-    return row, rotate_secret(row, now)
+    return row, rotate_secret(row, now, seals=seals, actor=actor)
 
 
 def check_metadata(client_id: str, metadata: Mapping[str, Any], fetch_sector: Sector | None = None) -> Client:
@@ -171,10 +180,12 @@ def check_storable(metadata: Mapping[str, Any]) -> None:
         raise InvalidClientMetadataError("the metadata is too large, or holds a forbidden character")
 
 
-def change_client(client: OAuthClient, metadata: Mapping[str, Any], now: datetime, *, fetch_sector: Sector | None = None) -> list[str]:
+def change_client(
+    client: OAuthClient, metadata: Mapping[str, Any], now: datetime, *, fetch_sector: Sector | None = None, actor: str = ACTOR
+) -> list[str]:
     """Replace the metadata; the names of the members that changed. Raises InvalidClientMetadataError.
 
-    A secret of a client that no longer uses one is erased; one that needs a secret and has none gets it by `rotate_secret`.
+    A secret that the method no longer uses, or cannot, is erased; a client that needs one and has none gets it by `rotate_secret`.
     """
     old = dict(client.client_metadata)
     read = check_metadata(client.client_id, metadata, fetch_sector)
@@ -182,10 +193,18 @@ def change_client(client: OAuthClient, metadata: Mapping[str, Any], now: datetim
     if not changed:
         return []
     client.client_metadata, client.updated_at = dict(metadata), now
-    if read.token_endpoint_auth_method not in SECRET_METHODS:
-        client.secrets.clear()
-    _changed(client.partenaire, "client changed", now, client=client, changes=changed)
+    _fit_secrets(client, read.token_endpoint_auth_method)
+    _changed(client.partenaire, "client changed", now, client=client, changes=changed, actor=actor)
     return changed
+
+
+def _fit_secrets(client: OAuthClient, method: str) -> None:
+    """Keep of the secrets what the method uses: the digest for most, the secret itself for one."""
+    for secret in list(client.secrets):
+        if method not in SECRET_METHODS or (method == SEALED_METHOD and secret.secret_sealed is None):
+            client.secrets.remove(secret)
+        elif method != SEALED_METHOD:
+            secret.secret_sealed = None
 
 
 def switch(target: Partenaire | OAuthClient, now: datetime, *, enabled: bool) -> bool:
@@ -201,7 +220,9 @@ def switch(target: Partenaire | OAuthClient, now: datetime, *, enabled: bool) ->
     return True
 
 
-def rotate_secret(client: OAuthClient, now: datetime, *, overlap: timedelta | None = None) -> str:
+def rotate_secret(
+    client: OAuthClient, now: datetime, *, overlap: timedelta | None = None, seals: Seals | None = None, actor: str = ACTOR
+) -> str:
     """A new secret, shown now or never. The one before lives `overlap` longer (None: until it is retired), older ones end.
 
     Raises RegistrationRefusedError for a client that does not authenticate with a secret.
@@ -216,7 +237,7 @@ def rotate_secret(client: OAuthClient, now: datetime, *, overlap: timedelta | No
         for previous in client.secrets:
             previous.expires_at = min(previous.expires_at or now + overlap, now + overlap)
     secret = random_token()
-    _add_secret(client, digest(secret), now)
+    _add_secret(client, secret, now, seals, actor)
     return secret
 
 
@@ -233,6 +254,8 @@ def retire_secrets(client: OAuthClient, now: datetime) -> int:
 
 def set_secrets(client: OAuthClient, digests: Sequence[str], now: datetime) -> bool:
     """Make these digests the live secrets, one or two; False when they were already. Raises RegistrationRefusedError."""
+    if client.client_metadata.get("token_endpoint_auth_method") == SEALED_METHOD:
+        raise RegistrationRefusedError(f"Client « {client.client_id} » : {SEALED_METHOD} demande le secret lui-même, pas son condensat.")
     if not 1 <= len(set(digests)) <= 2 or not all(re.fullmatch("[0-9a-f]{64}", one) for one in digests):
         raise RegistrationRefusedError(f"Client « {client.client_id} » : un ou deux condensats SHA-256 en hexadécimal sont attendus.")
     if {s.secret_hash for s in live_secrets(client, now)} == set(digests):
@@ -244,7 +267,7 @@ def set_secrets(client: OAuthClient, digests: Sequence[str], now: datetime) -> b
         _changed(client.partenaire, "secret retired", now, client=client)
     for one in dict.fromkeys(digests):
         if one not in {s.secret_hash for s in client.secrets}:
-            _add_secret(client, one, now)
+            _add_digest(client, ClientSecret(secret_hash=one, created_at=now), now)
     for kept in client.secrets:
         kept.expires_at = None
     return True
@@ -255,16 +278,34 @@ def live_secrets(client: OAuthClient, now: datetime) -> list[ClientSecret]:
     return sorted((s for s in client.secrets if s.expires_at is None or s.expires_at > now), key=lambda s: (s.created_at, s.id or 0))
 
 
-def _add_secret(client: OAuthClient, secret_hash: str, now: datetime) -> None:
-    if ClientSecret.is_known(secret_hash):
+def _add_secret(client: OAuthClient, secret: str, now: datetime, seals: Seals | None, actor: str) -> None:
+    """One more, kept as its method needs it."""
+    kept = ClientSecret(secret_hash=digest(secret), created_at=now)
+    if client.client_metadata.get("token_endpoint_auth_method") == SEALED_METHOD:
+        if seals is None:
+            raise RegistrationRefusedError(f"Client « {client.client_id} » : {SEALED_METHOD} n'est pas possible ici.")
+        kept.secret_sealed = seals.seal(SEALED_FOR, secret.encode(), client.client_id)
+    _add_digest(client, kept, now, actor)
+
+
+def _add_digest(client: OAuthClient, secret: ClientSecret, now: datetime, actor: str = ACTOR) -> None:
+    if ClientSecret.is_known(secret.secret_hash):
         raise RegistrationRefusedError(f"Client « {client.client_id} » : ce secret est déjà celui d'un client.")
-    client.secrets.append(ClientSecret(secret_hash=secret_hash, created_at=now, expires_at=None))
+    client.secrets.append(secret)
     db.session.flush()
-    journal.record(SecretRotated(partenaire=client.partenaire.code, client_id=client.client_id, actor=ACTOR), now)
+    journal.record(SecretRotated(partenaire=client.partenaire.code, client_id=client.client_id, actor=actor), now)
     Version.bump(VERSION)
 
 
-def _changed(partenaire: Partenaire, change: str, now: datetime, *, client: OAuthClient | None = None, changes: Sequence[str] = ()) -> None:
+def _changed(
+    partenaire: Partenaire,
+    change: str,
+    now: datetime,
+    *,
+    client: OAuthClient | None = None,
+    changes: Sequence[str] = (),
+    actor: str = ACTOR,
+) -> None:
     """One line of the journal, and every process is told."""
     journal.record(
         PartenaireChanged(
@@ -272,7 +313,7 @@ def _changed(partenaire: Partenaire, change: str, now: datetime, *, client: OAut
             change=change,
             changes=", ".join(changes) or None,
             client_id=client.client_id if client else None,
-            actor=ACTOR,
+            actor=actor,
         ),
         now,
     )

@@ -17,13 +17,29 @@ from idp.logs import logger
 from idp.oidc.client import Client
 from idp.oidc.client_metadata import InvalidClientMetadataError, read_client
 from idp.oidc.cors import origins_of
-from partners.models import EVERY_CLIENT, EVERY_SECRET
+from idp.seals import Seals, UnsealError
+from partners.models import ANY_PUBLISHER, EVERY_CLIENT, EVERY_SECRET, LAST_INITIAL_TOKEN
 from partners.outgoing import JwksCache
 
 VERSION = "registry"
 """Name of the number that says the registry changed."""
-Secrets = Mapping[str, tuple[tuple[str, datetime | None], ...]]
-"""Client → digests of its live secrets, and when each ends."""
+SEALED_FOR = "client-secret"
+"""What secrets that check signatures are sealed for."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptSecret:
+    """A secret of a client, when it ends, and itself where signatures are checked with it."""
+
+    digest: str
+    expires_at: datetime | None
+    key: bytes | None = field(default=None, repr=False)
+
+    def lives(self, now: datetime) -> bool:
+        return self.expires_at is None or self.expires_at > now
+
+
+Secrets = Mapping[str, tuple[KeptSecret, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +51,12 @@ class Snapshot:
     """Clients of which a secret has an end."""
     origins: frozenset[str]
     """Of public clients."""
+    expiring: Mapping[str, datetime] = field(default_factory=dict)
+    """Clients that end by themselves, and when."""
+    initial_until: datetime | None = None
+    """Until when an initial access token opens registration."""
+    publishers: bool = False
+    """Statements of some software publisher open it."""
     keysets: dict[str, KeySet] = field(default_factory=dict)
     """Parsed key sets of clients that registered `jwks`, filled as they are used."""
 
@@ -42,9 +64,10 @@ class Snapshot:
 class Registry:
     """Finds clients without a round trip."""
 
-    def __init__(self, connections: Connections, versions: Versions, jwks: JwksCache, *,
-                 clock: Callable[[], datetime] | None = None) -> None:
-        self._connections, self._jwks = connections, jwks
+    def __init__(
+        self, connections: Connections, versions: Versions, jwks: JwksCache, seals: Seals, *, clock: Callable[[], datetime] | None = None
+    ) -> None:
+        self._connections, self._jwks, self._seals = connections, jwks, seals
         self._clock = clock or (lambda: datetime.now(UTC))
         self._snapshot = Kept(versions, VERSION, self._load)
 
@@ -52,17 +75,30 @@ class Registry:
         """An enabled client of an enabled partner."""
         snapshot = self._snapshot()
         client = snapshot.clients.get(client_id)
+        if client is not None and client_id in snapshot.expiring and snapshot.expiring[client_id] <= self._clock():
+            return None
         if client is not None and client_id in snapshot.ending:
             return _without_ended(client, snapshot.ending[client_id], self._clock())
         return client
 
     def every(self) -> Iterable[Client]:
         """All enabled clients."""
-        return self._snapshot().clients.values()
+        snapshot = self._snapshot()
+        ended = {client_id for client_id, end in snapshot.expiring.items() if end <= self._clock()}
+        return [client for client in snapshot.clients.values() if client.client_id not in ended]
+
+    def admits(self) -> bool:
+        """Whether an initial access token or a software publisher lets clients register themselves (RFC 7591)."""
+        snapshot = self._snapshot()
+        return snapshot.publishers or (snapshot.initial_until is not None and snapshot.initial_until > self._clock())
 
     def is_public_origin(self, origin: str) -> bool:
         """Whether a public client has a redirect URI there."""
         return origin in self._snapshot().origins
+
+    def fetch_request_object(self, uri: str) -> str:
+        """RFC 9101 section 5.2.3. Raises OutgoingRefusedError."""
+        return self._jwks.fetcher.text(uri, REQUEST_OBJECT_TYPES)
 
     def keys(self, client: Client, kid: str | None) -> KeySet | None:
         """Public keys of a client; None when it has none that can be read. A `kid` unknown so far may cause one fetch."""
@@ -80,35 +116,48 @@ class Registry:
         return keysets[client.client_id]
 
     def _load(self) -> Snapshot:
-        secrets = _secrets(self._connections.all(EVERY_SECRET))
-        clients = {}
-        for client_id, metadata, partenaire, nom in self._connections.all(EVERY_CLIENT):
-            client = _read(client_id, metadata, partenaire, nom, [digest for digest, _ in secrets.get(client_id, ())])
+        secrets, clients, expiring = self._secrets(), {}, {}
+        for client_id, metadata, partenaire, nom, expires_at in self._connections.all(EVERY_CLIENT):
+            client = _read(client_id, metadata, partenaire, nom, secrets.get(client_id, ()))
             if client is not None:
                 clients[client_id] = client
-        ending = {client_id: rows for client_id, rows in secrets.items() if any(end for _, end in rows)}
-        return Snapshot(clients, ending, origins_of(clients.values()))
+                expiring |= {client_id: expires_at} if expires_at else {}
+        ending = {client_id: kept for client_id, kept in secrets.items() if any(one.expires_at for one in kept)}
+        last = self._connections.one(LAST_INITIAL_TOKEN)
+        publishers = self._connections.one(ANY_PUBLISHER) is not None
+        return Snapshot(clients, ending, origins_of(clients.values()), expiring, last[0] if last else None, publishers)
+
+    def _secrets(self) -> Secrets:
+        found: dict[str, tuple[KeptSecret, ...]] = {}
+        for client_id, digest, expires_at, sealed in self._connections.all(EVERY_SECRET):
+            key = self._unsealed(client_id, sealed) if sealed else None
+            found[client_id] = (*found.get(client_id, ()), KeptSecret(digest, expires_at, key))
+        return found
+
+    def _unsealed(self, client_id: str, sealed: bytes) -> bytes | None:
+        try:
+            return self._seals.open(SEALED_FOR, bytes(sealed), client_id)
+        except UnsealError as error:
+            logger.error("client secret cannot be opened", extra={"fields": {"client_id": client_id, "reason": str(error)}})
+            return None
 
 
-def _secrets(rows: Iterable[tuple[Any, ...]]) -> Secrets:
-    found: dict[str, tuple[tuple[str, datetime | None], ...]] = {}
-    for client_id, digest, expires_at in rows:
-        found[client_id] = (*found.get(client_id, ()), (digest, expires_at))
-    return found
-
-
-def _read(client_id: str, metadata: Any, partenaire: str, nom: str, digests: list[str]) -> Client | None:
+def _read(client_id: str, metadata: Any, partenaire: str, nom: str, secrets: Iterable[KeptSecret]) -> Client | None:
     """A client, or None when its row is malformed: what the registry refuses today may have been stored before."""
+    digests, keys = [one.digest for one in secrets], [one.key for one in secrets if one.key]
     try:
         if isinstance(metadata, str | bytes):
             raise InvalidClientMetadataError("client_metadata is not an object")
-        return read_client(client_id, metadata, partenaire=partenaire, client_name=nom, secret_hashes=digests)
+        return read_client(client_id, metadata, partenaire=partenaire, client_name=nom, secret_hashes=digests, secret_keys=keys)
     except (InvalidClientMetadataError, TypeError, ValueError, AttributeError) as error:
         logger.error("client left out of the registry", extra={"fields": {"client_id": client_id, "reason": str(error)}})
         return None
 
 
-def _without_ended(client: Client, secrets: Iterable[tuple[str, datetime | None]], now: datetime) -> Client:
+def _without_ended(client: Client, secrets: Iterable[KeptSecret], now: datetime) -> Client:
     """The client with the secrets that still live. A copy only once one has ended."""
-    live = frozenset(digest for digest, end in secrets if end is None or end > now)
-    return client if live == client.secret_hashes else replace(client, secret_hashes=live)
+    live = [one for one in secrets if one.lives(now)]
+    hashes = frozenset(one.digest for one in live)
+    if hashes == client.secret_hashes:
+        return client
+    return replace(client, secret_hashes=hashes, secret_keys=tuple(one.key for one in live if one.key))

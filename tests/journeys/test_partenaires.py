@@ -475,3 +475,71 @@ def test_a_secret_belongs_to_one_client(mag, file, app):
     assert "déjà celui d'un client" in result.output
     with app.app_context():
         assert db.session.scalar(select(ClientSecret)) is None
+
+
+# ---------------------------------------------------------------------------------------------- secrets that check signatures
+
+SIGNING = METADATA | {"token_endpoint_auth_method": "client_secret_jwt"}
+
+
+def test_the_secret_of_client_secret_jwt_is_kept_sealed(mag, registry, file, app):
+    """OpenID Connect Core section 9: the key is the secret's UTF-8 octets."""
+    mag("partenaires", "inscrire", "essai", "--nom", "Essai", "--client", file("c.json", SIGNING), "--client-id", "essai-web")
+    second = secret_in(mag("partenaires", "secret", "essai-web"))
+    found = registry("essai-web")
+
+    assert len(found.secret_keys) == 2
+    assert second.encode() in found.secret_keys
+    assert second not in repr(found)
+    with app.app_context():
+        kept = db.session.scalars(select(ClientSecret)).all()
+        assert all(second.encode() not in (one.secret_sealed or b"") for one in kept)
+
+
+def test_a_sealed_secret_ends_with_its_time(mag, registry, file):
+    mag("partenaires", "inscrire", "essai", "--nom", "Essai", "--client", file("c.json", SIGNING), "--client-id", "essai-web")
+    second = secret_in(mag("partenaires", "secret", "essai-web", "--jours", "1"))
+
+    with time_machine.travel(datetime.now(UTC) + timedelta(days=2)):
+        assert registry("essai-web").secret_keys == (second.encode(),)
+
+
+def test_other_methods_keep_no_secret(mag, registry, file, inscrit, app):
+    assert registry("essai-web").secret_keys == ()
+
+    mag("partenaires", "modifier", "essai-web", "--client", file("s.json", SIGNING))
+    assert (registry("essai-web").secret_hashes, registry("essai-web").secret_keys) == (frozenset(), ())
+
+    mag("partenaires", "secret", "essai-web")
+    mag("partenaires", "modifier", "essai-web", "--client", file("p.json", METADATA))
+    assert registry("essai-web").secret_keys == ()
+    with app.app_context():
+        assert [one.secret_sealed for one in db.session.scalars(select(ClientSecret))] == [None]
+
+
+def test_an_imported_secret_checks_signatures_and_a_digest_cannot(mag, registry, file):
+    secret = "0123456789abcdef0123456789abcdef-brought"
+    mag("partenaires", "inscrire", "essai", "--nom", "Essai")
+    done = mag(
+        "partenaires", "importer", file("l.json", [SIGNING | {"client_id": "venu", "client_secret": secret}]), "--partenaire", "essai"
+    )
+    assert done.exit_code == 0, done.output
+    assert registry("venu").secret_keys == (secret.encode(),)
+
+    declared = DECLARATION.replace(
+        'scope = "openid siret"', f'token_endpoint_auth_method = "client_secret_jwt"\nsecrets_sha256 = ["{digest(secret + "x")}"]'
+    )
+    refused = mag("partenaires", "appliquer", file("p.toml", declared), "--oui")
+    assert refused.exit_code == 1
+    assert "demande le secret lui-même" in refused.output
+
+
+def test_a_sealed_secret_whose_master_secret_is_gone_checks_nothing(mag, registry, file, app):
+    mag("partenaires", "inscrire", "essai", "--nom", "Essai", "--client", file("c.json", SIGNING), "--client-id", "essai-web")
+    with app.app_context():
+        for one in db.session.scalars(select(ClientSecret)):
+            one.secret_sealed = b"perdu." + (one.secret_sealed or b"")
+        db.session.commit()
+    mag("partenaires", "modifier", "essai-web", "--client", file("r.json", SIGNING | {"client_name": "Renommé"}))
+
+    assert registry("essai-web").secret_keys == ()

@@ -21,7 +21,7 @@ from sqlalchemy import select
 from werkzeug.test import Client, TestResponse
 
 from idp.database import db
-from idp.seals import digest
+from idp.seals import Seals, digest
 from partners import onboarding
 from partners.models import OAuthClient, Partenaire
 
@@ -229,21 +229,21 @@ def register(doors: Any, client_id: str = "portail", *, partenaire: str = "", se
         key = ECKey.generate_key("P-256", {"kid": f"cle-{client_id}", "use": "sig"})
         given["jwks"] = {"keys": [key.as_dict(private=False)]}
     with doors.flask.app_context():
-        write_client(partenaire or client_id, client_id, given, digest(f"{secret}{client_id}"))
+        write_client(partenaire or client_id, client_id, given, f"{secret}{client_id}", doors.mag.keyring)
     doors.mag.versions.refresh()
     uris = given["redirect_uris"]
     return Partner(doors, client_id, f"{secret}{client_id}", uris[0] if uris else "", given["token_endpoint_auth_method"], key, given)
 
 
-def write_client(code: str, client_id: str, metadata: dict[str, Any], secret_hash: str) -> None:
+def write_client(code: str, client_id: str, metadata: dict[str, Any], secret: str, seals: Seals) -> None:
     """Register a client, or make the one there is what this says."""
     now = datetime.now(UTC)
     owner = db.session.scalar(select(Partenaire).filter_by(code=code)) or onboarding.register_partenaire(code, code, None, now)
     row = db.session.get(OAuthClient, client_id)
     if row is None:
-        onboarding.register_client(owner, metadata, now, client_id=client_id, secret_hashes=[secret_hash])
+        onboarding.register_client(owner, metadata, now, client_id=client_id, secret=secret, seals=seals)
     else:
         onboarding.change_client(row, metadata, now)
-        if metadata["token_endpoint_auth_method"] in onboarding.SECRET_METHODS:
-            onboarding.set_secrets(row, [secret_hash], now)
+        if metadata["token_endpoint_auth_method"] in ("client_secret_basic", "client_secret_post"):
+            onboarding.set_secrets(row, [digest(secret)], now)
     db.session.commit()
