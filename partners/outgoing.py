@@ -1,15 +1,15 @@
-"""Every call that MAG makes to an address a partner wrote: a small JSON document, fetched without trust.
+"""Every call that MAG makes to an address a partner wrote: a small JSON document fetched without trust, a notice delivered.
 
-Implements C52 and C55: https alone, no redirect, no private address, 64 KiB, 3 seconds, failures remembered. The name is
-resolved once and the connection goes to that very address, so that a second answer of the DNS changes nothing. Hosts of
-`MAG_OUTGOING_HOSTS` may be private, and http; names ending in `.localhost` are this machine (RFC 6761 section 6.3).
+Implements C52 and C55: https alone, no redirect, no private address, 64 KiB, 3 seconds (5 for a notice), failures remembered.
+The name is resolved once and the connection goes to that very address, so that a second answer of the DNS changes nothing.
+Hosts of `MAG_OUTGOING_HOSTS` may be private, and http; names ending in `.localhost` are this machine (RFC 6761 section 6.3).
 """
 
 import io
 import ssl
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as LateError
 from dataclasses import dataclass, field
@@ -34,6 +34,8 @@ from idp.oidc.client import Client
 SIZE_LIMIT = 64 * 1024
 TIME_LIMIT = 3.0
 """Seconds, from the name to the last byte."""
+NOTICE_LIMIT = 5.0
+"""The same, for a notice: nobody waits for it."""
 JSON_TYPES = ("application/json", "application/jwk-set+json", "application/jwks+json")
 NAT64 = IPv6Network("64:ff9b::/96")
 RESOLVERS = 32
@@ -80,7 +82,7 @@ class Until(io.RawIOBase):
     def readinto(self, buffer: Any) -> int | None:
         left = self._deadline - time.monotonic()
         if left <= 0:
-            raise TimeoutError(f"took more than {TIME_LIMIT:.0f} seconds")
+            raise TimeoutError("took too long")
         self._sock.settimeout(left)
         return self._raw.readinto(buffer)
 
@@ -99,7 +101,7 @@ class BoundedResponse(HTTPResponse):
 
 
 class Fetcher:
-    """Fetches JSON. One for each process."""
+    """Fetches JSON, delivers notices. One for each process."""
 
     def __init__(self, settings: Settings, *, resolver: Callable[[str, int], list[str]] = resolve) -> None:
         self._hosts = frozenset(host.lower() for host in settings.outgoing_hosts)
@@ -120,6 +122,28 @@ class Fetcher:
             address = self._address(parts, allowed, deadline)
             return orjson.loads(self._body(parts, address, deadline))
         except (HTTPError, OSError, ValueError) as error:
+            raise OutgoingRefusedError(f"{url}: {type(error).__name__}") from error
+
+    def text(self, url: str, kinds: Sequence[str]) -> str:
+        """What is there, of one of these media types. Raises OutgoingRefusedError."""
+        deadline = time.monotonic() + TIME_LIMIT
+        parts, allowed = self._parts(url)
+        try:
+            return self._body(parts, self._address(parts, allowed, deadline), deadline, kinds).decode("ascii")
+        except (HTTPError, OSError, ValueError) as error:
+            raise OutgoingRefusedError(f"{url}: {type(error).__name__}") from error
+
+    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> int:
+        """Deliver `body`; the status of the answer, whose text is not read. Raises OutgoingRefusedError when there is none."""
+        deadline = time.monotonic() + NOTICE_LIMIT
+        parts, allowed = self._parts(url)
+        try:
+            address = self._address(parts, allowed, deadline)
+            with self._pool(parts, address) as pool:
+                answer = self._ask(pool, parts, deadline, "POST", headers, body)
+                answer.close()
+                return answer.status
+        except (HTTPError, OSError) as error:
             raise OutgoingRefusedError(f"{url}: {type(error).__name__}") from error
 
     def _parts(self, url: str) -> tuple[SplitResult, bool]:
@@ -163,26 +187,31 @@ class Fetcher:
         return urllib3.HTTPSConnectionPool(
             address, parts.port or 443, ssl_context=self._tls, server_hostname=parts.hostname, assert_hostname=parts.hostname)
 
-    def _body(self, parts: SplitResult, address: str, deadline: float) -> bytes:
-        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        headers = {"Host": parts.netloc, "Accept": ", ".join(JSON_TYPES), "Accept-Encoding": "identity", "User-Agent": "MAG"}
+    def _body(self, parts: SplitResult, address: str, deadline: float, kinds: Sequence[str] = JSON_TYPES) -> bytes:
         with self._pool(parts, address) as pool:
-            bounded = {"response_class": partial(BoundedResponse, deadline=deadline)}
-            pool.ConnectionCls = cast(Any, type("BoundedConnection", (pool.ConnectionCls,), bounded))
-            answer = pool.urlopen("GET", target, headers=headers, retries=False, redirect=False, preload_content=False,
-                                  decode_content=False, timeout=urllib3.Timeout(total=max(0.1, deadline - time.monotonic())))
+            answer = self._ask(pool, parts, deadline, "GET", {"Accept": ", ".join(kinds)})
             try:
-                self._check_head(parts, answer)
+                self._check_head(parts, answer, kinds)
                 return self._read(parts, answer, deadline)
             finally:
                 answer.close()
 
-    def _check_head(self, parts: SplitResult, answer: urllib3.BaseHTTPResponse) -> None:
+    def _ask(self, pool: urllib3.HTTPConnectionPool, parts: SplitResult, deadline: float, method: str, headers: Mapping[str, str],
+             body: bytes | None = None) -> urllib3.BaseHTTPResponse:
+        """The head of the answer, whatever it says: no redirect is followed, nothing is asked twice."""
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        sent = {"Host": parts.netloc, "Accept-Encoding": "identity", "User-Agent": "MAG", **headers}
+        bounded = {"response_class": partial(BoundedResponse, deadline=deadline)}
+        pool.ConnectionCls = cast(Any, type("BoundedConnection", (pool.ConnectionCls,), bounded))
+        return pool.urlopen(method, target, body=body, headers=sent, retries=False, redirect=False, preload_content=False,
+                            decode_content=False, timeout=urllib3.Timeout(total=max(0.1, deadline - time.monotonic())))
+
+    def _check_head(self, parts: SplitResult, answer: urllib3.BaseHTTPResponse, kinds: Sequence[str]) -> None:
         kind = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         if answer.status != 200:
             raise OutgoingRefusedError(f"{parts.netloc}: answered {answer.status}")
-        if kind not in JSON_TYPES and not (kind.startswith("application/") and kind.endswith("+json")):
-            raise OutgoingRefusedError(f"{parts.netloc}: did not answer JSON")
+        if kind not in kinds and not (kinds is JSON_TYPES and kind.startswith("application/") and kind.endswith("+json")):
+            raise OutgoingRefusedError(f"{parts.netloc}: did not answer {kinds[0]}")
         if answer.headers.get("Content-Encoding", "identity").lower() != "identity":
             raise OutgoingRefusedError(f"{parts.netloc}: answered a compressed document")
 
@@ -220,7 +249,7 @@ class JwksCache:
     FRESH, QUIET, STALE = 300.0, 30.0, 3600.0
 
     def __init__(self, settings: Settings, *, fetcher: Fetcher | None = None, clock: Callable[[], float] = time.monotonic) -> None:
-        self._fetcher, self._clock = fetcher or Fetcher(settings), clock
+        self.fetcher, self._clock = fetcher or Fetcher(settings), clock
         self._kept: dict[str, _Kept] = {}
         self._lock = threading.Lock()
 
@@ -246,7 +275,7 @@ class JwksCache:
 
     def _fetch(self, client: Client, kept: _Kept) -> None:
         try:
-            kept.keys, kept.kids = read_keys(self._fetcher.json(kept.uri))
+            kept.keys, kept.kids = read_keys(self.fetcher.json(kept.uri))
             kept.fetched_at = self._clock()
             note("client keys fetched", client_id=client.client_id, keys=len(kept.kids))
         except OutgoingRefusedError as error:

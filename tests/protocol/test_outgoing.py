@@ -42,8 +42,13 @@ class Site:
         site = self
 
         class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                self.do_GET()
+
             def do_GET(self) -> None:
-                site.requests.append({"path": self.path, **{name.lower(): value for name, value in self.headers.items()}})
+                sent = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
+                known = {"path": self.path, "method": self.command, "body": sent}
+                site.requests.append({**known, **{name.lower(): value for name, value in self.headers.items()}})
                 status, headers, body = site.answer
                 self.send_response(status)
                 for name, value in headers.items():
@@ -485,3 +490,45 @@ def test_one_bad_key_does_not_hide_the_others():
 
     keys, known = read_keys({"keys": [{"kty": "EC"}, private, encryption, good.as_dict(private=False)]})
     assert known == kids(keys) == {"bon"}
+
+
+# ------------------------------------------------------------------------------------------------------- notices delivered
+
+
+def test_a_notice_is_posted_and_its_answer_is_a_number(site, fetcher):
+    site.answer = (204, {}, b"")
+    status = fetcher.post(
+        f"http://site.localhost:{site.port}/avis?a=b", b"logout_token=x", {"Content-Type": "application/x-www-form-urlencoded"}
+    )
+
+    assert status == 204
+    request = site.requests[0]
+    assert (request["method"], request["path"], request["body"]) == ("POST", "/avis?a=b", "logout_token=x")
+    assert request["content-type"] == "application/x-www-form-urlencoded"
+    assert not {"authorization", "cookie", "referer"} & set(request)
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_C52_a_notice_follows_no_redirect(site, fetcher, status):
+    site.answer = (status, {"Location": f"http://site.localhost:{site.port}/ailleurs"}, b"")
+
+    assert fetcher.post(f"http://site.localhost:{site.port}/avis", b"x", {}) == status
+    assert len(site.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "url", ["http://partenaire.exemple.fr/avis", "https://127.0.0.1:1/avis", "https://[::1]/avis", "ftp://site.localhost/"]
+)
+def test_C52_a_notice_goes_where_documents_may_come_from_and_nowhere_else(fetcher, url):
+    with pytest.raises(OutgoingRefusedError):
+        fetcher.post(url, b"x", {})
+
+
+def test_C52_a_notice_to_a_server_that_hangs_is_given_up(monkeypatch):
+    monkeypatch.setattr(outgoing, "NOTICE_LIMIT", 0.3)
+    fetcher = Fetcher(settings(outgoing_hosts=("site.localhost",)))
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        began = time.monotonic()
+        with pytest.raises(OutgoingRefusedError, match="Timeout"):
+            fetcher.post(f"http://site.localhost:{silent.getsockname()[1]}/avis", b"x", {})
+    assert time.monotonic() - began < 1.5
