@@ -18,6 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import HTTPException
 
 from idp.audit.journal import Circumstances, circumstances
+from idp.authentication.demande import BINDING, binding_of
 from idp.config import Settings
 from idp.database import Connections, Kept, Versions, db
 from idp.ephemeral import Ephemeral
@@ -25,13 +26,11 @@ from idp.errors import ForbiddenError, MagError, StoreUnavailableError
 from idp.habilitations.droits import Catalogue
 from idp.keys import Keyring
 from idp.logs import logger
-from idp.seals import b64, digest, random_token
+from idp.seals import b64, digest
 
 if TYPE_CHECKING:
     from idp.oidc.client_auth import Clients
 
-BINDING = "__Host-mag_b"
-"""Cookie that ties forms and sign-ins in progress to one browser."""
 BODY_LIMIT = 64 * 1024
 PERMISSIONS = (
     "accelerometer=(), autoplay=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), magnetometer=(), microphone=(), midi=(), "
@@ -93,7 +92,7 @@ def binding() -> str:
     """128 random bits known to this browser alone; the cookie is set when absent."""
     if "binding" not in g:
         given = request.cookies.get(BINDING, "")
-        g.binding = given if 20 <= len(given) <= 40 and given.isascii() else random_token(16)
+        g.binding = binding_of(given)
         g.binding_is_new = g.binding != given
     return g.binding  # type: ignore[no-any-return]  # flask.g is untyped
 
@@ -156,6 +155,13 @@ PAGE_HEADERS = (
     ("Permissions-Policy", PERMISSIONS),
     ("Cache-Control", "no-store"),
 )
+
+
+def redirection_headers(settings: Settings) -> list[tuple[str, str]]:
+    """Of a redirect that no page made."""
+    strict = [("Strict-Transport-Security", "max-age=63072000; includeSubDomains")] if settings.issuer.startswith("https") else []
+    policy = ("Content-Security-Policy", "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+    return [*PAGE_HEADERS, policy, ("Vary", "Cookie"), *strict]
 
 
 def add_headers(response: Response) -> Response:

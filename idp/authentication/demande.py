@@ -16,6 +16,8 @@ from idp.errors import RefusedError
 from idp.seals import Seals, UnsealError, b64, digest, random_token, unb64
 
 PURPOSE = "demande"
+BINDING = "__Host-mag_b"
+"""Cookie that ties forms and sign-ins in progress to one browser."""
 LONGEST = 2_800
 """Characters of a sealed request in an address; beyond, the store keeps it."""
 REFERENCE = "~"
@@ -62,6 +64,8 @@ class Demande:
     """Digest of the session cookie when the partner asked: a sign-in made since has another."""
     select: bool = False
     """The person must choose an identity."""
+    create: bool = False
+    """The partner sends someone who has no identity yet."""
 
     def dump(self) -> bytes:
         return orjson.dumps(self)
@@ -70,6 +74,11 @@ class Demande:
     def load(cls, raw: bytes) -> Self:
         values: dict[str, Any] = orjson.loads(raw)
         return cls(**values)
+
+
+def binding_of(cookie: str) -> str:
+    """128 random bits known to one browser alone: its cookie's, or new ones to be set."""
+    return cookie if 20 <= len(cookie) <= 40 and cookie.isascii() else random_token(16)
 
 
 def seal_demande(store: Ephemeral, seals: Seals, demande: Demande, binding: str, lifetime: int) -> str:

@@ -45,17 +45,19 @@ class Session:
     amr: tuple[str, ...]
     acr: str
     expires_at: int
+    siret: str = ""
+    """14 digits; empty in sessions of before."""
 
     def dump(self) -> str:
         """One line of JSON: authorization codes start with it."""
         return orjson.dumps(
-            [self.sid, self.declarant_id, self.version, self.uid, self.auth_time, self.amr, self.acr, self.expires_at]
+            [self.sid, self.declarant_id, self.version, self.uid, self.auth_time, self.amr, self.acr, self.expires_at, self.siret]
         ).decode()
 
     @classmethod
     def load(cls, text: str | bytes) -> Self:
-        sid, declarant_id, version, uid, auth_time, amr, acr, expires_at = orjson.loads(text)
-        return cls(sid, declarant_id, version, uid, auth_time, tuple(amr), acr, expires_at)
+        sid, declarant_id, version, uid, auth_time, amr, acr, expires_at, *siret = orjson.loads(text)
+        return cls(sid, declarant_id, version, uid, auth_time, tuple(amr), acr, expires_at, *siret)
 
 
 def open_session(
@@ -81,7 +83,8 @@ def open_session(
     _leave_lost_version(store, declarant)
     sid = before.sid if before is not None and before.declarant_id == declarant.id else random_token(16)
     at, cookie = int(now.timestamp()), random_token()
-    session = Session(sid, declarant.id, declarant.version, declarant.uid, at, tuple(amr), acr, at + settings.session_lifetime)
+    until, siret = at + settings.session_lifetime, str(declarant.siret)
+    session = Session(sid, declarant.id, declarant.version, declarant.uid, at, tuple(amr), acr, until, siret)
     guards = (guard_of_session(session.sid), guard_of_declarant(declarant.id, declarant.version))
     store.put(KIND, digest(cookie), session.dump(), min(settings.session_idle, settings.session_lifetime), guards=guards)
     return session, cookie

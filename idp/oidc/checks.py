@@ -3,28 +3,37 @@
 Rules before the bar speak to the person (nothing proves where the answer would go); rules after it speak to the partner.
 """
 
+import json
 import re
 from collections.abc import Callable, Mapping
 
-from idp.oidc.client import Client
+from idp.oidc.client import RESPONSE_MODES, Client
 from idp.oidc.errors import AuthorizationError, UntrustedRequestError
+from idp.oidc.par import BOUND_KEY
 from idp.oidc.request import AuthorizationRequest, InvalidClaimsError, read_claims
 
 CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
-PROMPTS = frozenset({"none", "login", "consent", "select_account"})
+DETAILS_TYPES: frozenset[str] = frozenset()
+"""Types of authorization details that MAG knows (RFC 9396 section 2)."""
 LONGEST = {"nonce": 512, "state": 4096, "login_hint": 400, "scope": 4000, "acr_values": 1000, "ui_locales": 200, "id_token_hint": 6000}
 """Characters."""
 
 
-def read_request(parameters: Mapping[str, str], find_client: Callable[[str], Client | None]) -> AuthorizationRequest:
-    """The request of a known client at one of its redirect URIs. Raises UntrustedRequestError, for a page."""
-    client_id, redirect_uri = parameters.get("client_id", ""), parameters.get("redirect_uri", "")
+def known_client(parameters: Mapping[str, str], find_client: Callable[[str], Client | None]) -> Client:
+    """Who asks. Raises UntrustedRequestError, for a page."""
+    client_id = parameters.get("client_id", "")
     client = find_client(client_id) if client_id.isascii() and len(client_id) <= 100 else None
     if client is None:
         raise UntrustedRequestError(
             "unknown or disabled client",
             public="Le site d'où vous venez n'est pas connu de MAG, ou n'y est plus autorisé. Prévenez son assistance.",
         )
+    return client
+
+
+def read_request(parameters: Mapping[str, str], client: Client) -> AuthorizationRequest:
+    """The request of a client at one of its redirect URIs. Raises UntrustedRequestError, for a page."""
+    redirect_uri = parameters.get("redirect_uri", "")
     if not redirect_uri:
         raise UntrustedRequestError(f"redirect_uri is missing, from {client.client_id}")
     if redirect_uri not in client.redirect_uris:
@@ -45,34 +54,34 @@ def check_lengths(request: AuthorizationRequest) -> None:
             raise AuthorizationError("invalid_request", f"{name} is too long")
 
 
-def check_request_objects(request: AuthorizationRequest) -> None:
+def check_registration(request: AuthorizationRequest) -> None:
     """OpenID Connect Core section 3.1.2.6."""
-    for parameter, error in (
-        ("request", "request_not_supported"),
-        ("request_uri", "request_uri_not_supported"),
-        ("registration", "registration_not_supported"),
-    ):
-        if request.get(parameter):
-            raise AuthorizationError(error)
+    if request.get("registration"):
+        raise AuthorizationError("registration_not_supported")
 
 
 def check_response_type(request: AuthorizationRequest) -> None:
-    """RFC 6749 section 3.1.1; ours: `code` alone (RFC 9700 section 2.1.2)."""
-    if not request.get("response_type"):
+    """RFC 6749 section 3.1.1, OAuth 2.0 Multiple Response Types section 3."""
+    if not request.response_type:
         raise AuthorizationError("invalid_request", "response_type is required")
-    if request.get("response_type") not in request.client.response_types:
-        raise AuthorizationError("unsupported_response_type", "response_type must be code")
+    if request.response_type not in request.client.response_types:
+        raise AuthorizationError("unsupported_response_type", "this response_type is not registered for this client")
 
 
 def check_response_mode(request: AuthorizationRequest) -> None:
-    """OAuth 2.0 Multiple Response Types section 2.1; ours: query alone."""
-    if request.get("response_mode") not in ("", "query"):
-        raise AuthorizationError("invalid_request", "response_mode must be query")
+    """OAuth 2.0 Multiple Response Types section 2.1: no token in a query; JARM section 2.3: signed answers for who registered for them."""
+    mode = request.get("response_mode")
+    if mode not in ("", *RESPONSE_MODES):
+        raise AuthorizationError("invalid_request", "response_mode is not supported")
+    if mode == "query" and request.response_type != "code":
+        raise AuthorizationError("invalid_request", "response_mode query cannot carry tokens")
+    if mode and not mode.endswith("jwt") and request.client.profile.signed_response:
+        raise AuthorizationError("invalid_request", "response_mode must be one of jwt")
 
 
 def check_grant(request: AuthorizationRequest) -> None:
     """RFC 6749 section 4.1.2.1."""
-    if "authorization_code" not in request.client.grant_types:
+    if "code" in request.response_type and "authorization_code" not in request.client.grant_types:
         raise AuthorizationError("unauthorized_client", "this client may not use authorization_code")
 
 
@@ -88,7 +97,7 @@ def check_scope(request: AuthorizationRequest) -> None:
 def check_pkce(request: AuthorizationRequest) -> None:
     """RFC 7636 section 4.4.1; ours: S256 alone, as RFC 9700 section 2.1.1 advises."""
     challenge, method = request.get("code_challenge"), request.get("code_challenge_method")
-    if not challenge and (request.client.requires_pkce or method):
+    if not challenge and ((request.client.requires_pkce and "code" in request.response_type) or method):
         raise AuthorizationError("invalid_request", "code_challenge is required")
     if challenge and method != "S256":
         raise AuthorizationError("invalid_request", "code_challenge_method must be S256")
@@ -111,12 +120,14 @@ def check_nonce(request: AuthorizationRequest) -> None:
     """OpenID Connect Core section 3.1.2.1; ours: printable ASCII, given back unchanged."""
     if not request.get("nonce").isascii() or not request.get("nonce").isprintable():
         raise AuthorizationError("invalid_request", "nonce is not printable ASCII")
+    if "id_token" in request.response_type and not request.get("nonce"):
+        raise AuthorizationError("invalid_request", "nonce is required when an ID token comes through the browser")
 
 
 def check_prompt(request: AuthorizationRequest) -> None:
     """OpenID Connect Core section 3.1.2.1: `none` stands alone."""
-    if request.prompt - PROMPTS:
-        raise AuthorizationError("invalid_request", "prompt value is not supported")
+    if request.prompt - request.client.profile.prompts:
+        raise AuthorizationError("invalid_request", "unsupported prompt value requested")
     if "none" in request.prompt and len(request.prompt) > 1:
         raise AuthorizationError("invalid_request", "prompt none stands alone")
 
@@ -128,9 +139,40 @@ def check_max_age(request: AuthorizationRequest) -> None:
         raise AuthorizationError("invalid_request", "max_age is not a number of seconds")
 
 
+def check_resource(request: AuthorizationRequest) -> None:
+    """RFC 8707 section 2: absolute, without a fragment, and one that the client registered (`audience`)."""
+    if any("#" in resource or resource not in request.client.audience for resource in request.resource):
+        raise AuthorizationError("invalid_target", "this resource is not registered for this client")
+
+
+def check_authorization_details(request: AuthorizationRequest) -> None:
+    """RFC 9396 sections 2 and 5: an array of objects, each of a type that MAG knows and the client registered."""
+    text = request.get("authorization_details")
+    if not text:
+        return
+    try:
+        details = json.loads(text)
+    except (ValueError, RecursionError):
+        raise AuthorizationError("invalid_authorization_details", "authorization_details is not JSON") from None
+    if not isinstance(details, list) or not all(isinstance(detail, dict) for detail in details):
+        raise AuthorizationError("invalid_authorization_details", "authorization_details is not an array of objects")
+    known = request.client.authorization_details_types & DETAILS_TYPES
+    if any(detail.get("type") not in known for detail in details):
+        raise AuthorizationError("invalid_authorization_details", "this type is not supported for this client")
+
+
+def check_dpop_jkt(request: AuthorizationRequest) -> None:
+    """RFC 9449 section 10: a SHA-256 thumbprint, the one of the proof that came with a pushed request."""
+    jkt, proved = request.get("dpop_jkt"), request.get(BOUND_KEY)
+    if jkt and not CHALLENGE.fullmatch(jkt):
+        raise AuthorizationError("invalid_request", "dpop_jkt is malformed")
+    if jkt and proved and jkt != proved:
+        raise AuthorizationError("invalid_request", "dpop_jkt is not the key of the DPoP proof")
+
+
 CHECKS = (
     check_lengths,
-    check_request_objects,
+    check_registration,
     check_response_type,
     check_response_mode,
     check_grant,
@@ -140,13 +182,21 @@ CHECKS = (
     check_nonce,
     check_prompt,
     check_max_age,
+    check_resource,
+    check_authorization_details,
+    check_dpop_jkt,
 )
 
 
-def verify(request: AuthorizationRequest) -> AuthorizationRequest:
-    """The same request with its `claims` read, once every rule has passed. Raises AuthorizationError, for the partner."""
+def verify(request: AuthorizationRequest, *, front_channel: bool = False) -> AuthorizationRequest:
+    """The same request with its `claims` read, once every rule has passed. Raises AuthorizationError, for the partner.
+
+    `front_channel`: whether tokens may come through the browser (a setting, off: RFC 9700 section 2.1.2).
+    """
     for check in CHECKS:
         check(request)
+    if request.response_type != "code" and not front_channel:
+        raise AuthorizationError("unsupported_response_type", "response_type must be code")
     try:
         claims = read_claims(request.get("claims"))
     except InvalidClaimsError:

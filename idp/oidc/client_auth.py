@@ -43,6 +43,9 @@ class Clients(Protocol):
     def keys(self, client: Client, kid: str | None) -> KeySet | None:
         """Public keys of a client; `kid` unknown so far may cause one fetch of its `jwks_uri`."""
 
+    def fetch_request_object(self, uri: str) -> str:
+        """What is at a registered `request_uri`. Raises RefusedError."""
+
     def is_public_origin(self, origin: str) -> bool:
         """Whether a public client has a redirect URI there."""
 

@@ -28,20 +28,39 @@ class Granted:
     id_token_claims: tuple[str, ...]
     userinfo_claims: tuple[str, ...]
     family_id: str
+    resource: tuple[str, ...] = ()
+    """RFC 8707 section 2: the only audiences of its access tokens, when the client named some."""
+    dpop_jkt: str = ""
+    """RFC 9449 section 10: thumbprint of the only key that may redeem the code."""
 
     def dump(self) -> str:
-        return orjson.dumps([self.client_id, self.scope, self.nonce, self.id_token_claims, self.userinfo_claims, self.family_id]).decode()
+        return orjson.dumps(
+            [
+                *(self.client_id, self.scope, self.nonce, self.id_token_claims, self.userinfo_claims, self.family_id),
+                *(self.resource, self.dpop_jkt),
+            ]
+        ).decode()
 
     @classmethod
     def load(cls, text: str | bytes) -> Self:
-        client_id, scope, nonce, id_token_claims, userinfo_claims, family_id = orjson.loads(text)
-        return cls(client_id, tuple(scope), nonce, tuple(id_token_claims), tuple(userinfo_claims), family_id)
+        client_id, scope, nonce, id_token_claims, userinfo_claims, family_id, resource, dpop_jkt = orjson.loads(text)
+        claims = tuple(id_token_claims), tuple(userinfo_claims)
+        return cls(client_id, tuple(scope), nonce, *claims, family_id, tuple(resource), dpop_jkt)
 
 
 def make_granted(
-    client_id: str, scope: Sequence[str], nonce: str, id_token_claims: Sequence[str], userinfo_claims: Sequence[str]
+    client_id: str,
+    scope: Sequence[str],
+    nonce: str = "",
+    id_token_claims: Sequence[str] = (),
+    userinfo_claims: Sequence[str] = (),
+    *,
+    resource: Sequence[str] = (),
+    dpop_jkt: str = "",
 ) -> Granted:
-    return Granted(client_id, tuple(scope), nonce, tuple(id_token_claims), tuple(userinfo_claims), random_token(16))
+    """With a new family."""
+    claims = tuple(id_token_claims), tuple(userinfo_claims)
+    return Granted(client_id, tuple(scope), nonce, *claims, random_token(16), tuple(resource), dpop_jkt)
 
 
 def proof(client_id: str, redirect_uri: str, challenge: str) -> str:

@@ -40,8 +40,19 @@ def needs_sign_in(request: AuthorizationRequest, session: Session | None, progre
         return True
     if progress.signed_in_since:
         return False
+    if "create" in request.prompt:
+        return True
     too_old = request.max_age is not None and (request.max_age == 0 or now - session.auth_time > request.max_age)
     return "login" in request.prompt or too_old
+
+
+def needs_choice(request: AuthorizationRequest, session: Session | None, progress: Progress) -> bool:
+    """Core section 3.1.2.1, `select_account`; ours: `select_organization`, and a `siret_hint` that is not the session's."""
+    if progress.selected or progress.signed_in_since:
+        return False
+    hint = request.siret_hint
+    elsewhere = bool(hint) and session is not None and session.siret not in ("", hint)
+    return elsewhere or bool(request.prompt & {"select_account", "select_organization"})
 
 
 def needs_consent(request: AuthorizationRequest, scope: list[str], progress: Progress) -> bool:
@@ -70,7 +81,9 @@ def next_step(
         if progress.signed_in_since:
             raise AuthorizationError("access_denied", "another person signed in than the one asked for")
         return Step.SIGN_IN
-    if "select_account" in request.prompt and not progress.selected and not progress.signed_in_since:
+    if needs_choice(request, session, progress):
+        if silent:
+            raise AuthorizationError("account_selection_required", "the session is of another establishment")
         return Step.SELECT
     check_acr(request, session)
     if needs_consent(request, scope, progress):
@@ -84,4 +97,4 @@ def check_acr(request: AuthorizationRequest, session: Session | None) -> None:
     """Core section 5.5.1.1; an essential level that cannot be reached is an error (OpenID Connect Unmet Authentication Requirements)."""
     required = request.claims.required_acr()
     if required and session is not None and session.acr not in required:
-        raise AuthorizationError("unmet_authentication_requirements", "the level asked for cannot be reached")
+        raise AuthorizationError(request.client.profile.unmet_acr, "requested ACRs could not be satisfied")

@@ -17,6 +17,7 @@ from idp.errors import MagError
 from idp.logs import logger
 from idp.oidc import cors
 from idp.oidc.alive import Alive
+from idp.oidc.authorization import AuthorizationEndpoint
 from idp.oidc.claim_pages import ClaimPages
 from idp.oidc.client_auth import ClientAuthenticator
 from idp.oidc.families import Families
@@ -24,6 +25,7 @@ from idp.oidc.introspection import Introspection
 from idp.oidc.issuing import Issuer
 from idp.oidc.metadata import discovery
 from idp.oidc.people import People
+from idp.oidc.pushed_requests import PushedRequestEndpoint
 from idp.oidc.revocation import Revocation
 from idp.oidc.rights import Rights, known_services
 from idp.oidc.server import TokenServer
@@ -61,12 +63,16 @@ class Machines:
         rights = Rights(settings, mag.connections, mag.catalogue, mag.keyring)
         alive = Alive(mag.ephemeral, families, people)
         authenticate = ClientAuthenticator(settings, mag.registry, mag.ephemeral, mag.connections)
-        self.server = TokenServer(authenticate, mag.registry, Issuer(settings, mint, families, people, rights), mag.ephemeral)
+        issuer = Issuer(settings, mint, families, people, rights)
+        self.server = TokenServer(authenticate, mag.registry, issuer, mag.ephemeral)
+        self.authorization = AuthorizationEndpoint(mag, issuer)
+        pushed = PushedRequestEndpoint(settings, authenticate, self.authorization.sources, self.authorization.pushed)
         self._secure = (STRICT_TRANSPORT,) if settings.issuer.startswith("https:") else ()
         self._discovery: tuple[object, bytes, str] = (None, b"", "")
         endpoints = {
             "/.well-known/openid-configuration": Endpoint(("GET", "HEAD"), self.configuration),
             "/.well-known/oauth-authorization-server": Endpoint(("GET", "HEAD"), self.configuration),
+            "/request": Endpoint(("POST",), pushed.answer, from_pages=True),
             "/jwks": Endpoint(("GET", "HEAD"), self.jwks),
             "/token": Endpoint(("POST",), self.token, from_pages=True),
             "/userinfo": Endpoint(("GET", "POST"), UserInfo(settings, mag.registry, alive, rights, mint, reader), from_pages=True),

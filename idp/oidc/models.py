@@ -170,6 +170,11 @@ CLOSE_FAMILY = Statement(
 
 PURGE_FAMILIES = Statement(lambda: delete(RefreshFamily).where(RefreshFamily.expires_at < bindparam("before", type_=Instant())))
 
+FIND_CONSENT = Statement(
+    lambda: select(Consent.scope, Consent.given_at).where(
+        Consent.declarant_id == bindparam("declarant_id", type_=BigInt), Consent.client_id == bindparam("client_id", type_=String)
+    )
+)
 PERSON = Statement(
     lambda: (
         select(

@@ -1,7 +1,7 @@
 """The authorization request: read once, whole, before anything else sees it.
 
 Implements RFC 6749 section 4.1.1, OpenID Connect Core section 3.1.2.1 and 5.5, RFC 7636 section 4.3.
-Left out on purpose, for a change of their own: PAR, JAR, JARM, resource indicators.
+RFC 8707 section 2. Where it came from (address, PAR, request object) is `authorization.py`'s.
 """
 
 import base64
@@ -52,7 +52,22 @@ class AuthorizationRequest:
 
     @property
     def acr_values(self) -> list[str]:
-        return self.get("acr_values").split()
+        return self.get("acr_values").split() or list(self.client.default_acr_values)
+
+    @property
+    def response_type(self) -> str:
+        """Its words in alphabetical order (OAuth 2.0 Multiple Response Types section 3)."""
+        return " ".join(sorted(self.get("response_type").split()))
+
+    @property
+    def siret_hint(self) -> str:
+        """14 digits, or empty."""
+        digits = "".join(self.get("siret_hint").split())
+        return digits if len(digits) == 14 and digits.isascii() and digits.isdigit() else ""
+
+    @property
+    def resource(self) -> list[str]:
+        return list(dict.fromkeys(self.get("resource").split()))
 
     def granted_scope(self, supported: frozenset[str]) -> list[str]:
         """Never more than the client's registration (C10); unknown scopes are ignored (OpenID Connect Core section 3.1.2.1)."""

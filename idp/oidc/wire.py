@@ -19,7 +19,9 @@ NO_STORE = (("Cache-Control", "no-store"), ("Pragma", "no-cache"))
 SAFE = (("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "no-referrer"))
 STATUSES = {
     200: "200 OK",
+    201: "201 Created",
     204: "204 No Content",
+    303: "303 See Other",
     304: "304 Not Modified",
     400: "400 Bad Request",
     401: "401 Unauthorized",
@@ -88,6 +90,10 @@ def challenge(error: str) -> Answer:
     return Answer(status, orjson.dumps({"error": error or "invalid_token"}), headers=(*NO_STORE, ("WWW-Authenticate", value)))
 
 
+REPEATABLE = frozenset({"resource", "audience"})
+"""May come several times (RFC 8707 section 2, RFC 8693 section 2.1): their values, which hold no space, are joined by one."""
+
+
 def read_pairs(text: str) -> dict[str, str]:
     """Parameters of a form or a query; empty values are as if absent (RFC 6749 section 3.1), a repeated name is refused."""
     try:
@@ -96,11 +102,11 @@ def read_pairs(text: str) -> dict[str, str]:
         raise InvalidRequestError("the parameters cannot be read") from None
     values: dict[str, str] = {}
     for name, value in pairs:
-        if name in values:
+        if name in values and name not in REPEATABLE:
             raise InvalidRequestError("a parameter is repeated")
         if "\0" in value or "\0" in name:
             raise InvalidRequestError("a parameter holds a NUL character")
-        values[name] = value
+        values[name] = f"{values[name]} {value}" if name in values else value
     return {name: value for name, value in values.items() if value}
 
 

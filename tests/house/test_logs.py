@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import select
 
 from idp.audit.models import AuditEvent
+from idp.authentication.demande import BINDING
 from idp.authentication.session import COOKIE
 from idp.database import db
-from idp.http import BINDING
 from idp.logs import JsonFormatter, configure
 from idp.notifications.models import Mail
 from tests import factories

@@ -5,9 +5,10 @@ import re
 import pytest
 
 from idp.audit.models import AuditEvent
+from idp.authentication.demande import BINDING
 from idp.authentication.session import COOKIE
 from idp.database import db
-from idp.http import BINDING, address_of
+from idp.http import address_of
 from idp.oidc.client_metadata import InvalidClientMetadataError, read_client
 from tests.protocol.relying import hidden_fields
 

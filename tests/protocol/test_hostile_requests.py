@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from idp.authentication.demande import BINDING
 from idp.authentication.session import COOKIE
-from idp.http import BINDING
 from idp.seals import b64
 from tests.protocol.relying import ASSERTION_TYPE, Partner
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from idp.oidc.checks import CHECKS, read_request, verify
+from idp.oidc.checks import CHECKS, known_client, read_request, verify
 from idp.oidc.client import Client
 from idp.oidc.errors import AuthorizationError, UntrustedRequestError
 from idp.oidc.profiles import PROFILES
@@ -50,7 +50,8 @@ NAMES = st.sampled_from([*ASKED, "nonce", "state", "prompt", "max_age", "claims"
 
 def outcome(changes: dict[str, str]) -> AuthorizationRequest | Exception:
     try:
-        return verify(read_request({**ASKED, **changes}, find))
+        asked = {**ASKED, **changes}
+        return verify(read_request(asked, known_client(asked, find)))
     except (UntrustedRequestError, AuthorizationError) as error:
         return error
 

@@ -1,0 +1,264 @@
+"""The authorization endpoint, at the machines' door: most of its answers are redirects that no page needs.
+
+One request: read its parameters, find out what it asks (`sources.py`), verify it (`checks.py`), find the session and make a
+code not yet revealed in one round trip, take the next step (`dispatch.py`). What a person must read is left to `views.py`.
+RFC 6749 section 4.1.1, OpenID Connect Core section 3.1.2.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote_from_bytes, urlencode, urlsplit
+
+from idp.authentication import demande as demandes
+from idp.authentication.demande import BINDING, Demande, binding_of
+from idp.authentication.session import COOKIE, Session
+from idp.habilitations.disclosure import SCOPE as HABILITATIONS
+from idp.oidc import codes
+from idp.oidc.checks import verify
+from idp.oidc.claims import SCOPE_CLAIMS, opened, scope_of_claim
+from idp.oidc.codes import Granted
+from idp.oidc.dispatch import Progress, Step, next_step
+from idp.oidc.errors import AuthorizationError, UntrustedRequestError
+from idp.oidc.front_channel import tokens_for
+from idp.oidc.issuing import Issuer
+from idp.oidc.models import FIND_CONSENT
+from idp.oidc.par import BOUND_KEY, REFERENCE, PushedRequests, take_ours
+from idp.oidc.request import AuthorizationRequest
+from idp.oidc.responses import FormPost, origin, redirection, respond
+from idp.oidc.rights import known_services
+from idp.oidc.sources import Sources
+from idp.oidc.tokens import Reader, subject
+from idp.oidc.wire import Answer, Environ, UnreadableError, read_body, read_pairs
+from idp.seals import digest
+
+if TYPE_CHECKING:
+    from idp.http import Mag
+
+SENT_AS_IS = bytes(range(0x21, 0x7F))
+Headers = Iterable[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentAsked:
+    """A page must ask the person to agree: to what, for whom, in which sign-in."""
+
+    asked: AuthorizationRequest
+    scope: list[str]
+    session: Session
+    demande: str
+
+
+@dataclass(frozen=True, slots=True)
+class Browser:
+    """What the browser brought: its binding, the session cookie it presents."""
+
+    binding: str
+    is_new: bool
+    session: str
+
+    @classmethod
+    def of(cls, environ: Environ) -> "Browser":
+        cookies: dict[str, str] = {}
+        for part in str(environ.get("HTTP_COOKIE", "")).split(";"):
+            name, _, value = part.strip().partition("=")
+            cookies.setdefault(name, value)
+        given = cookies.get(BINDING, "")
+        binding = binding_of(given)
+        return cls(binding, binding != given, cookies.get(COOKIE, ""))
+
+    @property
+    def presented(self) -> str:
+        """Tells one session cookie from another, and nothing else."""
+        return digest(self.session)[:16]
+
+
+class AuthorizationEndpoint:
+    """The authorization endpoint of one process."""
+
+    def __init__(self, mag: "Mag", issuer: Issuer) -> None:
+        self.mag, self.issuer = mag, issuer
+        self.pushed = PushedRequests(mag.settings, mag.ephemeral)
+        self.sources = Sources(mag.settings, mag.registry, self.pushed)
+        self.reader = Reader(mag.settings, mag.keyring)
+        self._supported: tuple[object, frozenset[str]] = (None, frozenset())
+
+    def act(self, environ: Environ) -> Answer | FormPost | ConsentAsked:
+        """Raises MagError for a page that refuses."""
+        given = take_ours(_parameters(environ))
+        if environ["REQUEST_METHOD"] == "POST":
+            return self._as_get(given)
+        browser, now = Browser.of(environ), datetime.now(UTC)
+        demande = self._demande(given.get("demande", ""), browser, now)
+        asked = self.sources.read(dict(demande.parameters) if demande else given)
+        try:
+            if asked.refusal is not None:
+                raise asked.refusal
+            return self._proceed(verify(asked.request, front_channel=self.mag.settings.front_channel_tokens), demande, given, browser, now)
+        except AuthorizationError as error:
+            answer = {"error": error.error, "error_description": error.description}
+            return respond(self.issuer.mint, asked.request, answer, int(now.timestamp()))
+
+    def _as_get(self, given: Mapping[str, str]) -> Answer:
+        """Core section 3.1.2.1 asks for POST too. A cross-site POST carries no Lax cookie: it becomes a GET of the same request.
+
+        One that an address cannot hold is kept as if it had been pushed.
+        """
+        asked = self.sources.read(given)
+        where, query = self.mag.settings.issuer_path + "/authorize", urlencode(given)
+        if len(query) > demandes.LONGEST and asked.refusal is None and REFERENCE not in asked.request.parameters:
+            kept = self.pushed.push(asked.request.client, given)
+            query = urlencode({"client_id": asked.request.client.client_id, "request_uri": kept})
+        return redirection(f"{where}?{query}")
+
+    def _demande(self, token: str, browser: Browser, now: datetime) -> Demande | None:
+        """The request of a sign-in in progress; only the browser that began it may go on (C38)."""
+        if not token:
+            return None
+        mag = self.mag
+        return demandes.open_demande(mag.ephemeral, mag.keyring, token, browser.binding, now, mag.settings.demande_lifetime)
+
+    def _proceed(
+        self, asked: AuthorizationRequest, demande: Demande | None, given: Mapping[str, str], browser: Browser, now: datetime
+    ) -> Answer | FormPost | ConsentAsked:
+        scope = asked.granted_scope(self.supported_scopes())
+        granted = self._granted(asked, scope)
+        session, code = self._session_and_code(asked, granted, browser, now)
+        sub = subject(self.mag.keyring, asked.client, session.uid) if session else None
+        told = told_scope(asked, scope)
+        progress = self._progress(asked, session, demande, given, browser)
+        step = next_step(asked, session, sub, self._hinted_subject(asked), told, progress, int(now.timestamp()))
+        if step is Step.ISSUE and session is not None:
+            return self._issue(asked, session, granted, code, now)
+        token = given["demande"] if demande is not None else self._seal(asked, browser, now)
+        if step is Step.CONSENT and session is not None:
+            return ConsentAsked(asked, told, session, token)
+        where = "/connexion/choix" if step is Step.SELECT else "/connexion"
+        answer = redirection(f"{self.mag.settings.issuer_path}{where}?{urlencode({'demande': token})}")
+        if browser.is_new:
+            cookie = f"{BINDING}={browser.binding}; Secure; HttpOnly; Path=/; SameSite=Lax"
+            answer.headers = (*answer.headers, ("Set-Cookie", cookie))
+        return answer
+
+    def supported_scopes(self) -> frozenset[str]:
+        catalogue = self.mag.catalogue()
+        if self._supported[0] is not catalogue:
+            self._supported = (catalogue, frozenset(SCOPE_CLAIMS) | {HABILITATIONS + code for code in known_services(catalogue)})
+        return self._supported[1]
+
+    def _granted(self, asked: AuthorizationRequest, scope: list[str]) -> Granted:
+        id_token, userinfo = (opened(claims, asked.client.scope) for claims in (asked.claims.id_token, asked.claims.userinfo))
+        bound = asked.get(BOUND_KEY) or asked.get("dpop_jkt")
+        return codes.make_granted(
+            asked.client.client_id, scope, asked.get("nonce"), id_token, userinfo, resource=asked.resource, dpop_jkt=bound
+        )
+
+    def _session_and_code(
+        self, asked: AuthorizationRequest, granted: Granted, browser: Browser, now: datetime
+    ) -> tuple[Session | None, str]:
+        """The live session and a code not yet revealed, in one round trip."""
+        mag = self.mag
+        shown = codes.proof(asked.client.client_id, asked.redirect_uri, asked.get("code_challenge"))
+        issued = codes.issue(mag.ephemeral, mag.settings, browser.session, granted, shown)
+        if issued is None or issued[0].expires_at <= now.timestamp():
+            return None, ""
+        return issued
+
+    def _issue(self, asked: AuthorizationRequest, session: Session, granted: Granted, code: str, now: datetime) -> Answer | FormPost:
+        if reference := asked.get(REFERENCE):
+            self.pushed.answered(reference)
+        plain = asked.response_type == "code"
+        answer = {"code": code} if plain else tokens_for(self.issuer, asked, session, granted, code, now)
+        return respond(self.issuer.mint, asked, answer, int(now.timestamp()))
+
+    def _hinted_subject(self, asked: AuthorizationRequest) -> str | None:
+        """Core section 3.1.2.2 (`id_token_hint`, expired or not) and 5.5.1 (`sub` asked by value)."""
+        hint = asked.get("id_token_hint")
+        if hint:
+            claims = self.reader.id_token_hint(hint)
+            if claims is None or claims.get("aud") != asked.client.client_id:
+                raise AuthorizationError("invalid_request", "id_token_hint is not one of ours for this client")
+            return str(claims.get("sub"))
+        return asked.claims.required_sub()
+
+    def _progress(
+        self, asked: AuthorizationRequest, session: Session | None, demande: Demande | None, given: Mapping[str, str], browser: Browser
+    ) -> Progress:
+        """Consent is read only where the rules may ask for it: first-party partners cost no query."""
+        consent = None
+        if session is not None and (not asked.client.first_party or "consent" in asked.prompt):
+            consent = self.mag.connections.one(FIND_CONSENT, declarant_id=session.declarant_id, client_id=asked.client.client_id)
+        return Progress(
+            asked_at=demande.asked_at if demande else None,
+            signed_in_since=demande is not None and session is not None and signed_in_since(demande, session, browser),
+            selected=demande is not None and "choix" in given,
+            refused=demande is not None and "refus" in given,
+            consented_at=consent[1] if consent else None,
+            consented_scope=frozenset(consent[0].split()) if consent else frozenset(),
+        )
+
+    def _seal(self, asked: AuthorizationRequest, browser: Browser, now: datetime) -> str:
+        client, mag = asked.client, self.mag
+        demande = Demande(
+            target="/authorize",
+            parameters=dict(asked.parameters),
+            client_id=client.client_id,
+            client_name=client.client_name,
+            client_host=urlsplit(asked.redirect_uri).netloc,
+            client_logo=client.logo_uri,
+            form_action=origin(asked.redirect_uri),
+            login_hint=asked.get("login_hint"),
+            siret_hint=asked.get("siret_hint"),
+            asked_at=int(now.timestamp()),
+            before=browser.presented,
+            select=bool(asked.prompt & {"select_account", "select_organization"}),
+            create="create" in asked.prompt,
+        )
+        return demandes.seal_demande(mag.ephemeral, mag.keyring, demande, browser.binding, mag.settings.demande_lifetime)
+
+
+def _parameters(environ: Environ) -> dict[str, str]:
+    """Of a query or a form; bytes that came without percent-encoding stay the same bytes."""
+    posted = environ["REQUEST_METHOD"] == "POST"
+    try:
+        raw = read_body(environ) if posted else str(environ.get("QUERY_STRING", "")).encode("latin-1")
+        return read_pairs(quote_from_bytes(raw, SENT_AS_IS))
+    except UnreadableError as error:
+        raise UntrustedRequestError(str(error.description)) from None
+
+
+def told_scope(asked: AuthorizationRequest, scope: list[str]) -> list[str]:
+    """The scopes granted, and those that claims asked one by one amount to: what a person agrees to is all that may be told."""
+    alone = (scope_of_claim(claim, asked.client.scope) for claim in (*asked.claims.id_token, *asked.claims.userinfo))
+    return list(dict.fromkeys((*scope, *(s for s in alone if s is not None and s != "openid"))))
+
+
+def signed_in_since(demande: Demande, session: Session, browser: Browser) -> bool:
+    """Another session than the one presented when the partner asked, and a younger one: an old session brought along is not a sign-in."""
+    return demande.before != browser.presented and session.auth_time >= demande.asked_at
+
+
+class AuthorizationDoor:
+    """The endpoint on plain WSGI; what a person must read goes on to `pages`, under `mag.left` of the environment."""
+
+    LEFT = "mag.left"
+
+    def __init__(self, endpoint: AuthorizationEndpoint, pages: Callable[..., Any], headers: Headers) -> None:
+        self.endpoint, self.pages, self.headers = endpoint, pages, tuple(headers)
+
+    def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if environ["REQUEST_METHOD"] not in ("GET", "HEAD", "POST"):
+            return self._left(None, environ, start_response)
+        try:
+            answer = self.endpoint.act(environ)
+        except Exception as error:
+            return self._left(error, environ, start_response)
+        if not isinstance(answer, Answer):
+            return self._left(answer, environ, start_response)
+        return answer.send(start_response, *self.headers, ("X-Request-ID", environ["mag.request_id"]))
+
+    def _left(self, what: object, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        environ[self.LEFT] = what
+        left: Iterable[bytes] = self.pages(environ, start_response)
+        return left

@@ -1,0 +1,53 @@
+"""Tokens given through the browser, for clients registered for them and only while the setting allows it.
+
+Implements OpenID Connect Core sections 3.2.2.5 and 3.3.2.5 to 3.3.2.11. Off by default: RFC 9700 section 2.1.2 advises against.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from idp.authentication.session import Session
+from idp.habilitations.disclosure import services_of_scope
+from idp.oidc.claims import claims_of_scope, opened, select_claims
+from idp.oidc.codes import Granted
+from idp.oidc.issuing import Issuer
+from idp.oidc.request import AuthorizationRequest
+from idp.oidc.tokens import Handle, at_hash, subject
+
+
+def tokens_for(
+    issuer: Issuer, request: AuthorizationRequest, session: Session, granted: Granted, code: str, now: datetime
+) -> dict[str, str]:
+    """What the response type gives at once, beside the code."""
+    client, words, at = request.client, set(request.response_type.split()), int(now.timestamp())
+    sub = subject(issuer.mint.keyring, client, session.uid)
+    handle = Handle(session.declarant_id, session.version, granted.family_id, session.sid, opened(granted.userinfo_claims, client.scope))
+    rights = issuer.rights.claims(client, session.declarant_id, services_of_scope(granted.scope), now, handle)
+    birth = {"auth_time": session.auth_time, "acr": session.acr, "amr": list(session.amr)}
+    answer: dict[str, str] = {}
+    hashes: dict[str, str] = {}
+    if "code" in words:
+        answer["code"], hashes["c_hash"] = code, at_hash(code)
+        hashes |= {"s_hash": at_hash(request.state)} if request.state.isascii() and request.state else {}
+    if "token" in words:
+        in_access = {name: value for name, value in rights.items() if name != "habilitations_flat"}
+        token = issuer.mint.access_token(client, sub, granted.scope, at, handle, {**birth, **in_access})
+        hashes["at_hash"] = at_hash(token)
+        answer |= {"access_token": token, "token_type": "Bearer", "expires_in": str(issuer.settings.access_token_lifetime)}
+        answer["scope"] = " ".join(granted.scope)
+    if "id_token" in words:
+        claims = {**_claims(issuer, request, session, granted), **birth, **rights, **hashes, "sid": session.sid}
+        answer["id_token"] = issuer.mint.id_token(client, sub, at, {**claims, "nonce": granted.nonce})
+    return answer
+
+
+def _claims(issuer: Issuer, request: AuthorizationRequest, session: Session, granted: Granted) -> Mapping[str, Any]:
+    """Core section 5.4: with no access token to read userinfo, the claims of the scopes are in the ID token."""
+    wanted = set(opened(granted.id_token_claims, request.client.scope))
+    if request.response_type == "id_token":
+        wanted |= claims_of_scope(granted.scope)
+    person = issuer.people.find(session.declarant_id) if wanted - {"sub"} else None
+    if person is None:
+        return {}
+    return select_claims(person, wanted, idp_id=issuer.settings.issuer, acr=session.acr, amr=list(session.amr))

@@ -1,0 +1,141 @@
+"""Request objects: an authorization request signed by the client (RFC 9101, OpenID Connect Core section 6).
+
+By value, or by reference at an address that the client registered and no other. The object's parameters win; for profiles that
+demand one, nothing outside it counts. Left out on purpose: encrypted objects, and unsigned ones (`request_not_supported`).
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import orjson
+from joserfc import jws, jwt
+from joserfc.errors import JoseError
+
+from idp.config import Settings
+from idp.errors import RefusedError
+from idp.oidc.client import Client
+from idp.oidc.client_auth import Clients, number
+from idp.oidc.errors import AuthorizationError
+
+LONGEST = 32 * 1024
+"""Characters."""
+SKEW = 10
+"""Seconds; FAPI 2.0 Security Profile section 5.3.2.1 asks for 8 at least."""
+HOUR = 3600
+TYPES = (None, "JWT", "oauth-authz-req+jwt", "application/oauth-authz-req+jwt")
+FORBIDDEN_HEADERS = frozenset({"jwk", "jku", "x5u", "x5c", "crit", "b64", "zip"})
+OF_THE_TOKEN = frozenset({"iss", "aud", "exp", "nbf", "iat", "jti"})
+"""Claims about the object itself: never parameters."""
+Claims = Mapping[str, Any]
+
+
+class RequestObjects:
+    """Reads request objects of registered clients."""
+
+    def __init__(self, settings: Settings, clients: Clients) -> None:
+        self.settings, self.clients = settings, clients
+
+    def by_reference(self, client: Client, uri: str) -> dict[str, str]:
+        """RFC 9101 section 5.2; ours: never an address that was not registered (C52)."""
+        if uri not in client.request_uris and uri.partition("#")[0] not in client.request_uris:
+            raise AuthorizationError("invalid_request_uri", "request_uri is not registered")
+        try:
+            text = self.clients.fetch_request_object(uri)
+        except RefusedError:
+            raise AuthorizationError("invalid_request_uri", "request_uri cannot be read") from None
+        return self.by_value(client, text.strip())
+
+    def by_value(self, client: Client, text: str) -> dict[str, str]:
+        """Its parameters as texts. Raises AuthorizationError `invalid_request_object` or `request_not_supported`."""
+        claims = self._verified(client, text)
+        for check in CHECKS:
+            check(claims, client)
+        if not self._addressed(claims, client):
+            raise invalid("aud is not this issuer")
+        return parameters_of(claims)
+
+    def _addressed(self, claims: Claims, client: Client) -> bool:
+        """RFC 9101 section 4: to this issuer; signed-request profiles must say it."""
+        audience = claims.get("aud")
+        if audience is None:
+            return not client.profile.signed_request
+        return self.settings.issuer in (audience if isinstance(audience, list) else [audience])
+
+    def _verified(self, client: Client, text: str) -> Claims:
+        """RFC 8725 section 3.1: the algorithm is the client's, the key its own."""
+        if not text.isascii() or len(text) > LONGEST:
+            raise invalid("it cannot be read")
+        try:
+            headers = jws.extract_compact(text.encode()).headers()
+        except (JoseError, ValueError, TypeError):
+            raise invalid("it cannot be read") from None
+        if headers.get("alg") == "none":
+            raise AuthorizationError("request_not_supported", "an unsigned request object is not supported")
+        kid = headers.get("kid")
+        if FORBIDDEN_HEADERS & set(headers) or headers.get("typ") not in TYPES or not (kid is None or isinstance(kid, str)):
+            raise invalid("its header is not acceptable")
+        keys = self.clients.keys(client, kid)
+        algs = [client.request_object_signing_alg] if client.request_object_signing_alg else list(client.profile.algs)
+        if keys is None:
+            raise invalid("the client has no key")
+        try:
+            return jwt.decode(text, keys, algorithms=algs).claims
+        except (JoseError, ValueError, TypeError):
+            raise invalid("its signature is not valid") from None
+
+
+def invalid(why: str) -> AuthorizationError:
+    return AuthorizationError("invalid_request_object", f"the request object is refused: {why}")
+
+
+# -------------------------------------------------------------------------------------------------------- the rules, in order
+
+
+def check_parties(claims: Claims, client: Client) -> None:
+    """RFC 9101 sections 4 and 6.3: from this client; signed-request profiles must say it."""
+    if claims.get("iss", None if client.profile.signed_request else client.client_id) != client.client_id:
+        raise invalid("iss is not the client")
+    if claims.get("client_id", client.client_id) != client.client_id:
+        raise invalid("client_id is another")
+
+
+def check_kind(claims: Claims, client: Client) -> None:
+    """RFC 9101 sections 4 and 10.8: not a client assertion in disguise, and no object inside."""
+    if claims.get("sub") == client.client_id:
+        raise invalid("sub is the client")
+    if "request" in claims or "request_uri" in claims:
+        raise invalid("it holds another")
+
+
+def check_time(claims: Claims, client: Client) -> None:
+    """RFC 7519 section 4.1; FAPI 2.0 Message Signing section 5.3.1: `nbf` and `exp` are there, an hour apart at most."""
+    now, exp, nbf = time.time(), number(claims.get("exp")), number(claims.get("nbf"))
+    if any(name in claims and number(claims[name]) is None for name in ("exp", "nbf", "iat")):
+        raise invalid("a time is not a number")
+    if exp is not None and exp <= now - SKEW:
+        raise invalid("it has expired")
+    if nbf is not None and nbf > now + SKEW:
+        raise invalid("it is not valid yet")
+    if client.profile.signed_request and (exp is None or nbf is None or nbf < now - HOUR - SKEW or exp > nbf + HOUR):
+        raise invalid("nbf and exp must be there, recent and an hour apart at most")
+
+
+CHECKS: tuple[Callable[[Claims, Client], None], ...] = (check_parties, check_kind, check_time)
+
+
+def parameters_of(claims: Claims) -> dict[str, str]:
+    """RFC 9101 section 4: members as request parameters; numbers and JSON values in their own notation."""
+    return {
+        name: _text(value)
+        for name, value in claims.items()
+        if name not in OF_THE_TOKEN and not name.startswith("mag_") and value not in (None, "")
+    }
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list) and value and all(isinstance(part, str) and " " not in part for part in value):
+        return " ".join(value)
+    return orjson.dumps(value).decode()

@@ -1,0 +1,78 @@
+"""How an authorization answer travels: in the query, the fragment or a form; in clear or signed (JARM).
+
+Implements OAuth 2.0 Multiple Response Type Encoding Practices section 2.1, OAuth 2.0 Form Post Response Mode, JARM section 2,
+RFC 9207 section 2. Success and error go the same way.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlencode, urlsplit
+
+from idp.oidc.client import RESPONSE_MODES
+from idp.oidc.request import AuthorizationRequest
+from idp.oidc.tokens import Mint
+from idp.oidc.wire import Answer
+
+JARM_LIFETIME = 300
+"""Seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class FormPost:
+    """An answer that a page posts to the partner."""
+
+    action: str
+    fields: Mapping[str, str]
+
+
+def origin(uri: str) -> str:
+    parts = urlsplit(uri)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def mode_of(request: AuthorizationRequest) -> str:
+    """The response mode in force: the one asked when it may be, else the default of the response type (section 2.1)."""
+    asked = request.get("response_mode")
+    words = set(request.response_type.split())
+    default = "fragment" if words & {"token", "id_token"} else "query"
+    mode = asked if asked in RESPONSE_MODES else "jwt" if request.client.profile.signed_response else default
+    if mode == "jwt":
+        mode = f"{default}.jwt"
+    if mode in ("query", "query.jwt") and default == "fragment":
+        return mode.replace("query", "fragment")
+    return mode
+
+
+def respond(mint: Mint, request: AuthorizationRequest, answer: Mapping[str, str], now: int) -> Answer | FormPost:
+    """The partner's answer; empty members are left out."""
+    parameters = {name: value for name, value in answer.items() if value}
+    if request.state:
+        parameters["state"] = request.state
+    mode = mode_of(request)
+    if mode.endswith("jwt"):
+        parameters = {"response": _signed(mint, request, parameters, now)}
+        mode = mode.removesuffix(".jwt")
+    else:
+        parameters["iss"] = mint.settings.issuer
+    if mode == "form_post":
+        return FormPost(request.redirect_uri, parameters)
+    return sent_back(request.redirect_uri, parameters, "#" if mode == "fragment" else "?")
+
+
+def _signed(mint: Mint, request: AuthorizationRequest, parameters: Mapping[str, str], now: int) -> str:
+    """JARM section 2.1: iss, aud, exp and the parameters, under the algorithm of the client."""
+    client = request.client
+    alg = client.authorization_signed_response_alg or ("RS256" if "RS256" in client.profile.algs else "ES256")
+    expires_in = parameters.get("expires_in")
+    typed = {**parameters, **({"expires_in": int(expires_in)} if expires_in else {})}
+    return mint.signed(alg, {"iss": mint.settings.issuer, "aud": client.client_id, "exp": now + JARM_LIFETIME, **typed})
+
+
+def sent_back(uri: str, parameters: Mapping[str, str], mark: str = "?") -> Answer:
+    """303 after whatever method (RFC 9700 section 4.12); a registered query is kept (RFC 6749 section 3.1.2)."""
+    joint = "&" if mark == "?" and "?" in uri else mark
+    return redirection(f"{uri}{joint}{urlencode(parameters)}" if parameters else uri)
+
+
+def redirection(address: str) -> Answer:
+    return Answer(303, b"", headers=(("Location", address),))
