@@ -92,7 +92,8 @@ def binding() -> str:
     """128 random bits known to this browser alone; the cookie is set when absent."""
     if "binding" not in g:
         given = request.cookies.get(BINDING, "")
-        g.binding = binding_of(given)
+        made = request.environ.get("mag.binding", given)
+        g.binding = binding_of(made)
         g.binding_is_new = g.binding != given
     return g.binding  # type: ignore[no-any-return]  # flask.g is untyped
 

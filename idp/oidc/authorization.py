@@ -8,16 +8,24 @@ RFC 6749 section 4.1.1, OpenID Connect Core section 3.1.2.
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 from urllib.parse import quote_from_bytes, urlencode, urlsplit
+
+from authlib.oauth2.rfc6749.errors import OAuth2Error
 
 from idp.authentication import demande as demandes
 from idp.authentication.demande import BINDING, Demande, binding_of
 from idp.authentication.session import COOKIE, Session
+from idp.config import Settings
+from idp.database import Connections, Kept
+from idp.ephemeral import Ephemeral
 from idp.habilitations.disclosure import SCOPE as HABILITATIONS
+from idp.habilitations.droits import Catalogue
+from idp.keys import Keyring
 from idp.oidc import codes
 from idp.oidc.checks import verify
 from idp.oidc.claims import SCOPE_CLAIMS, opened, scope_of_claim
+from idp.oidc.client_auth import Clients
 from idp.oidc.codes import Granted
 from idp.oidc.dispatch import Progress, Step, next_step
 from idp.oidc.errors import AuthorizationError, UntrustedRequestError
@@ -30,13 +38,12 @@ from idp.oidc.responses import FormPost, origin, redirection, respond
 from idp.oidc.rights import known_services
 from idp.oidc.sources import Sources
 from idp.oidc.tokens import Reader, subject
-from idp.oidc.wire import Answer, Environ, UnreadableError, read_body, read_pairs
+from idp.oidc.wire import Answer, Environ, read_body, read_pairs
 from idp.seals import digest
 
-if TYPE_CHECKING:
-    from idp.http import Mag
-
 SENT_AS_IS = bytes(range(0x21, 0x7F))
+LONGEST_QUERY = 6 * 1024
+"""Characters; the doors refuse an address of 8 KiB."""
 Headers = Iterable[tuple[str, str]]
 
 
@@ -74,10 +81,27 @@ class Browser:
         return digest(self.session)[:16]
 
 
+class Components(Protocol):
+    """What the endpoint needs of the process."""
+
+    @property
+    def settings(self) -> Settings: ...
+    @property
+    def connections(self) -> Connections: ...
+    @property
+    def ephemeral(self) -> Ephemeral: ...
+    @property
+    def keyring(self) -> Keyring: ...
+    @property
+    def registry(self) -> Clients: ...
+    @property
+    def catalogue(self) -> Kept[Catalogue]: ...
+
+
 class AuthorizationEndpoint:
     """The authorization endpoint of one process."""
 
-    def __init__(self, mag: "Mag", issuer: Issuer) -> None:
+    def __init__(self, mag: Components, issuer: Issuer) -> None:
         self.mag, self.issuer = mag, issuer
         self.pushed = PushedRequests(mag.settings, mag.ephemeral)
         self.sources = Sources(mag.settings, mag.registry, self.pushed)
@@ -86,31 +110,32 @@ class AuthorizationEndpoint:
 
     def act(self, environ: Environ) -> Answer | FormPost | ConsentAsked:
         """Raises MagError for a page that refuses."""
-        given = take_ours(_parameters(environ))
-        if environ["REQUEST_METHOD"] == "POST":
-            return self._as_get(given)
+        given, posted = take_ours(_parameters(environ)), environ["REQUEST_METHOD"] == "POST"
         browser, now = Browser.of(environ), datetime.now(UTC)
+        if browser.is_new:
+            environ["mag.binding"] = browser.binding
         demande = self._demande(given.get("demande", ""), browser, now)
         asked = self.sources.read(dict(demande.parameters) if demande else given)
         try:
             if asked.refusal is not None:
                 raise asked.refusal
+            if posted:
+                return self._as_get(asked.request, given)
             return self._proceed(verify(asked.request, front_channel=self.mag.settings.front_channel_tokens), demande, given, browser, now)
         except AuthorizationError as error:
             answer = {"error": error.error, "error_description": error.description}
             return respond(self.issuer.mint, asked.request, answer, int(now.timestamp()))
 
-    def _as_get(self, given: Mapping[str, str]) -> Answer:
+    def _as_get(self, asked: AuthorizationRequest, given: Mapping[str, str]) -> Answer:
         """Core section 3.1.2.1 asks for POST too. A cross-site POST carries no Lax cookie: it becomes a GET of the same request.
 
         One that an address cannot hold is kept as if it had been pushed.
         """
-        asked = self.sources.read(given)
-        where, query = self.mag.settings.issuer_path + "/authorize", urlencode(given)
-        if len(query) > demandes.LONGEST and asked.refusal is None and REFERENCE not in asked.request.parameters:
-            kept = self.pushed.push(asked.request.client, given)
-            query = urlencode({"client_id": asked.request.client.client_id, "request_uri": kept})
-        return redirection(f"{where}?{query}")
+        query = urlencode(given)
+        if len(query) > LONGEST_QUERY:
+            verify(asked, front_channel=self.mag.settings.front_channel_tokens)
+            query = urlencode({"client_id": asked.client.client_id, "request_uri": self.pushed.push(asked.client, given)})
+        return redirection(f"{self.mag.settings.issuer_path}/authorize?{query}")
 
     def _demande(self, token: str, browser: Browser, now: datetime) -> Demande | None:
         """The request of a sign-in in progress; only the browser that began it may go on (C38)."""
@@ -224,7 +249,7 @@ def _parameters(environ: Environ) -> dict[str, str]:
     try:
         raw = read_body(environ) if posted else str(environ.get("QUERY_STRING", "")).encode("latin-1")
         return read_pairs(quote_from_bytes(raw, SENT_AS_IS))
-    except UnreadableError as error:
+    except OAuth2Error as error:
         raise UntrustedRequestError(str(error.description)) from None
 
 

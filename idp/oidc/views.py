@@ -7,6 +7,7 @@ from urllib.parse import quote_from_bytes, urlencode, urlsplit
 
 from flask import Blueprint, Response, current_app, make_response, redirect, render_template, request
 from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import NotFound
 
 from idp import http
 from idp.audit import journal
@@ -35,7 +36,7 @@ bp = Blueprint("oidc", __name__, template_folder="templates")
 @bp.route("/authorize", methods=["GET", "POST"])
 def authorize() -> ResponseReturnValue:
     """What the machines' door leaves to a page: a refusal, a question, or an answer to be posted."""
-    left = request.environ[AuthorizationDoor.LEFT]
+    left = request.environ.get(AuthorizationDoor.LEFT) or NotFound()
     if isinstance(left, ConsentAsked):
         return _consent_page(left)
     if isinstance(left, FormPost):
