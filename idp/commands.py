@@ -4,6 +4,7 @@ import os
 import sys
 from dataclasses import fields
 from datetime import UTC, datetime
+from pathlib import Path
 
 import click
 from flask.cli import with_appcontext
@@ -12,10 +13,12 @@ from idp import http
 from idp.audit import journal
 from idp.audit.events import KeyChanged
 from idp.config import Settings
-from idp.database import db
+from idp.database import Version, db
 from idp.errors import RefusedError, SettingError
-from idp.keys import ALGORITHMS, SigningKey, initialise, purge_retired, rotate, withdraw
+from idp.key_states import initialise, purge_retired, rotate, withdraw
+from idp.keys import ALGORITHMS, SigningKey, certify
 from idp.oidc.models import PURGE_FAMILIES
+from idp.oidc.upkeep import keep_up
 from idp.seals import new_secret
 
 BLOCKING_THREADS = 64
@@ -154,13 +157,45 @@ def keys_withdraw(kid: str) -> None:
     click.echo(f"La clé {kid} n'est plus publiée.")
 
 
+@keys.command("entretenir")
+@with_appcontext
+def keys_keep_up() -> None:
+    """Fait ce qui est dû : fabrique ce qui manque, tourne ce qui est ancien, cesse de publier ce qui est mort."""
+    mag = http.mag()
+    changed = keep_up(mag.keyring, mag.settings.key_rotation_days, datetime.now(UTC), "commande")
+    db.session.commit()
+    for event in changed:
+        click.echo(f"{event.state:9}  {event.kid}")
+    click.echo(f"{len(changed)} changement(s)." if changed else "Rien à faire.")
+
+
+@keys.command("certificat")
+@click.argument("kid")
+@click.argument("fichier", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@with_appcontext
+def keys_certify(kid: str, fichier: Path) -> None:
+    """Publie avec une clé la chaîne de certificats d'un fichier PEM (x5c) ; celui de la clé en premier."""
+    key = db.session.get(SigningKey, kid)
+    if key is None:
+        raise click.ClickException(f"La clé {kid} n'existe pas.")
+    try:
+        certify(key, fichier.read_bytes(), datetime.now(UTC))
+    except RefusedError as error:
+        raise click.ClickException(error.public) from error
+    Version.bump("keys")
+    journal.record(KeyChanged(kid=kid, state="certified", actor="commande"))
+    db.session.commit()
+    click.echo(f"La clé {kid} est publiée avec son certificat.")
+
+
 @click.command("purge")
 @with_appcontext
 def purge() -> None:
     """Supprime ce qui est mort : états de courte durée, familles de jetons échues, clés retirées. À lancer chaque heure."""
     now = datetime.now(UTC)
     mag = http.mag()
-    removed = {"états": mag.ephemeral.purge(), "familles": mag.connections.run(PURGE_FAMILIES, before=now), "clés": purge_retired(now)}
+    families = mag.connections.run(PURGE_FAMILIES, before=now)
+    removed = {"états": mag.ephemeral.purge(), "familles": families, "clés": len(purge_retired(now))}
     db.session.commit()
     click.echo(", ".join(f"{name} : {count}" for name, count in removed.items()))
 

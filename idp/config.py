@@ -57,6 +57,10 @@ class Settings:
     test_identities: tuple[str, ...] = setting(
         "Test identities `siret|nom|prenom`, comma separated, whose sign-in throttles are lifted. Never in production.", ()
     )
+    open_registration: bool = setting(
+        "1: anybody may register a client (RFC 7591), without a token. For conformance suites; 0 in production.", False
+    )
+    sandbox: bool = setting("1: anybody may have a client at once, for the test identities alone, for 30 days.", False)
     session_lifetime: int = setting("Longest life of an SSO session, whatever its use.", 12 * HOUR)
     session_idle: int = setting("An SSO session unused for this long ends.", 2 * HOUR)
     demande_lifetime: int = setting("How long a sign-in may take, from the partner's request to the password.", 30 * MINUTE)
@@ -70,6 +74,7 @@ class Settings:
     refresh_token_lifetime: int = setting("Longest life of a family of refresh tokens.", 12 * HOUR)
     offline_lifetime: int = setting("Longest life of a family of refresh tokens granted with offline_access.", 30 * 24 * HOUR)
     refresh_grace: int = setting("For this long a rotated refresh token still gives the same successor (lost answers); at most 30.", 10)
+    key_rotation_days: int = setting("Days a signing key signs before the next one does, by itself; 0: only `mag cles tourner`.", 90)
     argon2_memory_kib: int = setting("Argon2id memory, in KiB; 19456 is the OWASP minimum.", 19456)
     argon2_time: int = setting("Argon2id passes.", 2)
     argon2_parallelism: int = setting("Argon2id lanes.", 1)
@@ -175,6 +180,7 @@ BOUNDS = {
     "access_token_lifetime": (30, 600),
     "id_token_lifetime": (30, 600),
     "refresh_grace": (0, 30),
+    "key_rotation_days": (0, 366),
     "session_idle": (60, 24 * HOUR),
     "session_lifetime": (60, 24 * HOUR),
     "demande_lifetime": (60, 2 * HOUR),

@@ -2,7 +2,7 @@
 
 Signing keys live in the database, sealed, in three states: *next* (published, not used), *active* (signs), *retired*
 (published until whatever it signed has expired). A key is published a day before it signs, so that no partner's cache
-misses it (C71).
+misses it (C71). Moving a key from one state to another is `key_states.py`.
 
 Left out on purpose: hardware modules; `load_signer` is where one would answer.
 """
@@ -10,31 +10,31 @@ Left out on purpose: hardware modules; `load_signer` is where one would answer.
 import base64
 import hashlib
 import json
-import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from functools import cached_property, lru_cache
 from typing import Any, Self, cast
 
 import orjson
+from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from joserfc.jwk import KeySet
-from sqlalchemy import Index, LargeBinary, String, bindparam, select, text
+from sqlalchemy import Index, LargeBinary, String, bindparam, select, text, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from idp.config import Settings
-from idp.database import Connections, Json, Kept, Model, Statement, Version, Versions, db
+from idp.database import Connections, Json, Kept, Model, Statement, Versions, db
 from idp.errors import RefusedError
 from idp.seals import Seals, b64
 
-PUBLISHED_BEFORE_USE = timedelta(hours=24)
-PUBLISHED_AFTER_USE = timedelta(hours=26)
-"""Longer than any token lives, plus what a partner's cache and clock may add."""
-ALGORITHMS = ("ES256", "RS256")
+ALGORITHMS = ("ES256", "RS256", "PS256", "EdDSA")
+"""RFC 7518 section 3.1, RFC 8037 section 3.1 (Ed25519 alone)."""
+REQUIRED = frozenset({"ES256", "RS256"})
+"""What MAG cannot go without: access tokens by default, and the default of OpenID Connect. The others are offered once they have a key."""
 
 
 class KeyState(StrEnum):
@@ -68,6 +68,22 @@ class SigningKey(Model):
         """By algorithm, the oldest first."""
         return list(db.session.scalars(select(cls).order_by(cls.alg, cls.created_at)))
 
+    @classmethod
+    def in_state(cls, alg: str, state: KeyState) -> Self | None:
+        """The key of an algorithm that is active, or next: there is one at most."""
+        return db.session.scalar(select(cls).filter_by(alg=alg, state=state))
+
+    @classmethod
+    def retired_before(cls, limit: datetime) -> list[Self]:
+        return list(db.session.scalars(select(cls).where(cls.state == KeyState.RETIRED, cls.retired_at < limit)))
+
+    def move(self, before: KeyState, after: KeyState, now: datetime) -> bool:
+        """Change state, unless another process just did: of two rotations at once, one alone finds the state it saw."""
+        moment = {"activated_at": now} if after is KeyState.ACTIVE else {"retired_at": now}
+        moving = update(SigningKey).where(SigningKey.kid == self.kid, SigningKey.state == before)
+        moved: Any = db.session.execute(moving.values(state=after, **moment), execution_options={"synchronize_session": "fetch"})
+        return bool(moved.rowcount == 1)
+
 
 class SealedSecret(Model):
     """A secret that must outlive the master secrets, such as the salt of pairwise subjects; sealed."""
@@ -80,13 +96,28 @@ class SealedSecret(Model):
 
 PUBLISHED = Statement(
     lambda: select(
-        SigningKey.kid, SigningKey.alg, SigningKey.state, SigningKey.public_jwk, SigningKey.private_sealed, SigningKey.retired_at
+        SigningKey.kid,
+        SigningKey.alg,
+        SigningKey.state,
+        SigningKey.public_jwk,
+        SigningKey.private_sealed,
+        SigningKey.activated_at,
+        SigningKey.retired_at,
     )
 )
 SEALED = Statement(lambda: select(SealedSecret.sealed).where(SealedSecret.name == bindparam("name", type_=String)))
 
 
 # --------------------------------------------------------------------------------------------------------- signing keys
+
+PSS = padding.PSS(padding.MGF1(hashes.SHA256()), 32)
+"""RFC 7518 section 3.5: the salt is as long as the hash."""
+PRIVATE_KEYS: Mapping[str, Callable[[], Any]] = {
+    "ES256": lambda: ec.generate_private_key(ec.SECP256R1()),
+    "RS256": lambda: rsa.generate_private_key(65537, 3072),
+    "PS256": lambda: rsa.generate_private_key(65537, 3072),
+    "EdDSA": ed25519.Ed25519PrivateKey.generate,
+}
 
 
 @dataclass(frozen=True)
@@ -110,7 +141,9 @@ class Signer:
         if self.alg == "ES256":
             r, s = decode_dss_signature(self.key.sign(message, ec.ECDSA(hashes.SHA256())))
             return r.to_bytes(32, "big") + s.to_bytes(32, "big")
-        return cast(bytes, self.key.sign(message, padding.PKCS1v15(), hashes.SHA256()))
+        if self.alg == "EdDSA":
+            return cast(bytes, self.key.sign(message))
+        return cast(bytes, self.key.sign(message, PSS if self.alg == "PS256" else padding.PKCS1v15(), hashes.SHA256()))
 
 
 @dataclass(frozen=True)
@@ -121,13 +154,26 @@ class PublishedKeys:
     jwks: bytes
     keyset: KeySet
     pairwise_salt: bytes
+    activated_at: Mapping[str, datetime]
+    """Since when each algorithm has its key."""
+    retired_at: datetime | None
+    """Of the oldest retired key still published."""
+
+    @property
+    def algorithms(self) -> tuple[str, ...]:
+        """What MAG can sign with today."""
+        return tuple(alg for alg in ALGORITHMS if alg in self.signers)
 
     @cached_property
     def etag(self) -> str:
         return f'"{hashlib.sha256(self.jwks).hexdigest()[:16]}"'
 
     def signer(self, alg: str) -> Signer:
-        return self.signers[alg]
+        """Raises NoKeyError."""
+        try:
+            return self.signers[alg]
+        except KeyError:
+            raise NoKeyError(f"no active {alg} key: run `mag cles init`") from None
 
 
 class NoKeyError(RefusedError):
@@ -150,13 +196,16 @@ class Keyring(Seals):
         rows = self._connections.all(PUBLISHED)
         public = [dict(row[3]) | {"kid": row[0], "alg": row[1], "use": "sig"} for row in sorted(rows, key=lambda row: (row[1], row[2]))]
         signers = {row[1]: Signer(row[0], row[1], self._private_key(row[0], row[4])) for row in rows if row[2] == KeyState.ACTIVE}
-        if set(signers) != set(ALGORITHMS):
+        if not signers.keys() >= REQUIRED:
             raise NoKeyError("no active signing key: run `mag cles init`")
         sealed = self._connections.one(SEALED, name="pairwise")
         if sealed is None:
             raise NoKeyError("no pairwise salt: run `mag cles init`")
         salt = self.open("sealed_secrets", bytes(sealed[0]), "pairwise")
-        return PublishedKeys(signers, orjson.dumps({"keys": public}), KeySet.import_key_set(cast(Any, {"keys": public})), salt)
+        keyset = KeySet.import_key_set(cast(Any, {"keys": public}))
+        activated_at = {row[1]: row[5] for row in rows if row[2] == KeyState.ACTIVE}
+        retired_at = min((row[6] for row in rows if row[2] == KeyState.RETIRED), default=None)
+        return PublishedKeys(signers, orjson.dumps({"keys": public}), keyset, salt, activated_at, retired_at)
 
     def _private_key(self, kid: str, sealed: bytes) -> Any:
         """Parsed once a process, and not validated: `make_key` made it and the seal says it is unchanged (validating costs 100 ms)."""
@@ -172,13 +221,9 @@ def thumbprint(jwk: Mapping[str, str]) -> str:
 
 
 def make_key(seals: Seals, alg: str, state: KeyState, now: datetime) -> SigningKey:
-    """A new key pair, sealed; its `kid` is its thumbprint."""
-    private: Any = ec.generate_private_key(ec.SECP256R1()) if alg == "ES256" else rsa.generate_private_key(65537, 3072)
-    numbers = private.public_key().public_numbers()
-    if alg == "ES256":
-        jwk = {"crv": "P-256", "kty": "EC", "x": b64(numbers.x.to_bytes(32, "big")), "y": b64(numbers.y.to_bytes(32, "big"))}
-    else:
-        jwk = {"e": b64(numbers.e.to_bytes(3, "big")), "kty": "RSA", "n": b64(numbers.n.to_bytes((numbers.n.bit_length() + 7) // 8, "big"))}
+    """A new key pair, sealed; its `kid` is its thumbprint, so that no two keys share one."""
+    private = PRIVATE_KEYS[alg]()
+    jwk = public_jwk(private.public_key())
     kid = thumbprint(jwk)
     der = private.private_bytes(serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     return SigningKey(
@@ -192,72 +237,32 @@ def make_key(seals: Seals, alg: str, state: KeyState, now: datetime) -> SigningK
     )
 
 
-def initialise(seals: Seals, now: datetime) -> list[SigningKey]:
-    """Make what is missing: an active and a next key for each algorithm, and the pairwise salt. Idempotent."""
-    made = []
-    for alg in ALGORITHMS:
-        for state in (KeyState.ACTIVE, KeyState.NEXT):
-            if db.session.scalar(select(SigningKey).filter_by(alg=alg, state=state)) is None:
-                made.append(make_key(seals, alg, state, now))
-    if db.session.get(SealedSecret, "pairwise") is None:
-        db.session.add(SealedSecret(name="pairwise", sealed=seals.seal("sealed_secrets", os.urandom(32), "pairwise")))
-    db.session.add_all(made)
-    Version.bump("keys")
-    return made
+def public_jwk(public: Any) -> dict[str, str]:
+    """The members that a key type requires, and no other. RFC 7518 sections 6.2 and 6.3, RFC 8037 section 2."""
+    if isinstance(public, ed25519.Ed25519PublicKey):
+        return {"crv": "Ed25519", "kty": "OKP", "x": b64(public.public_bytes_raw())}
+    numbers = public.public_numbers()
+    if isinstance(public, ec.EllipticCurvePublicKey):
+        return {"crv": "P-256", "kty": "EC", "x": b64(numbers.x.to_bytes(32, "big")), "y": b64(numbers.y.to_bytes(32, "big"))}
+    return {"e": b64(numbers.e.to_bytes(3, "big")), "kty": "RSA", "n": b64(numbers.n.to_bytes((numbers.n.bit_length() + 7) // 8, "big"))}
 
 
-class RotationRefusedError(RefusedError):
-    """The next key has not been published for a day: partners' caches may not know it."""
+class CertificateRefusedError(RefusedError):
+    """Not a certificate of this key."""
 
-    code = "rotation_refusee"
-
-
-def rotate(seals: Seals, alg: str, now: datetime, *, emergency: bool = False) -> tuple[SigningKey, SigningKey]:
-    """The next key signs, the active one retires, another next one is published: (now active, now next).
-
-    Raises RotationRefusedError when the next key is younger than a day, unless `emergency`.
-    """
-    found = {
-        key.state: key
-        for key in db.session.scalars(
-            select(SigningKey).where(SigningKey.alg == alg, SigningKey.state != KeyState.RETIRED).with_for_update()
-        )
-    }
-    if KeyState.NEXT not in found or KeyState.ACTIVE not in found:
-        raise RotationRefusedError(f"no next {alg} key", public=f"Il manque une clé {alg} : lancez d'abord « mag cles init ».")
-    if now - found[KeyState.NEXT].created_at < PUBLISHED_BEFORE_USE and not emergency:
-        public = f"La clé {alg} suivante est publiée depuis moins de 24 heures ; --urgence l'utilise malgré tout."
-        raise RotationRefusedError(f"the next {alg} key is too young", public=public)
-    old, new = found[KeyState.ACTIVE], found[KeyState.NEXT]
-    old.state, old.retired_at = KeyState.RETIRED, now
-    db.session.flush()
-    new.state, new.activated_at = KeyState.ACTIVE, now
-    db.session.flush()
-    following = make_key(seals, alg, KeyState.NEXT, now)
-    db.session.add(following)
-    Version.bump("keys")
-    return new, following
+    code = "certificat_refuse"
 
 
-def withdraw(kid: str) -> SigningKey:
-    """Unpublish a retired key now: what it signed is refused everywhere. Raises RotationRefusedError for a key in use."""
-    key = db.session.get(SigningKey, kid)
-    if key is None or key.state != KeyState.RETIRED:
-        raise RotationRefusedError(f"{kid} is not a retired key", public=f"« {kid} » n'est pas une clé retirée.")
-    db.session.delete(key)
-    Version.bump("keys")
-    return key
-
-
-def purge_retired(now: datetime) -> int:
-    """Unpublish retired keys whose last token has expired; how many."""
-    old = list(
-        db.session.scalars(
-            select(SigningKey).where(SigningKey.state == KeyState.RETIRED, SigningKey.retired_at < now - PUBLISHED_AFTER_USE)
-        )
-    )
-    for key in old:
-        db.session.delete(key)
-    if old:
-        Version.bump("keys")
-    return len(old)
+def certify(key: SigningKey, pem: bytes, now: datetime) -> None:
+    """Publish certificates with a key: `x5c`, the key's own first (RFC 7517 section 4.7). Raises CertificateRefusedError."""
+    try:
+        chain = x509.load_pem_x509_certificates(pem)
+        certified = public_jwk(chain[0].public_key())
+    except (ValueError, AttributeError) as error:
+        raise CertificateRefusedError(str(error), public="Ce fichier ne contient pas de certificat X.509 lisible (PEM).") from None
+    if thumbprint(certified) != key.kid:
+        raise CertificateRefusedError("another key", public="Le premier certificat n'est pas celui de cette clé.")
+    if not chain[0].not_valid_before_utc <= now <= chain[0].not_valid_after_utc:
+        raise CertificateRefusedError("out of date", public="Ce certificat n'est pas en cours de validité.")
+    encoded = [base64.b64encode(one.public_bytes(serialization.Encoding.DER)).decode() for one in chain]
+    key.public_jwk = {**key.public_jwk, "x5c": encoded}

@@ -23,7 +23,7 @@ import pytest
 from flask import Flask
 from werkzeug.test import Client, TestResponse
 
-from idp import keys
+from idp import key_states
 from idp.config import Secret, Settings
 from idp.database import Connections, db
 from idp.ephemeral import Ephemeral, RedisEphemeral, SqlEphemeral
@@ -49,7 +49,7 @@ def prepare(database_url: str) -> None:
     app.config["SQLALCHEMY_DATABASE_URI"] = database_url
     db.init_app(app)
     with app.app_context():
-        keys.initialise(Seals(SECRETS), datetime.now(UTC))
+        key_states.initialise(Seals(SECRETS), datetime.now(UTC))
         db.session.commit()
         db.session.remove()
         db.engine.dispose()

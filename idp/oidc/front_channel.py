@@ -13,7 +13,7 @@ from idp.oidc.claims import claims_of_scope, opened, select_claims
 from idp.oidc.codes import Granted
 from idp.oidc.issuing import Issuer
 from idp.oidc.request import AuthorizationRequest
-from idp.oidc.tokens import Handle, at_hash, subject
+from idp.oidc.tokens import Handle, half_hash, subject
 
 
 def tokens_for(
@@ -21,6 +21,7 @@ def tokens_for(
 ) -> dict[str, str]:
     """What the response type gives at once, beside the code."""
     client, words, at = request.client, set(request.response_type.split()), int(now.timestamp())
+    alg = client.id_token_signed_response_alg
     sub = subject(issuer.mint.keyring, client, session.uid)
     handle = Handle(session.declarant_id, session.version, granted.family_id, session.sid, opened(granted.userinfo_claims, client.scope))
     rights = issuer.rights.claims(client, session.declarant_id, services_of_scope(granted.scope), now, handle)
@@ -28,12 +29,12 @@ def tokens_for(
     answer: dict[str, str] = {}
     hashes: dict[str, str] = {}
     if "code" in words:
-        answer["code"], hashes["c_hash"] = code, at_hash(code)
-        hashes |= {"s_hash": at_hash(request.state)} if request.state.isascii() and request.state else {}
+        answer["code"], hashes["c_hash"] = code, half_hash(code, alg)
+        hashes |= {"s_hash": half_hash(request.state, alg)} if request.state.isascii() and request.state else {}
     if "token" in words:
         in_access = {name: value for name, value in rights.items() if name != "habilitations_flat"}
         token = issuer.mint.access_token(client, sub, granted.scope, at, handle, {**birth, **in_access})
-        hashes["at_hash"] = at_hash(token)
+        hashes["at_hash"] = half_hash(token, alg)
         answer |= {"access_token": token, "token_type": "Bearer", "expires_in": str(issuer.settings.access_token_lifetime)}
         answer["scope"] = " ".join(granted.scope)
     if "id_token" in words:

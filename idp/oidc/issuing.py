@@ -15,7 +15,7 @@ from idp.oidc.codes import Granted
 from idp.oidc.families import Families, Grant, context_of
 from idp.oidc.people import People
 from idp.oidc.rights import Rights
-from idp.oidc.tokens import Handle, Mint, at_hash, subject
+from idp.oidc.tokens import Handle, Mint, half_hash, subject
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class Issuer:
     def _id_token(self, client: Client, sub: str, at: int, grant: Grant, claims: dict[str, Any], access_token: str) -> str:
         """Core section 2. No profile claim unless asked one by one (section 5.4 leaves them to userinfo)."""
         context = grant.context
-        claims = {**claims, "sid": grant.sid, "at_hash": at_hash(access_token)}
+        claims = {**claims, "sid": grant.sid, "at_hash": half_hash(access_token, client.id_token_signed_response_alg)}
         if context["nonce"]:
             claims["nonce"] = context["nonce"]
         if wanted := opened(context["id_token"], client.scope):

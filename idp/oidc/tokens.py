@@ -16,7 +16,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
 from idp.config import Settings
-from idp.keys import Keyring
+from idp.keys import ALGORITHMS, Keyring
 from idp.oidc.client import Client
 from idp.seals import UnsealError, b64, unb64
 
@@ -57,9 +57,14 @@ def subject(keyring: Keyring, client: Client, uid: str) -> str:
     return b64(hmac.digest(keyring.published().pairwise_salt, f"{client.sector}|{uid}".encode(), "sha256"))
 
 
-def at_hash(access_token: str) -> str:
-    """Core section 3.1.3.6: left half of SHA-256 (ES256 and RS256 alike)."""
-    return b64(hashlib.sha256(access_token.encode("ascii")).digest()[:16])
+def half_hash(text: str, alg: str) -> str:
+    """`at_hash`, `c_hash`, `s_hash`: left half of the hash of the ID token's `alg`. Core sections 3.1.3.6 and 3.3.2.11.
+
+    SHA-256, and for EdDSA the SHA-512 of Ed25519 (RFC 8032 section 5.1).
+    """
+    digest = hashlib.sha512 if alg == "EdDSA" else hashlib.sha256
+    raw = digest(text.encode("utf-8")).digest()
+    return b64(raw[: len(raw) // 2])
 
 
 class Mint:
@@ -157,7 +162,7 @@ def verified_claims(text: str, keyset: KeySet, typ: str) -> Mapping[str, Any] | 
         header = orjson.loads(unb64(text.partition(".")[0]))
         if not isinstance(header, dict) or header.keys() != OUR_HEADER or header["typ"] != typ:
             return None
-        claims = orjson.loads(jws.deserialize_compact(text, keyset, algorithms=["ES256", "RS256"]).payload)
+        claims = orjson.loads(jws.deserialize_compact(text, keyset, algorithms=ALGORITHMS).payload)
     except (JoseError, ValueError):
         return None
     return claims if isinstance(claims, dict) and isinstance(claims.get("exp"), int) else None

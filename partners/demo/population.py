@@ -28,7 +28,8 @@ from idp.habilitations import attribution, catalogue, portefeuilles
 from idp.habilitations.decision import read_catalogue
 from idp.habilitations.droits import Droit, Rights
 from idp.habilitations.gesture import Gesture
-from idp.keys import Keyring, initialise
+from idp.key_states import initialise
+from idp.keys import Keyring
 from idp.seals import digest
 from partners import declaration
 from partners.demo.lieux import Lieux
@@ -143,7 +144,8 @@ def declare_partners(lieux: Lieux, secrets: DemoSecrets, now: datetime) -> None:
     """Apply the partners' file for these addresses; leave the rest of the registry alone. Commits."""
     jwk = ", ".join(f"{name} = {json.dumps(value)}" for name, value in secrets.public_jwk.items())
     text = Template((DATA / "partenaires.toml").read_text("utf-8")).substitute(
-        facile=lieux.facile, entreprises=lieux.entreprises, secret_sha256=digest(secrets.client_secret), jwks=f"{{ keys = [{{ {jwk} }}] }}")
+        facile=lieux.facile, entreprises=lieux.entreprises, secret_sha256=digest(secrets.client_secret), jwks=f"{{ keys = [{{ {jwk} }}] }}"
+    )
     written = lieux.folder / "partenaires.toml"
     written.write_text(text, "utf-8")
     declaration.apply(declaration.read_declaration(text), now)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from idp import keys
+from idp import key_states
 from idp.authentication import password_change
 from idp.authentication.ceremony import Means
 from idp.config import Settings
@@ -85,7 +85,7 @@ def _fill(settings: Settings, client_secret: str) -> None:
     app, now = create_app(settings), datetime.now(UTC)
     means: Means = app.extensions["mag_means"]
     with app.app_context():
-        keys.initialise(app.extensions["mag"].keyring, now)
+        key_states.initialise(app.extensions["mag"].keyring, now)
         partenaire = register_partenaire(CLIENT_ID, "Banc d'essai", None, now)
         register_client(partenaire, METADATA, now, client_id=CLIENT_ID, secret_hashes=[digest(client_secret)])
         for nom in NOMS:

@@ -8,7 +8,7 @@ from threading import Barrier
 import pytest
 import time_machine
 
-from idp.oidc.tokens import at_hash
+from idp.oidc.tokens import half_hash
 from tests.protocol.relying import VERIFIER, altered, challenge_of, unverified_claims, unverified_header
 
 ONLY_SQLITE = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
@@ -223,7 +223,7 @@ def test_C27_the_id_token_is_for_this_client_alone_and_bound_to_its_access_token
     claims = portail.verified(tokens.id_token, "JWT")
 
     assert (claims["iss"], claims["aud"], claims["nonce"]) == ("https://mag.test", "portail", "n-0S6_WzA2Mj")
-    assert claims["at_hash"] == at_hash(tokens.access_token)
+    assert claims["at_hash"] == half_hash(tokens.access_token, "RS256")
     assert claims["exp"] - claims["iat"] <= 600
     assert abs(claims["iat"] - time.time()) < 30
     assert (claims["acr"], claims["amr"]) == ("eidas1", ["pwd"])
