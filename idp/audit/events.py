@@ -122,6 +122,67 @@ class ConsentRefused(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TokenExchanged(Event):
+    """A service traded a token it had received for one aimed at another service (RFC 8693)."""
+
+    audience: str
+    received_from: str
+    """The client whose token it was."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DelegationUsed(Event):
+    """A software acted for a person who granted it offline access, by an assertion of its own (RFC 7523)."""
+
+    family_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceApproved(Event):
+    """A person let a device in, by the code it shows (RFC 8628)."""
+
+    scope: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceRefused(Event):
+    """A person typed the code of a device and said no."""
+
+    outcome: ClassVar[str] = "failure"
+    scope: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceCodesBraked(Event):
+    """Too many wrong codes of devices came from one browser or one network."""
+
+    outcome: ClassVar[str] = "failure"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackchannelAsked(Event):
+    """A partner asked a person to agree elsewhere than in their browser (CIBA). Nobody when the hint named nobody."""
+
+    scope: str
+    message: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackchannelApproved(Event):
+    """The person agreed to what a partner asked."""
+
+    scope: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackchannelRefused(Event):
+    """The person refused what a partner asked."""
+
+    outcome: ClassVar[str] = "failure"
+    scope: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeclarantInscribed(Event):
     """A person was inscribed."""
 

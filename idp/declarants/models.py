@@ -50,6 +50,7 @@ class Declarant(Model):
     __tablename__ = "declarants"
     __table_args__ = (
         Index("uq_declarants_siret_cle", "siret", "cle", unique=True),
+        Index("ix_declarants_email", "email"),
         CheckConstraint("length(cle) between 3 and 200", name="cle_is_folded"),
     )
 

@@ -60,3 +60,19 @@ def new_device(issuer: str, name: str, at: datetime) -> Message:
         "Si ce n'est pas vous, prévenez sans attendre l'administrateur de votre entreprise ou l'assistance : votre compte peut être "
         "suspendu, ce qui ferme aussitôt toutes ses connexions.",
     )
+
+
+def backchannel(issuer: str, name: str, client_name: str, message: str, until: datetime) -> Message:
+    """A partner asks somebody who is not at its site to agree. The link opens nothing by itself: the person signs in there."""
+    shown = [f"Le message qui doit aussi s'afficher de son côté : « {message} »."] if message else []
+    return _letter(
+        issuer,
+        f"{client_name} attend votre accord",
+        name,
+        f"« {client_name} » demande votre accord pour agir avec votre identité MAG.",
+        *shown,
+        f"Pour lire la demande et y répondre, avant le {in_words(until)}, ouvrez votre espace MAG :",
+        f"{issuer}/demandes",
+        "Si vous n'avez rien demandé à ce site, refusez, ou laissez la demande s'éteindre d'elle-même : rien ne se passe "
+        "sans votre accord.",
+    )

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from idp.oidc.profiles import DEFAULT, PROFILES, Profile
 
+JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 GRANT_TYPES = (
     "authorization_code",
     "refresh_token",
@@ -18,7 +19,7 @@ GRANT_TYPES = (
     "implicit",
     "urn:ietf:params:oauth:grant-type:device_code",
     "urn:ietf:params:oauth:grant-type:token-exchange",
-    "urn:ietf:params:oauth:grant-type:jwt-bearer",
+    JWT_BEARER,
     "urn:openid:params:grant-type:ciba",
 )
 RESPONSE_TYPES = ("code", "id_token", "id_token token", "code id_token", "code token", "code id_token token")

@@ -97,6 +97,10 @@ class Mint:
         }
         return self.keyring.published().signer(client.access_token_signing_alg).sign(claims, ACCESS_TOKEN)
 
+    def reference(self, declarant_id: int) -> str:
+        """`jti` of an ID token that may come back to name its person (CIBA Core section 7.1, `id_token_hint`): sealed, never the same."""
+        return b64(self.keyring.seal("id-token", str(declarant_id).encode()))
+
     def id_token(self, client: Client, sub: str, now: int, extra: Mapping[str, Any]) -> str:
         claims = {
             "iss": self.settings.issuer,
@@ -152,6 +156,13 @@ class Reader:
         if claims is None or claims.get("iss") != self.settings.issuer or not {"sub", "auth_time"} <= claims.keys():
             return None
         return claims
+
+    def person_of_hint(self, claims: Mapping[str, Any]) -> int | None:
+        """The person of an ID token that `Mint.reference` named; None when nothing does."""
+        try:
+            return int(self.keyring.open("id-token", unb64(str(claims.get("jti", "")))))
+        except (UnsealError, ValueError):
+            return None
 
 
 def verified_claims(text: str, keyset: KeySet, typ: str) -> Mapping[str, Any] | None:

@@ -1,0 +1,167 @@
+"""Token exchange: a service that received a token trades it for one aimed at the next service, in the same person's name.
+
+Implements RFC 8693 sections 2.1, 2.2.1, 2.2.2, 4.1 (`act`). Closed unless the client has the grant and audiences to exchange for
+(`exchange`). What comes out is never wider nor longer than what came in, names who acts, and hangs on the same session,
+family and person: ending the first ends it.
+
+A subject token bound to a key (RFC 9449, RFC 8705) was proved by whoever presented it to the caller, which the caller checked;
+here the caller proves possession of its own key, and the new token is bound to that one. A bound token is never exchanged for
+one without a binding, and a token of the caller's own only by the key it is bound to.
+
+Left out on purpose: `actor_token` (delegation rules have a change of their own), subject tokens of other issuers, other types
+of token, refresh tokens.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from authlib.oauth2.rfc6749.errors import InvalidRequestError, InvalidScopeError, OAuth2Error, UnauthorizedClientError
+
+from idp.audit import journal
+from idp.audit.events import TokenExchanged
+from idp.habilitations.disclosure import services_of_scope
+from idp.logs import note
+from idp.oidc.alive import Alive
+from idp.oidc.client import Client
+from idp.oidc.confirmation import Confirmation, confirmed, token_type
+from idp.oidc.grants.grant import Grant
+from idp.oidc.introspection import entitled
+from idp.oidc.tokens import AccessToken, Handle, subject
+
+ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
+JWT = "urn:ietf:params:oauth:token-type:jwt"
+LONGEST_CHAIN = 5
+"""Services that may act one for another."""
+NEVER = frozenset({"offline_access"})
+"""Means nothing without a refresh token."""
+
+
+class InvalidTargetError(OAuth2Error):
+    """Section 2.2.2."""
+
+    error = "invalid_target"
+
+
+class TokenExchangeGrant(Grant):
+    GRANT_TYPE = "urn:ietf:params:oauth:grant-type:token-exchange"
+
+    def validate_token_request(self) -> None:
+        self.granted_to = self.authenticated()
+        if not self.granted_to.exchange:
+            raise UnauthorizedClientError("this client may exchange tokens for no audience")
+        self._check_types()
+        self.subject = self._subject()
+        self._check_key()
+        self.uid = self._uid()
+        self.audience = self._audience()
+        self.scope = self._scope()
+        self.actors = self._actors()
+
+    def _check_types(self) -> None:
+        """Section 2.1."""
+        form = self.form
+        if "actor_token" in form or "actor_token_type" in form:
+            raise InvalidRequestError("actor_token is not supported: the client itself is the actor")
+        if "subject_token" not in form or "subject_token_type" not in form:
+            raise InvalidRequestError("subject_token and subject_token_type are required")
+        if form["subject_token_type"] not in (ACCESS_TOKEN, JWT):
+            raise InvalidRequestError("subject_token_type must be access_token or jwt")
+        if form.get("requested_token_type", ACCESS_TOKEN) not in (ACCESS_TOKEN, JWT):
+            raise InvalidRequestError("requested_token_type must be access_token or jwt")
+
+    def _subject(self) -> AccessToken:
+        """Section 2.1: ours, alive, about a person, and the caller's own or aimed at it. One answer for whatever it is not (C22)."""
+        token = self.context.reader.access_token(self.form["subject_token"], datetime.now(UTC).timestamp())
+        about_a_person = token is not None and token.handle.declarant_id
+        if token is None or not about_a_person or not entitled(self.granted_to, token):
+            raise InvalidRequestError("subject_token is not valid for this client")
+        if self.context.clients.find(token.claims["client_id"]) is None:
+            raise InvalidRequestError("subject_token is not valid for this client")
+        return token
+
+    def _check_key(self) -> None:
+        """RFC 9449 section 6, RFC 8705 section 3: a binding is never lost on the way, and the caller's own stays the same."""
+        bound = Confirmation.read(self.subject.claims.get("cnf"))
+        if bound is None:
+            return
+        if self.confirmation is None:
+            raise InvalidRequestError("subject_token is bound to a key: the caller must prove possession of its own")
+        if self.subject.claims["client_id"] == self.granted_to.client_id and bound != self.confirmation:
+            raise InvalidRequestError("subject_token is bound to another key of this client")
+
+    def _uid(self) -> str:
+        """The person, if what the token hangs on still stands."""
+        issuer = self.context.issuer
+        person = Alive(self.context.store, issuer.families, issuer.people).person_of(self.subject)
+        if person is None:
+            raise InvalidRequestError("subject_token is not valid for this client")
+        return person.uid
+
+    def _audience(self) -> tuple[str, ...]:
+        """Sections 2.1 and 2.2.2: where the registry lets this client go; ours: its only audience when it names none."""
+        form, allowed = self.form, self.granted_to.exchange
+        asked = tuple(dict.fromkeys((*form.get("audience", "").split(), *form.get("resource", "").split())))
+        if not asked and len(allowed) > 1:
+            raise InvalidTargetError("audience or resource is required")
+        if not set(asked) <= allowed:
+            raise InvalidTargetError("this client may not exchange tokens for this audience")
+        return asked or tuple(allowed)
+
+    def _scope(self) -> list[str]:
+        """ours: never wider than the subject token's, nor than the client's registration (C10)."""
+        allowed = [s for s in self.subject.claims["scope"].split() if s in self.granted_to.scope and s not in NEVER]
+        if not set(self.asked_scope) <= set(allowed):
+            raise InvalidScopeError("scope is wider than the subject token's")
+        return self.asked_scope or allowed
+
+    def _actors(self) -> dict[str, Any]:
+        """Section 4.1: who acts, then for whom it acted."""
+        before = self.subject.claims.get("act")
+        if depth(before) >= LONGEST_CHAIN:
+            raise InvalidRequestError(f"more than {LONGEST_CHAIN} services act one for another")
+        return {"sub": self.granted_to.client_id, **({"act": before} if before else {})}
+
+    def answer(self) -> dict[str, Any]:
+        """Section 2.2.1."""
+        issuer, client, claims, now = self.context.issuer, self.granted_to, self.subject.claims, datetime.now(UTC)
+        at, held = int(now.timestamp()), self.subject.handle
+        handle = Handle(held.declarant_id, held.version, held.family_id, held.sid)
+        expires_at = min(claims["exp"], at + issuer.settings.access_token_lifetime)
+        extra = {
+            **{name: claims[name] for name in ("auth_time", "acr", "amr") if name in claims},
+            **self._rights(client, handle, now),
+            "aud": self.audience[0] if len(self.audience) == 1 else self.audience,
+            "exp": expires_at,
+            "act": self.actors,
+            **confirmed(self.confirmation),
+        }
+        token = issuer.mint.access_token(client, subject(issuer.mint.keyring, client, self.uid), self.scope, at, handle, extra)
+        self._tell(claims, now)
+        return {
+            "access_token": token,
+            "issued_token_type": ACCESS_TOKEN,
+            "token_type": token_type(self.confirmation),
+            "expires_in": expires_at - at,
+            "scope": " ".join(self.scope),
+        }
+
+    def _rights(self, client: Client, handle: Handle, now: datetime) -> dict[str, Any]:
+        """As they are now, and as this client may know them."""
+        rights = self.context.issuer.rights.claims(
+            client, handle.declarant_id, services_of_scope(self.scope), now, handle, self.confirmation
+        )
+        return {name: value for name, value in rights.items() if name != "habilitations_flat"}
+
+    def _tell(self, claims: Mapping[str, Any], now: datetime) -> None:
+        client_id, declarant_id = self.granted_to.client_id, self.subject.handle.declarant_id
+        event = TokenExchanged(
+            client_id=client_id, declarant_id=declarant_id, audience=" ".join(self.audience), received_from=claims["client_id"]
+        )
+        journal.write(self.context.issuer.families.connections, event, now)
+        note("token issued", grant="token-exchange", client_id=client_id, declarant_id=declarant_id)
+
+
+def depth(actors: Any) -> int:
+    """How many act one for another in an `act` claim."""
+    return 1 + depth(actors.get("act")) if isinstance(actors, Mapping) else 0
