@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -50,6 +51,17 @@ class Settings:
     redis_url: str = setting("Address of Redis for short-lived state; empty: the database keeps it.", "")
     hosts: tuple[str, ...] = setting("Host names answered, comma separated, beside the issuer's own.", ())
     trusted_proxies: int = setting("How many reverse proxies in front add to X-Forwarded-For. 0: the header is ignored.", 0)
+    tls_certificate_header: str = setting(
+        "Header where a reverse proxy of MAG_TLS_PROXIES writes the client certificate (mutual TLS), as URL-encoded PEM or `:base64:`; "
+        "empty: no certificate is ever read. The proxy must replace this header in every request.",
+        "",
+    )
+    tls_verified_header: str = setting(
+        "Header where it says that it verified the certificate's chain (`SUCCESS` or `0`); empty: tls_client_auth is refused.", ""
+    )
+    tls_proxies: tuple[str, ...] = setting("Addresses or networks, comma separated, whose connections may carry client certificates.", ())
+    client_secret_jwt: bool = setting("1: clients registered for it may authenticate by client_secret_jwt, an old method.", False)
+    dpop_nonce: tuple[str, ...] = setting("Profiles, comma separated, whose clients put a nonce of MAG in their DPoP proofs.", ())
     extra_ca: str = setting("Path of a PEM file of certificate authorities trusted for outgoing calls, beside the system's.", "")
     outgoing_hosts: tuple[str, ...] = setting(
         "Hosts (`name` or `name:port`) that outgoing calls may reach although their address is private or loopback.", ()
@@ -90,7 +102,7 @@ class Settings:
     log_level: str = setting("DEBUG, INFO, WARNING or ERROR.", "INFO")
 
     def __post_init__(self) -> None:
-        for check in (check_issuer, check_secrets, check_bounds, check_test_identities):
+        for check in (check_issuer, check_secrets, check_bounds, check_test_identities, check_mutual_tls):
             check(self)
 
     @property
@@ -172,6 +184,22 @@ def check_test_identities(settings: Settings) -> None:
         siret, *names = text.split("|")
         if len(names) != 2 or not all(name.strip() for name in names) or not re.fullmatch("[0-9]{14}", "".join(siret.split())):
             raise SettingError("MAG_TEST_IDENTITIES must be `siret|nom|prenom`, comma separated, each SIRET of 14 digits")
+
+
+def check_mutual_tls(settings: Settings) -> None:
+    """A header that anyone could write is worse than none."""
+    headers = (settings.tls_certificate_header, settings.tls_verified_header)
+    if any(header and not re.fullmatch("[A-Za-z][A-Za-z0-9-]*", header) for header in headers):
+        raise SettingError("MAG_TLS_CERTIFICATE_HEADER and MAG_TLS_VERIFIED_HEADER must be names of headers")
+    if headers[0] and not (settings.tls_proxies and settings.trusted_proxies):
+        raise SettingError("MAG_TLS_CERTIFICATE_HEADER needs MAG_TLS_PROXIES, and MAG_TRUSTED_PROXIES of 1 or more")
+    if headers[1] and not headers[0]:
+        raise SettingError("MAG_TLS_VERIFIED_HEADER needs MAG_TLS_CERTIFICATE_HEADER")
+    for network in settings.tls_proxies:
+        try:
+            ip_network(network, strict=False)
+        except ValueError:
+            raise SettingError(f"MAG_TLS_PROXIES must be addresses or networks, not {network!r}") from None
 
 
 BOUNDS = {

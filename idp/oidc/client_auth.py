@@ -1,13 +1,15 @@
 """Client authentication: the method the client registered, and that one alone.
 
-Implements RFC 6749 section 2.3.1 (basic, post), RFC 7523 section 3 (private_key_jwt), and public clients (`none`).
+Implements RFC 6749 section 2.3.1 (basic, post), RFC 7523 section 3 (private_key_jwt, and client_secret_jwt where an operator
+still needs it), RFC 8705 section 2 (certificates), and public clients (`none`).
 Secrets are 256 random bits kept as SHA-256 (docs/decisions/0001): checking one costs microseconds, so nobody needs a cache
-of passwords, and a stolen table gives nothing.
+of passwords, and a stolen table gives nothing. Those of client_secret_jwt are also kept sealed, since they check signatures.
 """
 
 import binascii
 import hmac
 import time
+import warnings
 from base64 import b64decode
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
@@ -17,21 +19,28 @@ import orjson
 from authlib.oauth2.rfc6749.errors import InvalidClientError
 from authlib.oauth2.rfc7523 import JWTBearerClientAssertion
 from joserfc import jws, jwt
-from joserfc.errors import JoseError
-from joserfc.jwk import KeySet
+from joserfc.errors import JoseError, SecurityWarning
+from joserfc.jwk import KeySet, OctKey
 
 from idp.audit import journal
 from idp.audit.events import AssertionReplayed
 from idp.config import Settings
 from idp.database import Connections
 from idp.ephemeral import Ephemeral
+from idp.logs import logger
 from idp.oidc.client import Client
+from idp.oidc.mtls import Certificates
+from idp.oidc.wire import Environ
 from idp.seals import digest
 
+warnings.filterwarnings("ignore", "EdDSA is deprecated", SecurityWarning)  # RFC 9864 renames it; clients do not know that yet
 ASSERTION_TYPE = JWTBearerClientAssertion.CLIENT_ASSERTION_TYPE
 ASSERTION_LIFE = 300
 """Longest life of an assertion, in seconds (C25)."""
 SKEW = 60
+SYMMETRIC = ("HS256", "HS384", "HS512")
+TLS_METHODS = ("tls_client_auth", "self_signed_tls_client_auth")
+HEADERS_REFUSED = frozenset({"jwk", "jku", "x5u", "x5c", "crit", "b64", "zip"})
 
 
 class Clients(Protocol):
@@ -46,15 +55,28 @@ class Clients(Protocol):
     def fetch_request_object(self, uri: str) -> str:
         """What is at a registered `request_uri`. Raises RefusedError."""
 
+    def deliver(self, uri: str, body: bytes, headers: Mapping[str, str]) -> int:
+        """POST to an address that a client registered; the status of the answer. Raises RefusedError when there is none."""
+
+    def admits(self) -> bool:
+        """Whether somebody may register a client with what an operator gave them."""
+
     def is_public_origin(self, origin: str) -> bool:
         """Whether a public client has a redirect URI there."""
 
     def every(self) -> Iterable[Client]: ...
 
 
-def refused() -> InvalidClientError:
-    """One error for every way to fail: nothing tells an unknown client from a wrong secret."""
-    return InvalidClientError(description="client authentication failed", status_code=401)
+class ClientRefusedError(InvalidClientError):
+    """One answer for every way to fail: nothing tells an unknown client from a wrong secret. `reason` is for the log."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(description="client authentication failed", status_code=401)
+        self.reason = reason
+
+
+def refused(reason: str = "not allowed here") -> ClientRefusedError:
+    return ClientRefusedError(reason)
 
 
 class ClientAuthenticator:
@@ -62,100 +84,186 @@ class ClientAuthenticator:
 
     def __init__(self, settings: Settings, clients: Clients, store: Ephemeral, connections: Connections) -> None:
         self.settings, self.clients, self.store, self.connections = settings, clients, store, connections
+        self.certificates = Certificates(settings)
 
-    def __call__(self, authorization: str, form: Mapping[str, str]) -> Client:
-        """Raises InvalidClientError."""
-        if authorization[:6].lower() == "basic ":
-            if "client_secret" in form or "client_assertion" in form:
-                raise refused()
-            return self._basic(authorization, form.get("client_id"))
-        if "client_assertion" in form or "client_assertion_type" in form:
-            return self._assertion(form)
-        client = self.clients.find(form.get("client_id", ""))
-        if client is None:
-            raise refused()
-        if "client_secret" in form:
-            return check_secret(client, form["client_secret"], "client_secret_post")
-        if client.token_endpoint_auth_method != "none":
+    def __call__(self, environ: Environ, form: Mapping[str, str]) -> Client:
+        """Raises InvalidClientError, once the log says who failed and why."""
+        try:
+            return self._authenticated(environ, form)
+        except ClientRefusedError as error:
+            self._tell(environ, form, error.reason)
+            raise
+
+    def confidential(self, environ: Environ, form: Mapping[str, str]) -> Client:
+        """As a call, for endpoints where a public client has no business."""
+        client = self(environ, form)
+        if client.is_public:
+            self._tell(environ, form, "a public client may not call this endpoint")
             raise refused()
         return client
+
+    def _authenticated(self, environ: Environ, form: Mapping[str, str]) -> Client:
+        authorization = str(environ.get("HTTP_AUTHORIZATION", ""))
+        if authorization[:6].lower() == "basic ":
+            if "client_secret" in form or "client_assertion" in form:
+                raise refused("two methods at once")
+            return self._basic(authorization, form.get("client_id"))
+        if "client_assertion" in form or "client_assertion_type" in form:
+            return self._assertion(environ, form)
+        client = self.clients.find(form.get("client_id", ""))
+        if client is None:
+            raise refused("unknown client")
+        if "client_secret" in form:
+            return check_secret(client, form["client_secret"], "client_secret_post")
+        if client.token_endpoint_auth_method in TLS_METHODS:
+            return self._certificate(environ, client)
+        if not client.is_public:
+            raise refused("no credentials, or by another method than the one registered")
+        return client
+
+    def _tell(self, environ: Environ, form: Mapping[str, str], reason: str) -> None:
+        fields = {
+            "client_id": self._claimed(environ, form),
+            "reason": reason,
+            "path": environ.get("PATH_INFO"),
+            "request_id": environ.get("mag.request_id"),
+        }
+        logger.warning("client authentication failed", extra={"fields": fields})
+
+    def _claimed(self, environ: Environ, form: Mapping[str, str]) -> str:
+        """Who the caller says it is. Of a name that is nobody's, the beginning: it may be a secret in the wrong field."""
+        authorization = str(environ.get("HTTP_AUTHORIZATION", ""))
+        try:
+            if authorization[:6].lower() == "basic ":
+                name = unquote_plus(_decoded(authorization).partition(":")[0])
+            else:
+                name = form.get("client_id") or str(_unverified(form.get("client_assertion", ""))[1].get("sub", ""))
+        except ClientRefusedError:
+            return ""
+        return name if self.clients.find(name) else "".join(c if c.isalnum() or c in "-._~" else "?" for c in name[:12]) + "..."
 
     def _basic(self, authorization: str, client_id: str | None) -> Client:
         """RFC 6749 section 2.3.1: both parts are form-encoded before they are joined."""
-        try:
-            text = b64decode(authorization[6:].strip(), validate=True).decode("utf-8")
-        except (binascii.Error, ValueError):
-            raise refused() from None
-        identifier, colon, secret = text.partition(":")
+        identifier, colon, secret = _decoded(authorization).partition(":")
         client = self.clients.find(unquote_plus(identifier))
-        if client is None or not colon or (client_id is not None and client_id != client.client_id):
-            raise refused()
+        if client is None:
+            raise refused("unknown client")
+        if not colon or (client_id is not None and client_id != client.client_id):
+            raise refused("no secret, or two identities")
         return check_secret(client, unquote_plus(secret), "client_secret_basic")
 
-    def _assertion(self, form: Mapping[str, str]) -> Client:
-        """RFC 7523 section 3; ours: `aud` is this issuer alone or, outside FAPI, the token endpoint; `jti` required, once."""
+    def _certificate(self, environ: Environ, client: Client) -> Client:
+        """RFC 8705 sections 2.1 and 2.2."""
+        certificate = self.certificates.of(environ)
+        if certificate is None:
+            raise refused("no client certificate")
+        if client.token_endpoint_auth_method == "tls_client_auth":
+            if not certificate.verified:
+                raise refused("the proxy did not verify the certificate")
+            if client.tls_client_auth is None or not certificate.has_name(*client.tls_client_auth):
+                raise refused("the certificate does not bear the registered name")
+            return client
+        if not any(certificate.has_key_of(keys) for kid in (None, certificate.x5t) if (keys := self.clients.keys(client, kid))):
+            raise refused("the certificate is not one of the client's keys")
+        return client
+
+    def _assertion(self, environ: Environ, form: Mapping[str, str]) -> Client:
+        """RFC 7523 section 3; ours: `jti` required, once."""
         assertion = form.get("client_assertion", "")
-        if form.get("client_assertion_type") != ASSERTION_TYPE or not assertion.isascii() or len(assertion) > 8192:
-            raise refused()
-        try:
-            unverified = jws.extract_compact(assertion.encode())
-            unverified_claims = orjson.loads(unverified.payload)
-        except (JoseError, ValueError, TypeError):
-            raise refused() from None
+        if form.get("client_assertion_type") != ASSERTION_TYPE:
+            raise refused("client_assertion_type is not jwt-bearer")
+        unverified_header, unverified_claims = _unverified(assertion)
         client = self._claimant(unverified_claims, form.get("client_id"))
-        claims = self._verified(client, assertion, unverified.headers())
-        self._fresh(client, claims)
+        claims = self._verified(client, assertion, unverified_header)
+        self._fresh(client, claims, self.settings.issuer_origin + environ.get("PATH_INFO", ""))
         return client
 
-    def _claimant(self, unverified_claims: Any, client_id: str | None) -> Client:
-        subject = unverified_claims.get("sub") if isinstance(unverified_claims, dict) else None
+    def _claimant(self, unverified_claims: Mapping[str, Any], client_id: str | None) -> Client:
+        subject = unverified_claims.get("sub")
         client = self.clients.find(subject) if isinstance(subject, str) else None
-        if client is None or client.token_endpoint_auth_method != "private_key_jwt" or client_id not in (None, client.client_id):
-            raise refused()
+        if client is None or client_id not in (None, client.client_id):
+            raise refused("unknown client, or two identities")
+        legacy = client.token_endpoint_auth_method == "client_secret_jwt" and self.settings.client_secret_jwt
+        if client.token_endpoint_auth_method != "private_key_jwt" and not legacy:
+            raise refused("another method than the one registered")
         return client
 
-    def _verified(self, client: Client, assertion: str, unverified_headers: Mapping[str, Any]) -> Mapping[str, Any]:
+    def _verified(self, client: Client, assertion: str, unverified_header: Mapping[str, Any]) -> Mapping[str, Any]:
         """RFC 8725 section 3.1: the algorithm is the client's, the key its own; headers that bring keys or extensions are refused."""
-        kid = unverified_headers.get("kid")
-        if {"jwk", "jku", "x5u", "x5c", "crit", "b64", "zip"} & set(unverified_headers) or not (kid is None or isinstance(kid, str)):
-            raise refused()
-        keys = self.clients.keys(client, kid)
-        algorithms = [client.token_endpoint_auth_signing_alg] if client.token_endpoint_auth_signing_alg else ["ES256", "RS256", "PS256"]
-        if keys is None:
-            raise refused()
-        try:
-            return jwt.decode(assertion, keys, algorithms=algorithms).claims
-        except (JoseError, ValueError, TypeError):
-            raise refused() from None
+        kid = unverified_header.get("kid")
+        if HEADERS_REFUSED & unverified_header.keys() or not (kid is None or isinstance(kid, str)):
+            raise refused("a header of the assertion is not acceptable")
+        for keys in self._keys(client, kid):
+            try:
+                return jwt.decode(assertion, keys, algorithms=_algorithms(client)).claims
+            except (JoseError, ValueError, TypeError):
+                continue
+        raise refused("the signature of the assertion is not valid")
 
-    def _fresh(self, client: Client, claims: Mapping[str, Any]) -> None:
+    def _keys(self, client: Client, kid: str | None) -> Iterable[KeySet | OctKey]:
+        if client.token_endpoint_auth_method == "client_secret_jwt":
+            return [OctKey.import_key(secret) for secret in client.secret_keys]
+        keys = self.clients.keys(client, kid)
+        return [] if keys is None else [keys]
+
+    def _fresh(self, client: Client, claims: Mapping[str, Any], address: str) -> None:
         now, jti = time.time(), claims.get("jti")
         exp, made_at = number(claims.get("exp")), number(claims.get("iat", claims.get("nbf")))
-        if (
-            claims.get("iss") != client.client_id
-            or claims.get("sub") != client.client_id
-            or not _addressed(claims.get("aud"), self.settings.issuer)
-        ):
-            raise refused()
+        if claims.get("iss") != client.client_id or claims.get("sub") != client.client_id:
+            raise refused("iss and sub of the assertion must be the client")
+        if not _addressed(claims.get("aud"), client, self.settings.issuer, address):
+            raise refused("aud of the assertion is not this issuer")
         if exp is None or not now - SKEW < exp <= now + ASSERTION_LIFE + SKEW:
-            raise refused()
+            raise refused("exp of the assertion is missing, past, or too far")
         if any((at := number(claims[name])) is None or at > now + SKEW for name in ("iat", "nbf") if name in claims):
-            raise refused()
+            raise refused("iat or nbf of the assertion is too far ahead")
         if not isinstance(jti, str) or not 1 <= len(jti) <= 300:
-            raise refused()
+            raise refused("jti of the assertion is missing or too long")
         # A clock ahead dates an assertion after a loss of the store that it was used before: the skew comes off.
         made = (exp - ASSERTION_LIFE if made_at is None else made_at) - SKEW
         if not self.store.add("jti", digest(f"{client.client_id} {jti}"), int(exp - now) + 2 * SKEW, made_at=made):
             journal.write(self.connections, AssertionReplayed(client_id=client.client_id))
-            raise refused()
+            raise refused("the assertion was already used")
+
+
+def _decoded(authorization: str) -> str:
+    """RFC 7617 section 2."""
+    try:
+        return b64decode(authorization[6:].strip(), validate=True).decode("utf-8")
+    except (binascii.Error, ValueError):
+        raise refused("Basic credentials that cannot be read") from None
+
+
+def _unverified(assertion: str) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """Header and claims of a compact JWS."""
+    if not assertion.isascii() or len(assertion) > 8192:
+        raise refused("an assertion that cannot be read")
+    try:
+        unverified = jws.extract_compact(assertion.encode())
+        header, claims = unverified.headers(), orjson.loads(unverified.payload)
+    except (JoseError, ValueError, TypeError):
+        raise refused("an assertion that cannot be read") from None
+    if not isinstance(claims, dict):
+        raise refused("an assertion that cannot be read")
+    return header, claims
+
+
+def _algorithms(client: Client) -> list[str]:
+    """The one registered; else those of its profile, or of its kind of key."""
+    symmetric = client.token_endpoint_auth_method == "client_secret_jwt"
+    allowed = SYMMETRIC if symmetric else client.profile.algs
+    registered = client.token_endpoint_auth_signing_alg
+    return [alg for alg in allowed if registered in ("", alg)]
 
 
 def check_secret(client: Client, secret: str, method: str) -> Client:
     """Constant in time whatever matches; a client may hold two live secrets."""
     shown = digest(secret)
     matches = [hmac.compare_digest(shown, known) for known in client.secret_hashes]
-    if client.token_endpoint_auth_method != method or not any(matches):
-        raise refused()
+    if client.token_endpoint_auth_method != method:
+        raise refused("another method than the one registered")
+    if not any(matches):
+        raise refused("wrong secret")
     return client
 
 
@@ -164,8 +272,10 @@ def number(value: Any) -> float | None:
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
-def _addressed(audience: Any, issuer: str) -> bool:
-    """One value: the issuer, or the token endpoint that so many libraries still write."""
+def _addressed(audience: Any, client: Client, issuer: str, address: str) -> bool:
+    """One value: the issuer; ours: outside FAPI 2.0, which wants it as a string, also the endpoint called or the token endpoint."""
+    if client.profile.issuer_audience:
+        return bool(audience == issuer)
     if isinstance(audience, list) and len(audience) == 1:
         audience = audience[0]
-    return audience in (issuer, f"{issuer}/token")
+    return audience in (issuer, f"{issuer}/token", address)

@@ -12,7 +12,7 @@ from idp.oidc.wire import Answer
 
 PREFLIGHT = (
     ("Access-Control-Allow-Methods", "GET, POST"),
-    ("Access-Control-Allow-Headers", "authorization, content-type"),
+    ("Access-Control-Allow-Headers", "authorization, content-type, dpop"),
     ("Access-Control-Max-Age", "3600"),
 )
 
@@ -26,7 +26,8 @@ def origins_of(clients: Iterable[Client]) -> frozenset[str]:
 
 def headers_for(origin: str) -> tuple[tuple[str, str], ...]:
     """For an origin that is allowed. The answer depends on who asks, for caches too."""
-    return (("Access-Control-Allow-Origin", origin), ("Vary", "Origin"), ("Access-Control-Expose-Headers", "WWW-Authenticate, Retry-After"))
+    exposed = ("Access-Control-Expose-Headers", "WWW-Authenticate, Retry-After, DPoP-Nonce")
+    return (("Access-Control-Allow-Origin", origin), ("Vary", "Origin"), exposed)
 
 
 def preflight() -> Answer:

@@ -7,10 +7,8 @@ but an incident number.
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-import orjson
 from authlib.oauth2.rfc6749.errors import InvalidRequestError, OAuth2Error
 
 from idp.errors import MagError
@@ -20,24 +18,28 @@ from idp.oidc.alive import Alive
 from idp.oidc.authorization import AuthorizationEndpoint
 from idp.oidc.claim_pages import ClaimPages
 from idp.oidc.client_auth import ClientAuthenticator
+from idp.oidc.decoupled.backchannel_request import Requests
+from idp.oidc.decoupled.ciba import Backchannel
+from idp.oidc.decoupled.device import DeviceAuthorization
+from idp.oidc.documents import Documents
 from idp.oidc.families import Families
 from idp.oidc.introspection import Introspection
 from idp.oidc.issuing import Issuer
-from idp.oidc.metadata import discovery
+from idp.oidc.metadata import RESOURCE_WELL_KNOWN
 from idp.oidc.people import People
+from idp.oidc.possession import Possession
 from idp.oidc.pushed_requests import PushedRequestEndpoint
 from idp.oidc.revocation import Revocation
-from idp.oidc.rights import Rights, known_services
+from idp.oidc.rights import Rights
 from idp.oidc.server import TokenServer
 from idp.oidc.tokens import Mint, Reader
 from idp.oidc.userinfo import UserInfo
-from idp.oidc.wire import NO_STORE, Answer, Environ, error_answer, json_answer, read_form
+from idp.oidc.wire import DPOP_NONCE, NO_STORE, Answer, Environ, error_answer, json_answer
 
 if TYPE_CHECKING:
     from idp.http import Mag
 
-PUBLIC_CACHE = ("Cache-Control", "public, max-age=300")
-ANYONE = ("Access-Control-Allow-Origin", "*")
+READ = ("GET", "HEAD")
 STRICT_TRANSPORT = ("Strict-Transport-Security", "max-age=63072000; includeSubDomains")
 
 
@@ -64,27 +66,49 @@ class Machines:
         alive = Alive(mag.ephemeral, families, people)
         authenticate = ClientAuthenticator(settings, mag.registry, mag.ephemeral, mag.connections)
         issuer = Issuer(settings, mint, families, people, rights)
-        self.server = TokenServer(authenticate, mag.registry, issuer, mag.ephemeral)
+        possession = Possession(settings, mag.keyring, mag.ephemeral)
+        self.server = TokenServer(authenticate, mag.registry, issuer, mag.ephemeral, possession)
         self.authorization = AuthorizationEndpoint(mag, issuer)
         pushed = PushedRequestEndpoint(settings, authenticate, self.authorization.sources, self.authorization.pushed)
         self._secure = (STRICT_TRANSPORT,) if settings.issuer.startswith("https:") else ()
-        self._discovery: tuple[object, bytes, str] = (None, b"", "")
+        documents = Documents(settings, mag.keyring, mag.catalogue, self._registers)
         endpoints = {
-            "/.well-known/openid-configuration": Endpoint(("GET", "HEAD"), self.configuration),
-            "/.well-known/oauth-authorization-server": Endpoint(("GET", "HEAD"), self.configuration),
+            "/.well-known/openid-configuration": Endpoint(READ, documents.configuration),
+            "/.well-known/oauth-authorization-server": Endpoint(READ, documents.configuration),
             "/request": Endpoint(("POST",), pushed.answer, from_pages=True),
-            "/jwks": Endpoint(("GET", "HEAD"), self.jwks),
+            "/jwks": Endpoint(READ, documents.jwks),
             "/token": Endpoint(("POST",), self.token, from_pages=True),
-            "/userinfo": Endpoint(("GET", "POST"), UserInfo(settings, mag.registry, alive, rights, mint, reader), from_pages=True),
+            "/userinfo": Endpoint(
+                ("GET", "POST"), UserInfo(settings, mag.registry, alive, rights, mint, reader, possession), from_pages=True
+            ),
             "/token/introspection": Endpoint(("POST",), Introspection(authenticate, mag.registry, alive, rights, reader)),
             "/token/revocation": Endpoint(("POST",), Revocation(authenticate, mag.connections, families, reader), from_pages=True),
-            "/habilitations/v1": Endpoint(("GET",), ClaimPages(settings, mag.registry, alive, rights, mint)),
+            "/habilitations/v1": Endpoint(("GET",), ClaimPages(settings, mag.registry, alive, rights, mint, possession)),
+        }
+        scopes = self.authorization.supported_scopes
+        device = DeviceAuthorization(settings, authenticate, mag.ephemeral, mag.keyring, scopes)
+        requests = Requests(settings, mag.registry, mag.ephemeral, scopes)
+        backchannel = Backchannel(settings, authenticate, requests, mag.ephemeral, mag.connections, mag.keyring, people, reader)
+        endpoints |= {
+            "/device_authorization": Endpoint(("POST",), device, from_pages=True),
+            "/bc-authorize": Endpoint(("POST",), backchannel),
         }
         self.routes = {settings.issuer_path + path: endpoint for path, endpoint in endpoints.items()}
-        if settings.issuer_path:
-            self.routes[f"/.well-known/oauth-authorization-server{settings.issuer_path}"] = endpoints[
-                "/.well-known/oauth-authorization-server"
-            ]
+        self.routes[f"/.well-known/oauth-authorization-server{settings.issuer_path}"] = Endpoint(READ, documents.configuration)
+        for path, act in documents.resources.items():
+            self.routes[f"{RESOURCE_WELL_KNOWN}{settings.issuer_path}{path}"] = Endpoint(READ, act)
+
+        self.prefixes: dict[str, Endpoint] = {}
+        """Addresses that end with a name: whatever begins so."""
+
+    def add(self, path: str, endpoint: Endpoint, *, prefix: bool = False) -> None:
+        """An endpoint of another room; with `prefix`, of every address that begins so."""
+        (self.prefixes if prefix else self.routes)[self.settings.issuer_path + path] = endpoint
+
+    def find(self, path: str) -> Endpoint | None:
+        """The endpoint of an address."""
+        found = self.routes.get(path)
+        return found or next((endpoint for prefix, endpoint in self.prefixes.items() if path.startswith(prefix)), None)
 
     # ------------------------------------------------------------------------------------------------------------ the edge
 
@@ -94,6 +118,8 @@ class Machines:
         headers = [("X-Request-ID", request_id), *self._secure]
         allowed: list[tuple[str, str]] = []
         answer = self._acted(lambda: self._routed(endpoint, environ, method, origin, allowed), environ, request_id)
+        if DPOP_NONCE in environ:
+            headers.append(("DPoP-Nonce", environ[DPOP_NONCE]))
         sent = answer.send(start_response, *headers, *allowed)
         return [b""] if method == "HEAD" else sent
 
@@ -119,29 +145,13 @@ class Machines:
             logger.error("unexpected error", exc_info=error, extra={"fields": where})
             return json_answer({"error": "server_error", "error_description": f"incident {request_id}"}, 500)
 
-    # ---------------------------------------------------------------------------------------------------------- documents
-
-    def configuration(self, environ: Environ) -> Answer:
-        catalogue = self.mag.catalogue()
-        if self._discovery[0] is not catalogue:
-            body = orjson.dumps(discovery(self.settings, known_services(catalogue)))
-            self._discovery = (catalogue, body, f'"{sha256(body).hexdigest()[:16]}"')
-        return document(environ, *self._discovery[1:])
-
-    def jwks(self, environ: Environ) -> Answer:
-        keys = self.mag.keyring.published()
-        return document(environ, keys.jwks, keys.etag)
+    def _registers(self) -> bool:
+        """Whether somebody may register a client now (RFC 7591): settings say so, or an operator let someone in."""
+        return self.settings.open_registration or self.settings.sandbox or self.mag.registry.admits()
 
     def token(self, environ: Environ) -> Answer:
         """RFC 6749 section 3.2."""
-        return self.server.answer(read_form(environ), environ.get("HTTP_AUTHORIZATION", ""))
-
-
-def document(environ: Environ, body: bytes, etag: str) -> Answer:
-    """A public document, or 304 to who holds it already (RFC 9110 section 13.1.2)."""
-    headers = (PUBLIC_CACHE, ANYONE, ("ETag", etag))
-    held = str(environ.get("HTTP_IF_NONE_MATCH", ""))
-    return Answer(304, b"", headers=headers) if held == "*" or etag in held else Answer(200, body, headers=headers)
+        return self.server.answer(environ)
 
 
 def not_allowed(methods: tuple[str, ...]) -> Answer:

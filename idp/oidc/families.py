@@ -1,7 +1,9 @@
 """Families of refresh tokens: opened with a code, rotated at each use, closed on reuse (RFC 9700 section 4.14.2).
 
-A token reads `family.secret.tag`. The tag proves that MAG issued it, so an old token tells a replay from a guess. Within the
-grace of a rotation the token before gives the same successor: the answer may have been lost on the way (ours).
+A token reads `family.secret.tag`, or `family.secret.key.tag` when it is bound to a key of a public client (RFC 9449 section 5).
+The tag proves that MAG issued it, so an old token tells a replay from a guess, and a wrong key spends nothing. Within the grace
+of a rotation the token before gives the same successor: the answer may have been lost on the way (ours). The tokens of
+confidential clients that prove a key are not rotated (FAPI 2.0 Security Profile section 5.3.2.1).
 """
 
 import hmac
@@ -20,7 +22,8 @@ from idp.ephemeral import Ephemeral
 from idp.keys import Keyring
 from idp.oidc.client import Client
 from idp.oidc.codes import Granted
-from idp.oidc.models import BURY_FAMILY, CLOSE_FAMILY, FIND_FAMILY, OPEN_FAMILY, ROTATE
+from idp.oidc.confirmation import Confirmation
+from idp.oidc.models import BURY_FAMILY, CLOSE_FAMILY, FIND_FAMILY, IN_USE, OPEN_FAMILY, ROTATE
 from idp.seals import UnsealError, b64, digest, random_token, seal_under, unseal_under
 
 
@@ -38,6 +41,17 @@ class Grant:
     family_id: str
     context: dict[str, Any]
     """uid, version, scope, auth_time, acr, amr, nonce, id_token and userinfo claims."""
+
+
+def bound_key(client: Client, confirmation: Confirmation | None) -> str:
+    """What a new refresh token is bound to. RFC 9449 section 5, RFC 8705 section 4: a public client has no other proof to give."""
+    return confirmation.key if confirmation is not None and client.is_public else ""
+
+
+def key_of(token: str) -> str:
+    """The thumbprint in a token that MAG issued; empty when it is bound to no key."""
+    parts = token.split(".")
+    return parts[2] if len(parts) == 4 else ""
 
 
 def context_of(session: Session, granted: Granted) -> dict[str, Any]:
@@ -60,23 +74,30 @@ class Families:
     def __init__(self, settings: Settings, connections: Connections, store: Ephemeral, keyring: Keyring) -> None:
         self.settings, self.connections, self.store, self.keyring = settings, connections, store, keyring
 
-    def _token(self, family_id: str) -> str:
-        secret = random_token()
-        return f"{family_id}.{secret}.{b64(self.keyring.mac('refresh', f'{family_id}.{secret}'.encode())[:16])}"
+    def _token(self, family_id: str, key: str = "") -> str:
+        text = ".".join(filter(None, (family_id, random_token(), key)))
+        return f"{text}.{b64(self.keyring.mac('refresh', text.encode())[:16])}"
 
     def family_of(self, token: str) -> str | None:
         """The family of a token that MAG did issue; None for anything else."""
-        family_id, _, rest = token.partition(".")
-        secret, _, tag = rest.partition(".")
-        if not (token.isascii() and len(token) <= 200 and family_id and secret and tag):
+        text, _, tag = token.rpartition(".")
+        parts = text.split(".")
+        if not (token.isascii() and len(token) <= 200 and tag and len(parts) in (2, 3) and all(parts)):
             return None
-        expected = (b64(mac[:16]) for mac in self.keyring.macs("refresh", f"{family_id}.{secret}".encode()))
+        expected = (b64(mac[:16]) for mac in self.keyring.macs("refresh", text.encode()))
         matches = [hmac.compare_digest(tag, e) for e in expected]
-        return family_id if any(matches) else None
+        return parts[0] if any(matches) else None
 
-    def open(self, client: Client, session: Session, granted: Granted, *, offline: bool, now: datetime) -> str:
-        """A first refresh token. Raises InvalidGrantError when the person is no longer active."""
-        token = self._token(granted.family_id)
+    def _shown(self, token: str, confirmation: Confirmation | None) -> str:
+        """The family of a token, shown by who holds its key. Raises InvalidGrantError."""
+        family_id, key = self.family_of(token), key_of(token)
+        if family_id is None or (key and key != (confirmation.key if confirmation else "")):
+            raise InvalidGrantError("the refresh token is not valid")
+        return family_id
+
+    def open(self, client: Client, session: Session, granted: Granted, *, offline: bool, now: datetime, key: str = "") -> str:
+        """A first refresh token, bound to a key or to none. Raises InvalidGrantError when the person is no longer active."""
+        token = self._token(granted.family_id, key)
         row = self._row(client, session, granted, offline=offline, now=now)
         opened = self.connections.run(OPEN_FAMILY[self.connections.dialect.name], **row, new_current_hash=digest(token))
         if opened != 1:
@@ -108,30 +129,28 @@ class Families:
         self.connections.run(BURY_FAMILY[self.connections.dialect.name], **row, **closed)
         self.end_access(granted.family_id)
 
-    def context(self, client: Client, token: str, now: datetime) -> dict[str, Any] | None:
-        """What a token in force of this client stands for, without using it."""
-        family_id = self.family_of(token)
-        row = self.connections.one(FIND_FAMILY, family_id=family_id, now=now) if family_id else None
+    def context(self, client: Client, token: str, now: datetime, confirmation: Confirmation | None) -> dict[str, Any] | None:
+        """What a token in force of this client stands for, without using it. Raises InvalidGrantError."""
+        row = self.connections.one(FIND_FAMILY, family_id=self._shown(token, confirmation), now=now)
         return row[4] if row and row[0] == client.client_id and row[8] == digest(token) else None
 
-    def refresh(self, client: Client, token: str, now: datetime) -> tuple[Grant, str]:
-        """The grant and the successor. Raises InvalidGrantError; a replay closes the family first."""
-        family_id = self.family_of(token)
-        if family_id is None:
-            raise InvalidGrantError("the refresh token is not valid")
-        successor = self._token(family_id)
-        row = self.connections.one(
-            ROTATE,
-            family_id=family_id,
-            shown_hash=digest(token),
-            of_client=client.client_id,
-            next_hash=digest(successor),
-            sealed=seal_under(token, successor.encode()),
-            now=now,
-        )
+    def refresh(self, client: Client, token: str, now: datetime, confirmation: Confirmation | None) -> tuple[Grant, str]:
+        """The grant and the token to use next, the same for a client whose tokens do not rotate.
+
+        Raises InvalidGrantError; a replay closes the family first.
+        """
+        family_id = self._shown(token, confirmation)
+        known = {"family_id": family_id, "shown_hash": digest(token), "of_client": client.client_id, "now": now}
+        if client.rotates:
+            successor = self._token(family_id, bound_key(client, confirmation))
+            row = self.connections.one(ROTATE, **known, next_hash=digest(successor), sealed=seal_under(token, successor.encode()))
+        else:
+            successor, row = token, self.connections.one(IN_USE, **known)
         if row is not None:
             return Grant(row[0], row[1], row[2], family_id, row[3]), successor
-        return self._again(client, token, family_id, now)
+        grant, successor = self._again(client, token, family_id, now)
+        self._shown(successor, confirmation)
+        return grant, successor
 
     def _again(self, client: Client, token: str, family_id: str, now: datetime) -> tuple[Grant, str]:
         """A token that is not in force: the one before, within its grace, or a replay."""

@@ -8,7 +8,8 @@ from authlib.oauth2.rfc6749.errors import InvalidRequestError
 from idp.habilitations.disclosure import services_of_scope
 from idp.oidc.alive import Alive
 from idp.oidc.client import Client
-from idp.oidc.client_auth import ClientAuthenticator, Clients, refused
+from idp.oidc.client_auth import ClientAuthenticator, Clients
+from idp.oidc.confirmation import Confirmation, token_type
 from idp.oidc.rights import Rights
 from idp.oidc.tokens import AccessToken, Reader
 from idp.oidc.wire import Answer, Environ, json_answer, read_form
@@ -26,9 +27,7 @@ class Introspection:
     def __call__(self, environ: Environ) -> Answer:
         """A caller who is not entitled reads what a stranger would: inactive (C22)."""
         form = read_form(environ)
-        client = self.authenticate(environ.get("HTTP_AUTHORIZATION", ""), form)
-        if client.token_endpoint_auth_method == "none":
-            raise refused()
+        client = self.authenticate.confidential(environ, form)
         if "token" not in form:
             raise InvalidRequestError("token is required")
         return json_answer(self._told(client, form["token"], datetime.now(UTC)))
@@ -39,12 +38,14 @@ class Introspection:
         if token is None or holder is None or (token.handle.declarant_id and self.alive.person_of(token) is None):
             return {"active": False}
         signed = {name: value for name, value in token.claims.items() if name not in CLAIMS_OF_RIGHTS}
-        return {"active": True, "token_type": "Bearer", **signed, **self._rights_now(holder, token, now)}
+        bound = Confirmation.read(token.claims.get("cnf"))
+        return {"active": True, "token_type": token_type(bound), **signed, **self._rights_now(holder, token, now)}
 
     def _rights_now(self, holder: Client, token: AccessToken, now: datetime) -> dict[str, Any]:
         """Rights as they are, not as they were signed: a right withdrawn is gone at the next introspection (C47)."""
+        bound = Confirmation.read(token.claims.get("cnf"))
         services = services_of_scope(token.claims["scope"].split()) if token.handle.declarant_id else frozenset()
-        rights = self.rights.claims(holder, token.handle.declarant_id, services, now, token.handle)
+        rights = self.rights.claims(holder, token.handle.declarant_id, services, now, token.handle, bound)
         return {name: value for name, value in rights.items() if name in CLAIMS_OF_RIGHTS}
 
 

@@ -9,10 +9,12 @@ from idp.authentication.session import Session
 from idp.config import Settings
 from idp.habilitations.disclosure import services_of_scope
 from idp.logs import note
+from idp.oidc.backchannel.notices import take_part
 from idp.oidc.claims import opened, select_claims
-from idp.oidc.client import Client
+from idp.oidc.client import JWT_BEARER, Client
 from idp.oidc.codes import Granted
-from idp.oidc.families import Families, Grant, context_of
+from idp.oidc.confirmation import Confirmation, confirmed, token_type
+from idp.oidc.families import Families, Grant, bound_key, context_of
 from idp.oidc.people import People
 from idp.oidc.rights import Rights
 from idp.oidc.tokens import Handle, Mint, half_hash, subject
@@ -28,29 +30,40 @@ class Issuer:
     people: People
     rights: Rights
 
-    def for_client(self, client: Client, scope: Sequence[str]) -> dict[str, Any]:
+    def for_client(self, client: Client, scope: Sequence[str], confirmation: Confirmation | None) -> dict[str, Any]:
         """RFC 6749 section 4.4.3: no refresh token, no person."""
         now = datetime.now(UTC)
-        token = self.mint.access_token(client, client.client_id, scope, int(now.timestamp()), Handle(), {})
+        token = self.mint.access_token(client, client.client_id, scope, int(now.timestamp()), Handle(), confirmed(confirmation))
         note("token issued", grant="client_credentials", client_id=client.client_id)
-        return self._answer(token, scope)
+        return self._answer(token, scope, confirmation)
 
-    def for_code(self, client: Client, session: Session, granted: Granted) -> dict[str, Any]:
+    def for_code(self, client: Client, session: Session, granted: Granted, confirmation: Confirmation | None) -> dict[str, Any]:
         """OpenID Connect Core section 3.1.3.3. Raises InvalidGrantError when the person is no longer active."""
         now = datetime.now(UTC)
         offline = "offline_access" in granted.scope
         grant = Grant(session.declarant_id, session.sid, offline, granted.family_id, context_of(session, granted))
-        refresh_token = (
-            self.families.open(client, session, granted, offline=offline, now=now) if "refresh_token" in client.grant_types else None
-        )
-        return self._for_person(client, grant, granted.scope, refresh_token, now, "authorization_code")
+        refresh_token = None
+        if "refresh_token" in client.grant_types:
+            refresh_token = self.families.open(client, session, granted, offline=offline, now=now, key=bound_key(client, confirmation))
+        if refresh_token is None:
+            take_part(self.families.connections, client, session)
+        return self._for_person(client, grant, granted.scope, confirmation, refresh_token, now, "authorization_code")
 
-    def for_refresh(self, client: Client, grant: Grant, scope: Sequence[str], refresh_token: str) -> dict[str, Any]:
+    def for_refresh(
+        self, client: Client, grant: Grant, scope: Sequence[str], refresh_token: str, confirmation: Confirmation | None
+    ) -> dict[str, Any]:
         """Core section 12.2: same subject and auth_time, a new access token."""
-        return self._for_person(client, grant, scope, refresh_token, datetime.now(UTC), "refresh_token")
+        return self._for_person(client, grant, scope, confirmation, refresh_token, datetime.now(UTC), "refresh_token")
 
     def _for_person(
-        self, client: Client, grant: Grant, scope: Sequence[str], refresh_token: str | None, now: datetime, kind: str
+        self,
+        client: Client,
+        grant: Grant,
+        scope: Sequence[str],
+        confirmation: Confirmation | None,
+        refresh_token: str | None,
+        now: datetime,
+        kind: str,
     ) -> dict[str, Any]:
         context, at = grant.context, int(now.timestamp())
         sub = subject(self.mint.keyring, client, context["uid"])
@@ -62,13 +75,16 @@ class Issuer:
             opened(context["userinfo"], client.scope),
         )
         birth = {"auth_time": context["auth_time"], "acr": context["acr"], "amr": context["amr"]}
-        rights = self.rights.claims(client, grant.declarant_id, services_of_scope(scope), now, handle)
+        rights = self.rights.claims(client, grant.declarant_id, services_of_scope(scope), now, handle, confirmation)
         in_access = {name: value for name, value in rights.items() if name != "habilitations_flat"}  # it travels in headers
-        answer = self._answer(self.mint.access_token(client, sub, scope, at, handle, {**birth, **in_access}), scope)
+        access_token = self.mint.access_token(client, sub, scope, at, handle, {**birth, **in_access, **confirmed(confirmation)})
+        answer = self._answer(access_token, scope, confirmation)
         if "openid" in scope:
-            answer["id_token"] = self._id_token(client, sub, at, grant, {**birth, **rights}, answer["access_token"])
+            answer["id_token"] = self._id_token(client, sub, at, grant, {**birth, **rights}, access_token)
         if refresh_token:
             answer["refresh_token"] = refresh_token
+        if refresh_token and grant.offline and JWT_BEARER in client.grant_types:
+            answer["grant_id"] = grant.family_id
         note("token issued", grant=kind, client_id=client.client_id, declarant_id=grant.declarant_id)
         return answer
 
@@ -76,6 +92,8 @@ class Issuer:
         """Core section 2. No profile claim unless asked one by one (section 5.4 leaves them to userinfo)."""
         context = grant.context
         claims = {**claims, "sid": grant.sid, "at_hash": half_hash(access_token, client.id_token_signed_response_alg)}
+        if client.backchannel_token_delivery_mode:
+            claims["jti"] = self.mint.reference(grant.declarant_id)
         if context["nonce"]:
             claims["nonce"] = context["nonce"]
         if wanted := opened(context["id_token"], client.scope):
@@ -84,10 +102,10 @@ class Issuer:
             claims = {**(select_claims(person, wanted, **birth) if person else {}), **claims}
         return self.mint.id_token(client, sub, at, claims)
 
-    def _answer(self, access_token: str, scope: Sequence[str]) -> dict[str, Any]:
+    def _answer(self, access_token: str, scope: Sequence[str], confirmation: Confirmation | None) -> dict[str, Any]:
         return {
             "access_token": access_token,
-            "token_type": "Bearer",
+            "token_type": token_type(confirmation),
             "expires_in": self.settings.access_token_lifetime,
             "scope": " ".join(scope),
         }

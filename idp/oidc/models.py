@@ -67,6 +67,12 @@ class RefreshFamily(Model):
         ending = update(cls).where(cls.sid == sid, cls.offline.is_(False), cls.closed_at.is_(None))
         db.session.execute(ending.values(closed_at=now, closed_reason=reason), execution_options={"synchronize_session": False})
 
+    @classmethod
+    def close_client(cls, client_id: str, reason: str, now: datetime) -> None:
+        """End every family of a client, in the transaction of whoever removes it."""
+        ending = update(cls).where(cls.client_id == client_id, cls.closed_at.is_(None))
+        db.session.execute(ending.values(closed_at=now, closed_reason=reason), execution_options={"synchronize_session": False})
+
 
 class Consent(Model):
     """What a person agreed to tell a client."""
@@ -77,6 +83,11 @@ class Consent(Model):
     client_id: Mapped[str] = mapped_column(String(100), primary_key=True)
     scope: Mapped[str] = mapped_column(Text)
     given_at: Mapped[datetime]
+
+    @classmethod
+    def forget_client(cls, client_id: str) -> None:
+        """What everybody agreed to tell a client that is gone."""
+        db.session.execute(delete(cls).where(cls.client_id == client_id), execution_options={"synchronize_session": False})
 
 
 # ---------------------------------------------------------------------------------------- statements of machines' endpoints
@@ -145,6 +156,16 @@ ROTATE = Statement(
     )
 )
 """The one statement of a refresh: check and rotation at once, so that of parallel ones a single one wins (C19)."""
+
+IN_USE = Statement(
+    lambda: select(RefreshFamily.declarant_id, RefreshFamily.sid, RefreshFamily.offline, RefreshFamily.context).where(
+        IN_FORCE,
+        RefreshFamily.current_hash == _bind("shown_hash", "current_hash"),
+        RefreshFamily.client_id == _bind("of_client", "client_id"),
+        _active(RefreshFamily.declarant_id, RefreshFamily.version),
+    )
+)
+"""The one statement of a refresh that does not rotate."""
 
 FIND_FAMILY = Statement(
     lambda: select(

@@ -30,7 +30,7 @@ class PushedRequestEndpoint:
     def answer(self, environ: Environ) -> Answer:
         """201 and a reference of one use."""
         form = read_form(environ)
-        client = self.authenticate(environ.get("HTTP_AUTHORIZATION", ""), form)
+        client = self.authenticate(environ, form)
         if "request_uri" in form:
             raise InvalidRequestError("request_uri cannot be pushed")
         given = {name: value for name, value in take_ours(form).items() if name not in CREDENTIALS}

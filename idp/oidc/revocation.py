@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from authlib.oauth2.rfc6749.errors import InvalidRequestError
+from authlib.oauth2.rfc6749.errors import InvalidRequestError, UnsupportedTokenTypeError
 
 from idp.audit import journal
 from idp.audit.events import TokenRevoked
@@ -22,7 +22,7 @@ class Revocation:
 
     def __call__(self, environ: Environ) -> Answer:
         form = read_form(environ)
-        client = self.authenticate(environ.get("HTTP_AUTHORIZATION", ""), form)
+        client = self.authenticate(environ, form)
         if "token" not in form:
             raise InvalidRequestError("token is required")
         family_id, declarant_id = self._family_of(client, form["token"])
@@ -39,6 +39,8 @@ class Revocation:
         token = self.reader.access_token(text, datetime.now(UTC).timestamp())
         if token is not None:
             own = token.claims["client_id"] == client.client_id
+            if own and "act" in token.claims:
+                raise UnsupportedTokenTypeError("an exchanged token ends with the token it came from, or within minutes")
             return (token.handle.family_id or None, token.handle.declarant_id or None) if own else (None, None)
         family_id = self.families.family_of(text)
         found = self.families.owner(family_id) if family_id else None

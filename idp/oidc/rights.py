@@ -19,6 +19,7 @@ from idp.habilitations.disclosure import Disclosure
 from idp.habilitations.droits import Catalogue
 from idp.keys import Keyring
 from idp.oidc.client import Client
+from idp.oidc.confirmation import Confirmation
 from idp.oidc.tokens import Handle
 from idp.seals import UnsealError, b64, unb64
 
@@ -36,6 +37,7 @@ class Pass:
     handle: Handle
     services: tuple[str, ...]
     expires_at: int
+    confirmation: Confirmation | None = None
 
 
 class Rights:
@@ -45,13 +47,24 @@ class Rights:
         self.settings, self.connections, self.catalogue, self.keyring = settings, connections, catalogue, keyring
         self.endpoint = f"{settings.issuer}/habilitations/v1"
 
-    def claims(self, client: Client, declarant_id: int, services: Collection[str], now: datetime, handle: Handle) -> dict[str, Any]:
-        """`hab` and what goes with it; nothing when no such scope was granted. The pass lives and dies with `handle`."""
+    def claims(
+        self,
+        client: Client,
+        declarant_id: int,
+        services: Collection[str],
+        now: datetime,
+        handle: Handle,
+        bound: Confirmation | None = None,
+    ) -> dict[str, Any]:
+        """`hab` and what goes with it; nothing when no such scope was granted. The pass lives and dies with `handle`.
+
+        It is bound to what the token that it comes in is bound to.
+        """
         if not services:
             return {}
         found = self._disclosed(client, declarant_id, services, now)
         expires_at = int(now.timestamp()) + self.settings.access_token_lifetime
-        token = None if found.is_whole else self._pass(Pass(client.client_id, handle, tuple(sorted(services)), expires_at))
+        token = None if found.is_whole else self._pass(Pass(client.client_id, handle, tuple(sorted(services)), expires_at, bound))
         claims = found.claims(self.endpoint, token)
         if client.hab_flat and found.habilitations_flat is not None:
             claims["habilitations_flat"] = found.habilitations_flat
@@ -68,17 +81,18 @@ class Rights:
     def _pass(self, given: Pass) -> str:
         handle = given.handle
         hangs_on = [handle.declarant_id, handle.version, handle.family_id, handle.sid]
-        return b64(self.keyring.seal("claim-pass", orjson.dumps([given.client_id, hangs_on, given.services, given.expires_at])))
+        cnf = given.confirmation.claim if given.confirmation else None
+        return b64(self.keyring.seal("claim-pass", orjson.dumps([given.client_id, hangs_on, given.services, given.expires_at, cnf])))
 
     def read_pass(self, text: str, now: datetime) -> Pass | None:
         """None when it is not ours, or has expired."""
         if len(text) > PASS_LIMIT or not text.isascii():
             return None
         try:
-            client_id, hangs_on, services, expires_at = orjson.loads(self.keyring.open("claim-pass", unb64(text)))
+            client_id, hangs_on, services, expires_at, cnf = orjson.loads(self.keyring.open("claim-pass", unb64(text)))
         except (UnsealError, ValueError):
             return None
-        found = Pass(client_id, Handle(*hangs_on), tuple(services), expires_at)
+        found = Pass(client_id, Handle(*hangs_on), tuple(services), expires_at, Confirmation.read(cnf))
         return found if found.expires_at > now.timestamp() else None
 
     def page(self, given: Pass, after: str, now: datetime) -> dict[str, Any]:

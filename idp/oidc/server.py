@@ -13,24 +13,38 @@ from authlib.oauth2.rfc6749.requests import BasicOAuth2Payload
 from idp.ephemeral import Ephemeral
 from idp.oidc.client_auth import ClientAuthenticator, Clients
 from idp.oidc.grants.authorization_code import AuthorizationCodeGrant
+from idp.oidc.grants.ciba import CibaGrant
 from idp.oidc.grants.client_credentials import ClientCredentialsGrant
+from idp.oidc.grants.device_code import DeviceCodeGrant
 from idp.oidc.grants.grant import Grant
+from idp.oidc.grants.jwt_bearer import JwtBearerGrant
 from idp.oidc.grants.refresh_token import RefreshTokenGrant
+from idp.oidc.grants.token_exchange import TokenExchangeGrant
 from idp.oidc.issuing import Issuer
-from idp.oidc.wire import Answer, error_answer, json_answer
+from idp.oidc.possession import Possession
+from idp.oidc.tokens import Reader
+from idp.oidc.wire import Answer, Environ, error_answer, json_answer, read_form
 
-GRANTS = (AuthorizationCodeGrant, RefreshTokenGrant, ClientCredentialsGrant)
+GRANTS = (
+    AuthorizationCodeGrant,
+    RefreshTokenGrant,
+    ClientCredentialsGrant,
+    DeviceCodeGrant,
+    TokenExchangeGrant,
+    JwtBearerGrant,
+    CibaGrant,
+)
 
 
 class TokenRequest(OAuth2Request):
     """A token request already read. Authlib's constructor asks for https in the address: MAG's own settings hold that rule."""
 
-    def __init__(self, form: dict[str, str], authorization: str) -> None:
-        self.method, self.uri, self.headers = "POST", "", {"Authorization": authorization} if authorization else {}
+    def __init__(self, form: dict[str, str], environ: Environ) -> None:
+        self.method, self.uri, self.headers = "POST", "", {}
+        self.environ = environ
         self._form = form
         self.payload = BasicOAuth2Payload(form)
         self.client = None
-        self.authorization = authorization
         self.user = self.auth_method = self.authorization_code = self.refresh_token = self.credential = self._scope = None
 
     @property
@@ -41,15 +55,18 @@ class TokenRequest(OAuth2Request):
 class TokenServer(AuthorizationServer):
     """Authlib's server, told how MAG authenticates, answers and keeps."""
 
-    def __init__(self, authenticator: ClientAuthenticator, clients: Clients, issuer: Issuer, store: Ephemeral) -> None:
+    def __init__(
+        self, authenticator: ClientAuthenticator, clients: Clients, issuer: Issuer, store: Ephemeral, possession: Possession
+    ) -> None:
         super().__init__()
         self.authenticator, self.clients, self.issuer, self.store = authenticator, clients, issuer, store
+        self.possession, self.reader = possession, Reader(issuer.settings, issuer.mint.keyring)
         for grant in GRANTS:
             self.register_grant(grant)
 
     def authenticate_client(self, request: Any, _methods: Any, _endpoint: str = "token") -> Any:
         """The method that the client registered, whatever methods a grant names."""
-        return self.authenticator(request.authorization, request.form)
+        return self.authenticator(request.environ, request.form)
 
     def send_signal(self, name: str, *args: Any, **kwargs: Any) -> None:
         """Nobody listens."""
@@ -61,11 +78,12 @@ class TokenServer(AuthorizationServer):
         """Headers are the door's."""
         return json_answer(body, status)
 
-    def answer(self, form: dict[str, str], authorization: str) -> Answer:
+    def answer(self, environ: Environ) -> Answer:
         """RFC 6749 section 5. Errors that Authlib would word with the client's own input have fixed texts here."""
+        form = read_form(environ)
         if "grant_type" not in form:
             return error_answer(InvalidRequestError("grant_type is required"))
-        request = TokenRequest(form, authorization)
+        request = TokenRequest(form, environ)
         try:
             grant = cast(Grant, self.get_token_grant(request))
             grant.validate_token_request()

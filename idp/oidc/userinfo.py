@@ -10,42 +10,49 @@ from idp.oidc.alive import Alive
 from idp.oidc.claims import Person, claims_of_scope, opened, select_claims
 from idp.oidc.client import Client
 from idp.oidc.client_auth import Clients
+from idp.oidc.confirmation import Confirmation
+from idp.oidc.possession import Possession
 from idp.oidc.rights import Rights
 from idp.oidc.tokens import AccessToken, Mint, Reader
-from idp.oidc.wire import Answer, Environ, bearer_token, challenge, is_form, json_answer, read_form
+from idp.oidc.wire import Answer, Environ, Shown, challenge, is_form, json_answer, read_form, shown_token
 
 
 class UserInfo:
     """The endpoint, for one process."""
 
-    def __init__(self, settings: Settings, clients: Clients, alive: Alive, rights: Rights, mint: Mint, reader: Reader) -> None:
+    def __init__(
+        self, settings: Settings, clients: Clients, alive: Alive, rights: Rights, mint: Mint, reader: Reader, possession: Possession
+    ) -> None:
         self.settings, self.clients, self.alive = settings, clients, alive
-        self.rights, self.mint, self.reader = rights, mint, reader
+        self.rights, self.mint, self.reader, self.possession = rights, mint, reader, possession
 
     def __call__(self, environ: Environ) -> Answer:
         """The token comes in the header, or in a form body (RFC 6750 section 2.2)."""
-        text = presented(environ)
-        if not text:
+        shown = presented(environ)
+        if not shown:
             return challenge("")
         now = datetime.now(UTC)
-        token = self.reader.access_token(text, now.timestamp())
+        token = self.reader.access_token(shown.token, now.timestamp())
         client = self.clients.find(token.claims["client_id"]) if token else None
         if token is None or client is None or not token.handle.declarant_id:
-            return challenge("invalid_token")
+            return challenge("invalid_token", dpop=shown.is_dpop)
+        if refusal := self.possession.refusal(environ, shown, Confirmation.read(token.claims.get("cnf")), client):
+            return refusal
         person = self.alive.person_of(token)
         if person is None:
-            return challenge("invalid_token")
+            return challenge("invalid_token", dpop=shown.is_dpop)
         if "openid" not in token.claims["scope"].split():
-            return challenge("insufficient_scope")
+            return challenge("insufficient_scope", dpop=shown.is_dpop)
         return self._answer(client, token, person, now)
 
     def _answer(self, client: Client, token: AccessToken, person: Person, now: datetime) -> Answer:
         scope = [s for s in token.claims["scope"].split() if s in client.scope]
         wanted = claims_of_scope(scope) | set(opened(token.handle.userinfo_claims, client.scope))
+        bound = Confirmation.read(token.claims.get("cnf"))
         claims = {
             "sub": token.claims["sub"],
             **select_claims(person, wanted, idp_id=self.settings.issuer, acr=token.claims["acr"], amr=token.claims["amr"]),
-            **self.rights.claims(client, token.handle.declarant_id, services_of_scope(scope), now, token.handle),
+            **self.rights.claims(client, token.handle.declarant_id, services_of_scope(scope), now, token.handle, bound),
         }
         if not client.userinfo_signed_response_alg:
             return json_answer(claims)
@@ -53,12 +60,12 @@ class UserInfo:
         return Answer(200, self.mint.signed(client.userinfo_signed_response_alg, claims).encode(), "application/jwt")
 
 
-def presented(environ: Environ) -> str | None:
+def presented(environ: Environ) -> Shown | None:
     """The token, from one place alone (RFC 6750 section 2)."""
-    text = bearer_token(environ)
-    if environ["REQUEST_METHOD"] != "POST" or not environ.get("CONTENT_TYPE") or (text and not is_form(environ)):
-        return text
+    shown = shown_token(environ)
+    if environ["REQUEST_METHOD"] != "POST" or not environ.get("CONTENT_TYPE") or (shown and not is_form(environ)):
+        return shown
     given = read_form(environ).get("access_token")
-    if text and given:
+    if shown and given:
         raise InvalidRequestError("the access token came twice")
-    return text or given
+    return Shown(given) if given else shown

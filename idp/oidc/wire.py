@@ -31,10 +31,16 @@ STATUSES = {
     411: "411 Length Required",
     413: "413 Content Too Large",
     415: "415 Unsupported Media Type",
+    429: "429 Too Many Requests",
     500: "500 Internal Server Error",
     503: "503 Service Unavailable",
 }
 
+
+DPOP_ALGS = ("ES256", "PS256", "EdDSA")
+"""RFC 9449 section 5.1; ours: those of FAPI 2.0."""
+DPOP_NONCE = "mag.dpop_nonce"
+"""Where a request carries the nonce that its answer will give (RFC 9449 section 8)."""
 
 UnreadableError = InvalidRequestError
 """What `read_pairs` raises."""
@@ -83,10 +89,12 @@ def error_answer(error: OAuth2Error) -> Answer:
     return Answer(error.status_code, orjson.dumps(body), headers=headers)
 
 
-def challenge(error: str) -> Answer:
-    """RFC 6750 section 3."""
+def challenge(error: str, *, dpop: bool = False) -> Answer:
+    """RFC 6750 section 3, RFC 9449 section 7.1; without an error, both schemes are named."""
     status = 403 if error == "insufficient_scope" else 401
-    value = 'Bearer realm="mag"' + (f', error="{error}"' if error else "")
+    algs = f'algs="{" ".join(DPOP_ALGS)}"'
+    value = f'{"DPoP" if dpop else "Bearer"} realm="mag"' + (f', error="{error}"' if error else f", DPoP {algs}")
+    value += f", {algs}" if dpop else ""
     return Answer(status, orjson.dumps({"error": error or "invalid_token"}), headers=(*NO_STORE, ("WWW-Authenticate", value)))
 
 
@@ -146,3 +154,22 @@ def bearer_token(environ: Environ) -> str | None:
     """RFC 6750 section 2.1; the scheme has no case."""
     scheme, _, token = str(environ.get("HTTP_AUTHORIZATION", "")).partition(" ")
     return token.strip() if scheme.lower() == "bearer" and token.strip() else None
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """An access token, and the scheme it came under: `bearer` or `dpop`."""
+
+    token: str
+    scheme: str = "bearer"
+
+    @property
+    def is_dpop(self) -> bool:
+        return self.scheme == "dpop"
+
+
+def shown_token(environ: Environ) -> Shown | None:
+    """RFC 6750 section 2.1 and RFC 9449 section 7.1; a scheme has no case."""
+    scheme, _, token = str(environ.get("HTTP_AUTHORIZATION", "")).partition(" ")
+    known = scheme.lower() in ("bearer", "dpop") and token.strip()
+    return Shown(token.strip(), scheme.lower()) if known else None

@@ -70,7 +70,7 @@ LIBRARIES = {
     "joserfc": ("idp/keys.py", "idp/oidc/*", "partners/registry.py", "partners/outgoing.py", "partners/rattachement.py", "partners/demo/*"),
     "argon2": ("idp/authentication/passwords.py",),
     "pyotp": ("idp/authentication/totp.py",),
-    "cryptography": ("idp/keys.py", "idp/seals.py", "idp/saml/signature.py"),
+    "cryptography": ("idp/keys.py", "idp/seals.py", "idp/oidc/mtls.py", "idp/saml/signature.py"),
 }
 """Each library has one home. A longer name opens a door to that part alone."""
 

@@ -53,7 +53,7 @@ def test_a_token_that_is_not_an_access_token_of_ours_is_refused(partner, code_fl
     assert portail.introspect(token).json == {"active": False}
 
 
-@pytest.mark.parametrize("scheme", ["Basic", "DPoP", "Token", ""])
+@pytest.mark.parametrize("scheme", ["Basic", "Token", ""])
 def test_another_scheme_is_no_token(partner, code_flow, scheme):
     portail = partner()
     token = code_flow(portail).access_token

@@ -53,4 +53,4 @@ class AuthorizationCodeGrant(Grant):
         raise InvalidGrantError("the code was already used")
 
     def answer(self) -> dict[str, Any]:
-        return self.context.issuer.for_code(self.granted_to, self.redeemed.session, self.redeemed.granted)
+        return self.context.issuer.for_code(self.granted_to, self.redeemed.session, self.redeemed.granted, self.confirmation)

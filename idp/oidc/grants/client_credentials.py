@@ -26,4 +26,4 @@ class ClientCredentialsGrant(Grant):
         self.scope = self.asked_scope or allowed
 
     def answer(self) -> dict[str, Any]:
-        return self.context.issuer.for_client(self.granted_to, self.scope)
+        return self.context.issuer.for_client(self.granted_to, self.scope, self.confirmation)

@@ -1,4 +1,4 @@
-"""What every grant does first, in one place so that none can forget it: authenticate the client, check it may."""
+"""What every grant does first, in one place so that none can forget it: authenticate the client, check it may, bind its tokens."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol, cast
@@ -8,7 +8,11 @@ from authlib.oauth2.rfc6749.grants import BaseGrant, TokenEndpointMixin
 
 from idp.ephemeral import Ephemeral
 from idp.oidc.client import Client
+from idp.oidc.client_auth import Clients
+from idp.oidc.confirmation import Confirmation
 from idp.oidc.issuing import Issuer
+from idp.oidc.possession import Possession
+from idp.oidc.tokens import Reader
 
 
 class Context(Protocol):
@@ -16,10 +20,16 @@ class Context(Protocol):
 
     issuer: Issuer
     store: Ephemeral
+    clients: Clients
+    reader: Reader
+    possession: Possession
 
 
 class Grant(BaseGrant, TokenEndpointMixin):
     """RFC 6749 section 4: a grant type of the token endpoint."""
+
+    confirmation: Confirmation | None = None
+    """What the tokens will be bound to; known once the client is authenticated."""
 
     @property
     def form(self) -> Mapping[str, str]:
@@ -30,11 +40,12 @@ class Grant(BaseGrant, TokenEndpointMixin):
         return cast(Context, self.server)
 
     def authenticated(self) -> Client:
-        """Section 5.2: `invalid_client`, then `unauthorized_client`."""
+        """Section 5.2: `invalid_client`, then `unauthorized_client`; then the proof of possession, if any (`possession.py`)."""
         client = cast(Client, self.authenticate_token_endpoint_client())
         self.request.client = cast(Any, client)
         if self.GRANT_TYPE not in client.grant_types:
             raise UnauthorizedClientError("this client may not use this grant_type")
+        self.confirmation = self.context.possession.at_token(cast(Any, self.request).environ, client)
         return client
 
     @property

@@ -26,9 +26,9 @@ class RefreshTokenGrant(Grant):
     def _refreshed(self, token: str, now: datetime) -> tuple[Granted, str]:
         """A scope too wide is refused before the token is spent; without one, a refresh stays one statement."""
         families = self.context.issuer.families
-        if self.asked_scope and (context := families.context(self.granted_to, token, now)):
+        if self.asked_scope and (context := families.context(self.granted_to, token, now, self.confirmation)):
             self._scope(context)
-        return families.refresh(self.granted_to, token, now)
+        return families.refresh(self.granted_to, token, now, self.confirmation)
 
     def _scope(self, context: Mapping[str, Any]) -> list[str]:
         """RFC 6749 section 6: the same or narrower; ours: nor what the client may no longer ask (C10)."""
@@ -38,4 +38,4 @@ class RefreshTokenGrant(Grant):
         return self.asked_scope or granted
 
     def answer(self) -> dict[str, Any]:
-        return self.context.issuer.for_refresh(self.granted_to, self.granted, self.scope, self.successor)
+        return self.context.issuer.for_refresh(self.granted_to, self.granted, self.scope, self.successor, self.confirmation)
