@@ -66,6 +66,8 @@ def check_response_type(request: AuthorizationRequest) -> None:
         raise AuthorizationError("invalid_request", "response_type is required")
     if request.response_type not in request.client.response_types:
         raise AuthorizationError("unsupported_response_type", "this response_type is not registered for this client")
+    if request.client.sender_constrained and "token" in request.response_type.split():
+        raise AuthorizationError("unsupported_response_type", "an access token of this client must be bound to a key")
 
 
 def check_response_mode(request: AuthorizationRequest) -> None:

@@ -43,6 +43,15 @@ TLS_METHODS = ("tls_client_auth", "self_signed_tls_client_auth")
 HEADERS_REFUSED = frozenset({"jwk", "jku", "x5u", "x5c", "crit", "b64", "zip"})
 
 
+def auth_methods(settings: Settings) -> list[str]:
+    """Those that the settings let clients use."""
+    found = ["client_secret_basic", "client_secret_post", "private_key_jwt"]
+    found += ["client_secret_jwt"] if settings.client_secret_jwt else []
+    found += ["self_signed_tls_client_auth"] if settings.tls_certificate_header else []
+    found += ["tls_client_auth"] if settings.tls_verified_header else []
+    return [*found, "none"]
+
+
 class Clients(Protocol):
     """What the protocol asks of the registry of partners."""
 

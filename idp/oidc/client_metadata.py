@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from idp.errors import RefusedError
 from idp.oidc.client import CONTENT_ENCS, GRANT_TYPES, KEY_ALGS, RESPONSE_TYPES, Client, Encryption
+from idp.oidc.mtls import SubjectError, read_subject
 from idp.oidc.profiles import AUTH_METHODS, DEFAULT, PROFILES
 
 TLS_NAMES = ("subject_dn", "san_dns", "san_uri", "san_ip", "san_email")
@@ -73,7 +74,7 @@ def read_client(
         default_acr_values=reader.texts("default_acr_values"),
         initiate_login_uri=reader.uri("initiate_login_uri"),
         subject_type=reader.one("subject_type", ("pairwise", "public"), "pairwise"),
-        sector=reader.sector(redirect_uris),
+        sector=reader.sector(redirect_uris) or client_id,
         id_token_signed_response_alg=reader.one("id_token_signed_response_alg", algs, "RS256" if "RS256" in algs else "ES256"),
         id_token_encryption=reader.encryption("id_token"),
         userinfo_signed_response_alg=reader.one("userinfo_signed_response_alg", (*algs, ""), ""),
@@ -139,8 +140,18 @@ def check_proof(client: Client) -> None:
         raise InvalidClientMetadataError(f"{method} needs jwks or jwks_uri")
     if method == "tls_client_auth" and client.tls_client_auth is None:
         raise InvalidClientMetadataError("tls_client_auth needs one of tls_client_auth_subject_dn, _san_dns, _san_uri, _san_ip, _san_email")
+    if client.tls_client_auth and client.tls_client_auth[0] == "subject_dn":
+        check_subject(client.tls_client_auth[1])
     if client.jwks and client.jwks_uri:
         raise InvalidClientMetadataError("jwks and jwks_uri exclude each other")
+
+
+def check_subject(text: str) -> None:
+    """RFC 8705 section 2.1.2."""
+    try:
+        read_subject(text)
+    except SubjectError as error:
+        raise InvalidClientMetadataError(f"tls_client_auth_subject_dn: {error}") from None
 
 
 def check_encryption(client: Client) -> None:

@@ -69,7 +69,7 @@ class Machines:
         possession = Possession(settings, mag.keyring, mag.ephemeral)
         self.server = TokenServer(authenticate, mag.registry, issuer, mag.ephemeral, possession)
         self.authorization = AuthorizationEndpoint(mag, issuer)
-        pushed = PushedRequestEndpoint(settings, authenticate, self.authorization.sources, self.authorization.pushed)
+        pushed = PushedRequestEndpoint(settings, authenticate, self.authorization.sources, self.authorization.pushed, possession.proofs)
         self._secure = (STRICT_TRANSPORT,) if settings.issuer.startswith("https:") else ()
         documents = Documents(settings, mag.keyring, mag.catalogue, self._registers)
         endpoints = {

@@ -5,8 +5,9 @@ from authlib.oauth2.rfc6749.errors import InvalidRequestError, OAuth2Error
 from idp.config import Settings
 from idp.oidc.checks import read_request, verify
 from idp.oidc.client_auth import ClientAuthenticator
+from idp.oidc.dpop import Proofs
 from idp.oidc.errors import AuthorizationError, UntrustedRequestError
-from idp.oidc.par import PushedRequests, take_ours
+from idp.oidc.par import BOUND_KEY, PushedRequests, take_ours
 from idp.oidc.sources import Sources
 from idp.oidc.wire import Answer, Environ, json_answer, read_form
 
@@ -24,8 +25,11 @@ class RefusedRequestError(OAuth2Error):
 class PushedRequestEndpoint:
     """Takes requests in."""
 
-    def __init__(self, settings: Settings, authenticate: ClientAuthenticator, sources: Sources, pushed: PushedRequests) -> None:
+    def __init__(
+        self, settings: Settings, authenticate: ClientAuthenticator, sources: Sources, pushed: PushedRequests, proofs: Proofs
+    ) -> None:
         self.settings, self.authenticate, self.sources, self.pushed = settings, authenticate, sources, pushed
+        self.proofs = proofs
 
     def answer(self, environ: Environ) -> Answer:
         """201 and a reference of one use."""
@@ -34,6 +38,8 @@ class PushedRequestEndpoint:
         if "request_uri" in form:
             raise InvalidRequestError("request_uri cannot be pushed")
         given = {name: value for name, value in take_ours(form).items() if name not in CREDENTIALS}
+        if proved := self.proofs.thumbprint_of(environ, client):
+            given[BOUND_KEY] = proved
         try:
             parameters = self.sources.resolved(client, {**given, "client_id": client.client_id}, pushing=True)
             verify(read_request(parameters, client), front_channel=self.settings.front_channel_tokens)

@@ -31,6 +31,7 @@ class AuthorizationCodeGrant(Grant):
         self.redeemed = self._redeem()
         if not self.redeemed.first:
             self._replayed()
+        self._check_key(self.redeemed.granted.dpop_jkt)
 
     def _redeem(self) -> Redeemed:
         """RFC 7636 section 4.6: a verifier where no challenge was sent is refused as a wrong one is."""
@@ -42,6 +43,11 @@ class AuthorizationCodeGrant(Grant):
         if redeemed is None:
             raise InvalidGrantError("the code is not valid for this client, redirect_uri and code_verifier")
         return redeemed
+
+    def _check_key(self, bound: str) -> None:
+        """RFC 9449 section 10: of a code bound to a key, whoever redeems it proves that key."""
+        if bound and bound != (self.confirmation.jkt if self.confirmation else ""):
+            raise InvalidGrantError("the code is bound to another key")
 
     def _replayed(self) -> None:
         """RFC 6749 section 4.1.2: what the first exchange gave dies too."""
