@@ -7,6 +7,7 @@ command line.
 
 import secrets
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -31,9 +32,15 @@ from idp.notifications import commands as notifications_commands
 from idp.oidc import endpoints as oidc_endpoints
 from idp.oidc import views as oidc_views
 from idp.oidc.authorization import AuthorizationDoor
+from idp.oidc.backchannel import commands as backchannel_commands
+from idp.oidc.backchannel.messenger import Messenger
+from idp.oidc.decoupled import views as decoupled_views
+from idp.oidc.tokens import Mint
+from idp.oidc.upkeep import Watch, keep_up
 from partners import commands as partners_commands
+from partners import endpoints as partners_endpoints
 from partners.demo import commands as demo
-from partners.outgoing import JwksCache
+from partners.outgoing import Fetcher, JwksCache
 from partners.registry import Registry
 
 URL_LIMIT = 8 * 1024
@@ -47,12 +54,13 @@ StartResponse = Callable[..., Any]
 
 def create_mag(settings: Settings) -> http.Mag:
     """The components of one process."""
-    connections = Connections(settings.database_url)
+    connections, fetcher = Connections(settings.database_url), Fetcher(settings)
     versions = Versions(connections)
     store, keyring = open_ephemeral(settings.redis_url, connections), Keyring(settings, connections, versions)
-    registry = Registry(connections, versions, JwksCache(settings), keyring)
+    registry = Registry(connections, versions, JwksCache(settings, fetcher=fetcher), keyring)
     catalogue = Kept(versions, "catalogue", lambda: read_catalogue(connections))
-    return http.Mag(settings, connections, versions, store, keyring, registry, catalogue)
+    messenger = Messenger(connections, Mint(settings, keyring), registry, fetcher.post)
+    return http.Mag(settings, connections, versions, store, keyring, registry, catalogue, messenger)
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -65,7 +73,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     db.init_app(app)
     app.extensions["mag"] = create_mag(settings)
     http.install(app)
-    for blueprint in (authentication_views.bp, oidc_views.bp):
+    for blueprint in (authentication_views.bp, oidc_views.bp, decoupled_views.bp):
         app.register_blueprint(blueprint, url_prefix=settings.issuer_path or None)
     for room in (
         commands,
@@ -74,6 +82,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         entreprises_commands,
         habilitations_commands,
         notifications_commands,
+        backchannel_commands,
         partners_commands,
     ):
         for command in room.COMMANDS:
@@ -91,10 +100,20 @@ class Doors:
         self.default_port = ":443" if settings.issuer.startswith("https:") else ":80"
         self.hosts = frozenset(self._canonical(host) for host in (settings.issuer_host, *settings.hosts))
         self.machines = oidc_endpoints.Machines(self.mag)
+        flask.extensions["mag_registrations"] = registrations = partners_endpoints.Registrations(self.mag, flask.app_context)
+        self.machines.add("/reg", oidc_endpoints.Endpoint(("POST",), registrations.register))
+        self.machines.add("/reg/", oidc_endpoints.Endpoint(("GET", "PUT", "DELETE"), registrations.manage), prefix=True)
         flask.extensions["mag_authorization"] = endpoint = self.machines.authorization
         self.authorize = settings.issuer_path + "/authorize"
         self.authorization = AuthorizationDoor(endpoint, flask.wsgi_app, http.redirection_headers(settings))
         self.trusted_proxies = settings.trusted_proxies
+        self.watch = Watch(settings, self.mag.keyring, self._keep_up)
+
+    def _keep_up(self) -> None:
+        """Keys that are due, beside the requests."""
+        with self.flask.app_context():
+            keep_up(self.mag.keyring, self.mag.settings.key_rotation_days, datetime.now(UTC), "serveur")
+            db.session.commit()
 
     def _canonical(self, host: str) -> str:
         """RFC 9110 section 4.2.3: a host has no case, and need not say the port of its scheme."""
@@ -107,11 +126,12 @@ class Doors:
             return refuse(start_response, "414 URI Too Long", b"This address is too long.\n")
         if sum(len(value) for name, value in environ.items() if name.startswith("HTTP_")) > HEADERS_LIMIT:
             return refuse(start_response, "431 Request Header Fields Too Large", b"These headers are too large.\n")
+        self.watch()
         environ["mag.request_id"] = request_id = secrets.token_hex(8)
         path = environ.get("PATH_INFO", "")
         if path == self.authorize:
             return self.authorization(environ, start_response)
-        endpoint = self.machines.routes.get(path)
+        endpoint = self.machines.find(path)
         if endpoint is None:
             return self.flask.wsgi_app(environ, start_response)
         token = circumstances.set(Circumstances(http.address_of(environ, self.trusted_proxies), request_id))
@@ -130,9 +150,11 @@ def refuse(start_response: StartResponse, status: str, text: bytes) -> Iterable[
 def create_wsgi(settings: Settings | None = None) -> Doors:
     """The whole public identity provider, as one WSGI application. A setting that prevents the start ends the process."""
     try:
-        return Doors(create_app(settings))
+        doors = Doors(create_app(settings))
     except SettingError as error:
         raise SystemExit(f"MAG ne démarre pas : {error}") from error
+    doors.mag.messenger.start()
+    return doors
 
 
 @click.command("migrate")

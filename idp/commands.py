@@ -3,7 +3,7 @@
 import os
 import sys
 from dataclasses import fields
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
@@ -17,6 +17,8 @@ from idp.database import Version, db
 from idp.errors import RefusedError, SettingError
 from idp.key_states import initialise, purge_retired, rotate, withdraw
 from idp.keys import ALGORITHMS, SigningKey, certify
+from idp.oidc.backchannel.models import PURGE_NOTICES, PURGE_PARTICIPATIONS
+from idp.oidc.decoupled.models import PURGE_DEMANDES
 from idp.oidc.models import PURGE_FAMILIES
 from idp.oidc.upkeep import keep_up
 from idp.seals import new_secret
@@ -26,6 +28,8 @@ BLOCKING_THREADS = 64
 (docs/decisions/0005)."""
 RESERVED_THREADS = 16
 """Threads of a worker that no sign-in can hold."""
+NOTICES_KEPT = timedelta(days=30)
+"""Notices delivered or given up, for operators; a session that ended is never told again meanwhile."""
 
 
 def loaded_settings() -> Settings:
@@ -194,8 +198,11 @@ def purge() -> None:
     """Supprime ce qui est mort : états de courte durée, familles de jetons échues, clés retirées. À lancer chaque heure."""
     now = datetime.now(UTC)
     mag = http.mag()
-    families = mag.connections.run(PURGE_FAMILIES, before=now)
-    removed = {"états": mag.ephemeral.purge(), "familles": families, "clés": len(purge_retired(now))}
+    families = mag.connections.run(PURGE_FAMILIES, before=now - timedelta(seconds=mag.settings.session_lifetime))
+    demandes = mag.connections.run(PURGE_DEMANDES, before=now)
+    removed = {"états": mag.ephemeral.purge(), "familles": families, "demandes": demandes, "clés": len(purge_retired(now))}
+    removed["participations"] = mag.connections.run(PURGE_PARTICIPATIONS, before=now)
+    removed["avis"] = mag.connections.run(PURGE_NOTICES, before=now - NOTICES_KEPT)
     db.session.commit()
     click.echo(", ".join(f"{name} : {count}" for name, count in removed.items()))
 

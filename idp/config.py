@@ -99,10 +99,16 @@ class Settings:
         "Where mails go: smtp://user:password@host:port, smtps://… or smtp+starttls://…; empty: mails wait in the outbox.", "", secret=True
     )
     mail_from: str = setting("Sender of MAG's mails.", "MAG <ne-pas-repondre@localhost>")
+    support_url: str = setting(
+        "Address of the assistance that pages of refusal lead to, with the client, the code and the trace in its query; empty: none.", ""
+    )
+    frontchannel_logout: bool = setting(
+        "1: discovery says that front-channel logout is supported; clients that registered an address for it have it anyway.", False
+    )
     log_level: str = setting("DEBUG, INFO, WARNING or ERROR.", "INFO")
 
     def __post_init__(self) -> None:
-        for check in (check_issuer, check_secrets, check_bounds, check_test_identities, check_mutual_tls):
+        for check in (check_issuer, check_secrets, check_bounds, check_test_identities, check_mutual_tls, check_support):
             check(self)
 
     @property
@@ -176,6 +182,14 @@ def check_secrets(settings: Settings) -> None:
         raise SettingError("MAG_SECRETS is missing: make one with `mag secret`")
     if len({secret.id for secret in settings.secrets}) != len(settings.secrets):
         raise SettingError("MAG_SECRETS names the same identifier twice")
+
+
+def check_support(settings: Settings) -> None:
+    """A link that people follow: https, or http for localhost; what MAG adds goes to its query."""
+    parts = urlsplit(settings.support_url)
+    local = (parts.hostname or "").split(".")[-1] == "localhost"
+    if settings.support_url and (parts.scheme != "https" and not (parts.scheme == "http" and local) or not parts.hostname or parts.fragment):
+        raise SettingError("MAG_SUPPORT_URL must be an https address without fragment")
 
 
 def check_test_identities(settings: Settings) -> None:

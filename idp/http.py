@@ -29,6 +29,7 @@ from idp.logs import logger
 from idp.seals import b64, digest
 
 if TYPE_CHECKING:
+    from idp.oidc.backchannel.messenger import Messenger
     from idp.oidc.client_auth import Clients
 
 BODY_LIMIT = 64 * 1024
@@ -49,6 +50,8 @@ class Mag:
     keyring: Keyring
     registry: "Clients"
     catalogue: Kept[Catalogue]
+    messenger: "Messenger"
+    """Wake it after the commit of a sign-out."""
 
 
 def mag() -> Mag:
@@ -139,11 +142,17 @@ def page_policy(form_action: str = "", image: str = "") -> None:
     g.image = image
 
 
+def allow_frames(origins: str) -> None:
+    """Let this page hold frames of these origins, separated by spaces, and of none other."""
+    g.frames = origins
+
+
 def _policy() -> str:
+    frames = f"frame-src {g.frames}; " if g.get("frames") else ""
     form = " ".join(filter(None, ("'self'", g.get("form_action", ""))))
     image = " ".join(filter(None, ("'self'", g.get("image", ""))))
     return (
-        f"default-src 'none'; script-src 'self'; style-src 'self'; img-src {image}; connect-src 'self'; "
+        f"default-src 'none'; script-src 'self'; style-src 'self'; img-src {image}; connect-src 'self'; {frames}"
         f"base-uri 'none'; frame-ancestors 'none'; form-action {form}; require-trusted-types-for 'script'; trusted-types 'none'"
     )
 

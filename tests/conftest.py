@@ -183,6 +183,7 @@ def wsgi_app(settings: Settings) -> Iterator[Any]:
     doors = create_wsgi(settings)
     doors.flask.testing = True
     yield doors
+    doors.mag.messenger.stop()
     with doors.flask.app_context():
         db.session.remove()
         db.engine.dispose()

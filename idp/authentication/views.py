@@ -13,7 +13,7 @@ from flask.typing import ResponseReturnValue
 
 from idp import http
 from idp.audit import journal
-from idp.audit.events import DeviceAdmitted, SessionClosed
+from idp.audit.events import DeviceAdmitted
 from idp.authentication import ceremony, challenge, devices, remembered
 from idp.authentication.ceremony import Candidate, ChallengeRequiredError, IdentificationRefusedError, Means, Opened
 from idp.authentication.demande import Demande, open_demande
@@ -29,7 +29,8 @@ from idp.declarants.models import Declarant, Statut
 from idp.entreprises.models import Entreprise
 from idp.errors import RefusedError
 from idp.notifications.messages import in_words
-from idp.oidc.models import RefreshFamily
+from idp.oidc import farewell, logout
+from idp.oidc.backchannel.notices import tell_of_person
 from idp.seals import digest
 
 bp = Blueprint("authentication", __name__, template_folder="templates")
@@ -211,14 +212,15 @@ def sign_in() -> ResponseReturnValue:
     presented, before = request.cookies.get(COOKIE, ""), _session()
     opened = ceremony.open_for(means(), declarant, candidate.device, http.now(), presented=presented, client_id=candidate.client_id)
     if before is not None and before.declarant_id != declarant.id:
-        _journal_closed(before, "autre_personne")
+        logout.ended(http.mag().registry, before.sid, before.declarant_id, None, "autre_personne", http.now())
     db.session.commit()
+    http.mag().messenger.wake()
     remember = Identite(declarant.siret, declarant.nom, declarant.prenom) if form.remember else None
     return _signed_in(asked, opened, remember)
 
 
 def _client_id(asked: Asked) -> str | None:
-    return asked.demande.client_id if asked.demande else None
+    return (asked.demande.client_id or None) if asked.demande else None
 
 
 def _proven_bits() -> int:
@@ -346,32 +348,34 @@ def home() -> ResponseReturnValue:
 def sign_out() -> ResponseReturnValue:
     """Here, or on every device (`portee=partout`)."""
     http.check_csrf("deconnexion")
-    mag, session = http.mag(), _session()
-    everywhere = request.form.get("portee") == "partout"
+    mag, session, now = http.mag(), _session(), http.now()
     person = db.session.get(Declarant, session.declarant_id) if session else None
+    left = ""
     if session is not None:
+        everywhere = person if request.form.get("portee") == "partout" else None
         close_session(mag.ephemeral, mag.settings, session)
-        if everywhere and person is not None:
-            close_every_session(mag.ephemeral, mag.settings, person)
-        _journal_closed(session, "partout" if everywhere else "personne")
+        if everywhere is not None:
+            close_every_session(mag.ephemeral, mag.settings, everywhere)
+        told = logout.ended(mag.registry, session.sid, session.declarant_id, None, "partout" if everywhere else "personne", now)
+        if everywhere is not None:
+            told = tell_of_person(mag.registry, mag.settings, everywhere.id, now)
         db.session.commit()
-    response = _see(http.path("/deconnexion"))
+        mag.messenger.wake()
+        left = farewell.seal(mag.keyring, told, session.sid, int(now.timestamp()))
+    response = _see(http.path("/deconnexion") + (f"?{urlencode({'depart': left})}" if left else ""))
     set_session_cookie(response, "")
     return response
 
 
-def _journal_closed(session: Session, reason: str) -> None:
-    """What the database says of a session that the store has ended."""
-    journal.record(SessionClosed(declarant_id=session.declarant_id, sid=session.sid, reason=reason), http.now())
-    RefreshFamily.close_session(session.sid, "logout", http.now())
-
-
 @bp.get("/deconnexion")
 def signed_out() -> ResponseReturnValue:
-    """Says that it is done; someone still signed in is asked."""
+    """Says that it is done, and who is told; someone still signed in is asked."""
     if _person(_session()) is not None:
         return redirect(http.path("/"), 303)
-    return render_template("authentication/deconnexion.html")
+    mag, now = http.mag(), int(http.now().timestamp())
+    bye = farewell.read(mag.keyring, mag.registry, mag.settings.issuer, request.args.get("depart", ""), now)
+    http.allow_frames(bye.origins)
+    return render_template("oidc/deconnecte.html", bye=bye, onward="", client_name="")
 
 
 # ----------------------------------------------------------------------------------------------------------- plain pages

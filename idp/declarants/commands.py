@@ -24,6 +24,7 @@ from idp.entreprises.models import Etablissement
 from idp.entreprises.siret import Siret
 from idp.errors import MagError
 from idp.notifications.messages import in_words
+from idp.oidc.backchannel.notices import tell_of_person
 from idp.oidc.people import People
 
 declarants = AppGroup("declarants", help="Personnes inscrites : inscrire, montrer, suspendre, réactiver, mot de passe, sessions.")
@@ -132,6 +133,7 @@ def suspendre(declarant: Declarant) -> None:
     mag = http.mag()
     inscription.suspendre(declarant, datetime.now(UTC), actor=ACTOR)
     close_every_session(mag.ephemeral, mag.settings, declarant)
+    _tell(declarant)
     click.echo(f"{declarant.full_name} ne peut plus se connecter.")
 
 
@@ -164,6 +166,7 @@ def deconnecter(declarant: Declarant) -> None:
     mag = http.mag()
     close_every_session(mag.ephemeral, mag.settings, declarant)
     journal.record(SessionsClosed(declarant_id=declarant.id, siret=int(declarant.siret), actor=ACTOR))
+    _tell(declarant)
     click.echo(f"Les sessions de {declarant.full_name} sont fermées.")
 
 
@@ -171,3 +174,10 @@ def _change(declarant: Declarant, password: str) -> None:
     mag = http.mag()
     passwords = Passwords(mag.settings, mag.keyring)
     change_password(mag.ephemeral, mag.settings, passwords, declarant, password, datetime.now(UTC), actor=ACTOR)
+    _tell(declarant)
+
+
+def _tell(declarant: Declarant) -> None:
+    """Partners learn it from the servers, within seconds of the commit."""
+    mag = http.mag()
+    tell_of_person(mag.registry, mag.settings, declarant.id, datetime.now(UTC))

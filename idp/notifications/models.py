@@ -1,13 +1,14 @@
 """The outbox: mails written with the fact that causes them, sent later, at least once, with retries."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Self
 
-from sqlalchemy import Index, String, Text, select
+from sqlalchemy import Index, String, Text, bindparam, insert, select
 from sqlalchemy.orm import Mapped, mapped_column
 
-from idp.database import Model, db
+from idp.database import Connections, Model, Statement, db
 from idp.notifications.messages import Message
+from idp.notifications.pace import next_try
 
 
 class Mail(Model):
@@ -38,6 +39,12 @@ class Mail(Model):
         db.session.flush()
         return mail
 
+    @staticmethod
+    def post(connections: Connections, kind: str, recipient: str, message: Message, now: datetime, declarant_id: int | None = None) -> None:
+        """The same for machines' endpoints, on their held connection: inside the transaction of the fact."""
+        row = {"kind": kind, "recipient": recipient, "subject": message.subject, "body": message.body, "declarant_id": declarant_id}
+        connections.run(POST, **row, created_at=now, next_try_at=now, tries=0)
+
     def discard(self) -> None:
         """There was nobody to write to, and nothing must show that the work was not done."""
         db.session.delete(self)
@@ -54,12 +61,11 @@ class Mail(Model):
         self.sent_at, self.next_try_at, self.body, self.failure = now, None, None, None
 
     def failed(self, now: datetime, reason: str) -> None:
-        """Try again later: 1, 2, 4… minutes; given up after a day."""
+        """Try again later, or give up."""
         self.tries += 1
         self.failure = reason[:200]
-        later = now + timedelta(minutes=2 ** min(self.tries - 1, 8))
-        self.next_try_at = later
-        if later >= self.created_at + timedelta(days=1):
+        self.next_try_at = next_try(self.created_at, self.tries, now)
+        if self.next_try_at is None:
             self._end()
 
     def give_up(self, reason: str) -> None:
@@ -70,3 +76,7 @@ class Mail(Model):
 
     def _end(self) -> None:
         self.next_try_at = self.body = None
+
+
+POSTED = ("kind", "recipient", "subject", "body", "declarant_id", "created_at", "next_try_at", "tries")
+POST = Statement(lambda: insert(Mail).values({c: bindparam(c, type_=Mail.__table__.c[c].type) for c in POSTED}))

@@ -9,6 +9,7 @@ from typing import Any
 
 from idp.authentication.session import Session
 from idp.habilitations.disclosure import services_of_scope
+from idp.oidc.backchannel.notices import take_part
 from idp.oidc.claims import claims_of_scope, opened, select_claims
 from idp.oidc.codes import Granted
 from idp.oidc.issuing import Issuer
@@ -38,6 +39,7 @@ def tokens_for(
         answer |= {"access_token": token, "token_type": "Bearer", "expires_in": str(issuer.settings.access_token_lifetime)}
         answer["scope"] = " ".join(granted.scope)
     if "id_token" in words:
+        take_part(issuer.families.connections, client, session)
         claims = {**_claims(issuer, request, session, granted), **birth, **rights, **hashes, "sid": session.sid}
         answer["id_token"] = issuer.mint.id_token(client, sub, at, {**claims, "nonce": granted.nonce})
     return answer

@@ -1,7 +1,7 @@
 """Ending a session at a partner's request (OpenID Connect RP-Initiated Logout 1.0).
 
 A hint that MAG signed for this very session ends it at once. Without one, the person is asked: a link or an image must never
-sign anybody out (C67). Left out on purpose, for a change of its own: back-channel notices.
+sign anybody out (C67). Partners that took part are told by `backchannel/`, and by frames of the page (`farewell.py`).
 """
 
 from collections.abc import Mapping
@@ -16,6 +16,8 @@ from idp.database import db
 from idp.declarants.models import Declarant
 from idp.ephemeral import Ephemeral
 from idp.errors import RefusedError
+from idp.oidc.backchannel.notices import tell_of_session
+from idp.oidc.client import Client
 from idp.oidc.client_auth import Clients
 from idp.oidc.models import RefreshFamily
 from idp.oidc.tokens import Reader
@@ -67,8 +69,10 @@ def read_request(reader: Reader, clients: Clients, parameters: Mapping[str, str]
     )
 
 
-def close(store: Ephemeral, settings: Settings, session: Session | None, asked: LogoutRequest, now: datetime) -> None:
-    """End the session here and everywhere: its codes and access tokens by its guard, its refresh tokens in the database.
+def close(
+    store: Ephemeral, settings: Settings, clients: Clients, session: Session | None, asked: LogoutRequest, now: datetime
+) -> list[Client]:
+    """End the session here and everywhere: its codes and access tokens by its guard, the rest in the database; who is told.
 
     Without a cookie, the hint alone names the session: whoever holds an ID token of it may end it.
     """
@@ -77,11 +81,14 @@ def close(store: Ephemeral, settings: Settings, session: Session | None, asked: 
         close_session(store, settings, session)
     else:
         store.end(guard_of_session(sid), lifetime=settings.session_lifetime)
-    event = SessionClosed(
-        declarant_id=session.declarant_id if session else None, client_id=asked.client_id or None, sid=sid, reason="partenaire"
-    )
-    journal.record(event, now)
+    return ended(clients, sid, session.declarant_id if session else None, asked.client_id or None, "partenaire", now)
+
+
+def ended(clients: Clients, sid: str, declarant_id: int | None, client_id: str | None, reason: str, now: datetime) -> list[Client]:
+    """What the database says of a session that the store has ended: its line, its refresh tokens, its notices; who is told."""
+    journal.record(SessionClosed(declarant_id=declarant_id, client_id=client_id, sid=sid, reason=reason), now)
     RefreshFamily.close_session(sid, "logout", now)
+    return tell_of_session(clients, sid, now)
 
 
 def person_of(session: Session) -> Declarant | None:

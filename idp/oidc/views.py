@@ -16,15 +16,17 @@ from idp.authentication import demande as demandes
 from idp.authentication.demande import Demande
 from idp.authentication.session import COOKIE, Session, find_session
 from idp.database import db
-from idp.habilitations.disclosure import SCOPE as HABILITATIONS
 from idp.oidc import logout
 from idp.oidc.authorization import SENT_AS_IS, AuthorizationDoor, AuthorizationEndpoint, ConsentAsked, told_scope
 from idp.oidc.checks import verify
+from idp.oidc.client import Client
 from idp.oidc.errors import AuthorizationError, UntrustedRequestError
+from idp.oidc.farewell import Farewell, farewell
 from idp.oidc.models import Consent
 from idp.oidc.responses import FormPost, origin
 from idp.oidc.rights import known_services
 from idp.oidc.tokens import Reader
+from idp.oidc.told import told
 from idp.oidc.wire import UnreadableError, read_pairs
 
 bp = Blueprint("oidc", __name__, template_folder="templates")
@@ -63,43 +65,16 @@ def _demande(token: str) -> Demande:
     return demandes.open_demande(mag.ephemeral, mag.keyring, token, http.binding(), http.now(), mag.settings.demande_lifetime)
 
 
-def _sent_back(uri: str, parameters: dict[str, str]) -> Response:
-    """To a registered address, its own query kept (RFC 6749 section 3.1.2)."""
-    response = make_response("", 303)
-    response.headers["Location"] = uri + ("&" if "?" in uri else "?") + urlencode(parameters) if parameters else uri
-    return response
+def sent_back(uri: str, parameters: dict[str, str]) -> str:
+    """A registered address, its own query kept (RFC 6749 section 3.1.2)."""
+    return uri + ("&" if "?" in uri else "?") + urlencode(parameters) if parameters else uri
 
 
 # ------------------------------------------------------------------------------------------------------------ consent
 
-CLAIM_NAMES = {
-    "profile": "votre nom, votre prénom et votre fonction",
-    "given_name": "votre prénom",
-    "usual_name": "votre nom",
-    "family_name": "votre nom",
-    "email": "votre adresse électronique",
-    "phone": "votre numéro de téléphone",
-    "uid": "un identifiant stable de votre compte",
-    "siret": "le SIRET de votre établissement",
-    "siren": "le SIREN de votre entreprise",
-    "organizational_unit": "votre service",
-    "organization_label": "le nom de votre entreprise",
-    "organization": "le nom et le SIRET de votre entreprise",
-    "roles": "vos rôles (déclarant, administrateur)",
-    "belonging_population": "votre population d'appartenance (salarié, agent public)",
-    "idp_id": "le nom de ce service d'identité",
-    "idp_acr": "le niveau de votre connexion",
-    "amr": "la façon dont la connexion s'est faite",
-    "identite_pivot": "votre nom et votre prénom",
-    "offline_access": "un accès qui se prolonge après votre déconnexion",
-}
-
 
 def _consent_page(left: ConsentAsked) -> Response:
-    client, scope = left.asked.client, left.scope
-    services = known_services(http.mag().catalogue())
-    told = [CLAIM_NAMES[s] for s in scope if s in CLAIM_NAMES]
-    rights = [services[s.removeprefix(HABILITATIONS)] for s in scope if s.startswith(HABILITATIONS)]
+    client, said = left.asked.client, told(left.scope, known_services(http.mag().catalogue()))
     logo = urlsplit(client.logo_uri)
     http.page_policy(origin(left.asked.redirect_uri), f"{logo.scheme}://{logo.netloc}" if client.logo_uri else "")
     return make_response(
@@ -107,8 +82,8 @@ def _consent_page(left: ConsentAsked) -> Response:
             "oidc/consentement.html",
             client=client,
             host=urlsplit(left.asked.redirect_uri).netloc,
-            told=list(dict.fromkeys(told)),
-            rights=rights,
+            told=said.claims,
+            rights=said.rights,
             demande=left.demande,
             person=logout.person_of(left.session),
             csrf=http.csrf_token(f"consentement|{left.session.sid}|{left.demande}"),
@@ -153,12 +128,18 @@ def end_session() -> ResponseReturnValue:
     session = find_session(mag.ephemeral, mag.settings, request.cookies.get(COOKIE, ""), now)
     if session is not None and asked.sid != session.sid:
         return _logout_question(asked, session)
-    if session is None and asked.hinted is False and asked.redirect_uri:
-        return _logged_out(asked)
-    if session is not None or asked.sid:
-        logout.close(mag.ephemeral, mag.settings, session, asked, now)
+    return _leave(asked, session)
+
+
+def _leave(asked: logout.LogoutRequest, session: Session | None) -> Response:
+    """End the session that there is, tell its partners, say goodbye."""
+    mag, told = http.mag(), list[Client]()
+    sid = session.sid if session else asked.sid
+    if sid:
+        told = logout.close(mag.ephemeral, mag.settings, mag.registry, session, asked, http.now())
         db.session.commit()
-    return _logged_out(asked)
+        mag.messenger.wake()
+    return _logged_out(asked, farewell(mag.settings.issuer, told, sid))
 
 
 def _logout_question(asked: logout.LogoutRequest, session: Session) -> Response:
@@ -185,18 +166,18 @@ def confirm_end() -> ResponseReturnValue:
     session = find_session(mag.ephemeral, mag.settings, request.cookies.get(COOKIE, ""), now)
     if request.form.get("reponse") != "oui":
         return redirect(http.path("/"), 303)
-    if session is not None:
-        logout.close(mag.ephemeral, mag.settings, session, asked, now)
-        db.session.commit()
-    return _logged_out(asked)
+    return _leave(asked, session) if session is not None else _logged_out(asked, Farewell())
 
 
-def _logged_out(asked: logout.LogoutRequest) -> Response:
-    """Back to the partner with its `state` and nothing else (section 3), or a page that says it is done."""
-    if asked.redirect_uri:
-        response = _sent_back(asked.redirect_uri, {"state": asked.state} if asked.state else {})
+def _logged_out(asked: logout.LogoutRequest, bye: Farewell) -> Response:
+    """Back to the partner with its `state` and nothing else (section 3), after the frames if there are; or a page that says it is done."""
+    onward = sent_back(asked.redirect_uri, {"state": asked.state} if asked.state else {}) if asked.redirect_uri else ""
+    if onward and not bye.frames:
+        response = make_response("", 303)
+        response.headers["Location"] = onward
     else:
-        response = make_response(render_template("oidc/deconnecte.html"))
+        http.allow_frames(bye.origins)
+        response = make_response(render_template("oidc/deconnecte.html", bye=bye, onward=onward, client_name=asked.client_name))
     http.set_cookie(response, COOKIE, "", max_age=0)
     response.headers["Set-Login"] = "logged-out"
     return response

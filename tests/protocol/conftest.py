@@ -40,6 +40,7 @@ def standing_app(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
     doors = create_wsgi(Settings(issuer=ISSUER, secrets=SECRETS, database_url=f"sqlite:///{path}", **QUICK_HASH))
     doors.flask.testing = True
     yield doors
+    doors.mag.messenger.stop()
     with doors.flask.app_context():
         db.session.remove()
         db.engine.dispose()
