@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
+from flask import current_app
 from flask.cli import with_appcontext
 
 from idp import http
@@ -200,9 +201,11 @@ def purge() -> None:
     mag = http.mag()
     families = mag.connections.run(PURGE_FAMILIES, before=now - timedelta(seconds=mag.settings.session_lifetime))
     demandes = mag.connections.run(PURGE_DEMANDES, before=now)
-    removed = {"états": mag.ephemeral.purge(), "familles": families, "demandes": demandes, "clés": len(purge_retired(now))}
+    removed = {"états": mag.ephemeral.purge(), "familles": families, "demandes": demandes}
     removed["participations"] = mag.connections.run(PURGE_PARTICIPATIONS, before=now)
     removed["avis"] = mag.connections.run(PURGE_NOTICES, before=now - NOTICES_KEPT)
+    removed["clés"] = len(purge_retired(now))  # last: on SQLite the transaction of a page lets no other connection write
+    removed |= {name: act(now) for name, act in current_app.extensions["mag_purges"].items()}
     db.session.commit()
     click.echo(", ".join(f"{name} : {count}" for name, count in removed.items()))
 
