@@ -39,7 +39,9 @@ from idp.oidc.tokens import Mint
 from idp.oidc.upkeep import Watch, keep_up
 from partners import commands as partners_commands
 from partners import endpoints as partners_endpoints
+from partners import registration
 from partners.demo import commands as demo
+from partners.models import InitialToken
 from partners.outgoing import Fetcher, JwksCache
 from partners.registry import Registry
 
@@ -72,6 +74,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.url_map.merge_slashes = False  # its redirects would name the scheme and host of the request
     db.init_app(app)
     app.extensions["mag"] = create_mag(settings)
+    app.extensions["mag_purges"] = {"clients échus": registration.purge, "jetons initiaux": InitialToken.purge}
     http.install(app)
     for blueprint in (authentication_views.bp, oidc_views.bp, decoupled_views.bp):
         app.register_blueprint(blueprint, url_prefix=settings.issuer_path or None)

@@ -187,8 +187,8 @@ def check_secrets(settings: Settings) -> None:
 def check_support(settings: Settings) -> None:
     """A link that people follow: https, or http for localhost; what MAG adds goes to its query."""
     parts = urlsplit(settings.support_url)
-    local = (parts.hostname or "").split(".")[-1] == "localhost"
-    if settings.support_url and (parts.scheme != "https" and not (parts.scheme == "http" and local) or not parts.hostname or parts.fragment):
+    local = parts.scheme == "http" and (parts.hostname or "").split(".")[-1] == "localhost"
+    if settings.support_url and (not parts.hostname or parts.fragment or not (parts.scheme == "https" or local)):
         raise SettingError("MAG_SUPPORT_URL must be an https address without fragment")
 
 

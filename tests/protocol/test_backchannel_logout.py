@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
+from joserfc import jwe
+from joserfc.jwk import RSAKey
 from sqlalchemy import select
 
 from idp.config import Settings
@@ -128,6 +130,24 @@ def test_2_4_a_logout_token_is_no_id_token(told, signed_in, code_flow, receiver)
 
 
 @ONLY_SQLITE
+def test_2_4_it_is_encrypted_for_who_has_encrypted_id_tokens(told, signed_in, code_flow, receiver, by_hand, notices):
+    key = RSAKey.generate_key(2048, {"kid": "chiffre", "use": "enc"})
+    portail = told(
+        id_token_encrypted_response_alg="RSA-OAEP-256",
+        id_token_encrypted_response_enc="A256GCM",
+        jwks={"keys": [key.as_dict(private=False)]},
+    )
+    code_flow(portail)
+    home_form(signed_in, "ici")
+    assert by_hand() == (1, 0)
+
+    (token,) = receiver.tokens("/portail")
+    inside = jwe.decrypt_compact(token.encode(), key, algorithms=["RSA-OAEP-256", "A256GCM"])
+    assert inside.headers()["cty"] == "JWT"
+    assert portail.verified(inside.plaintext.decode(), "logout+jwt")["sid"] == notices()[0].sid
+
+
+@ONLY_SQLITE
 def test_62_discovery_says_so(partner):
     document = partner().call("/.well-known/openid-configuration", "GET").json
 
@@ -157,15 +177,24 @@ def test_only_who_must_be_told_and_has_no_refresh_token_is_written_down(wsgi_app
 
 
 @ONLY_SQLITE
-def test_offline_access_and_tokens_revoked_before_change_nothing(told, signed_in, code_flow, receiver):
-    portail, other = told(scope="openid offline_access"), told("autre")
-    tokens = code_flow(portail, scope="openid offline_access", prompt="consent") if False else code_flow(portail)
-    revoked = code_flow(other)
+def test_a_client_that_revoked_its_tokens_may_still_have_somebody_signed_in(told, signed_in, code_flow, receiver):
+    portail, other = told(), told("autre")
+    tokens, revoked = code_flow(portail), code_flow(other)
     other.revoke(revoked.refresh_token)
     leave(signed_in, tokens)
 
     receiver.wait("/portail")
     receiver.wait("/autre")
+
+
+@ONLY_SQLITE
+def test_offline_access_outlives_the_session_and_its_client_is_told_all_the_same(told, signed_in, code_flow, receiver):
+    portail = told(scope="openid offline_access", first_party=True)
+    tokens = code_flow(portail, scope="openid offline_access")
+    leave(signed_in, tokens)
+
+    receiver.wait("/portail")
+    assert portail.refresh(tokens.refresh_token).status_code == 200
 
 
 @ONLY_SQLITE

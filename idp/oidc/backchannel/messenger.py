@@ -22,6 +22,7 @@ from idp.notifications.pace import next_try
 from idp.oidc.backchannel.logout_token import logout_token
 from idp.oidc.backchannel.models import CLAIM, DELIVERED, NOT_DELIVERED, POSTPONE
 from idp.oidc.client_auth import Clients
+from idp.oidc.encryption import Encrypter, NoClientKeyError
 from idp.oidc.tokens import Mint
 
 WIDTH = 8
@@ -70,6 +71,7 @@ class Messenger:
 
     def __init__(self, connections: Connections, mint: Mint, clients: Clients, post: Post, *, poll: float = POLL) -> None:
         self.connections, self.mint, self.clients, self.post, self.poll = connections, mint, clients, post, poll
+        self.encrypter = Encrypter(clients)
         self._mailbox: SimpleQueue[Outcome | None] = SimpleQueue()
         self._callers = ThreadPoolExecutor(WIDTH, "mag-notices")
         self._in_flight = 0
@@ -132,11 +134,12 @@ class Messenger:
             self._failed(notice, "the client is no longer told", None)
             return
         try:
-            body = urlencode({"logout_token": logout_token(self.mint, client, notice.uid, notice.sid, int(now.timestamp()))}).encode()
-        except RefusedError as error:
+            token = logout_token(self.mint, self.encrypter, client, notice.uid, notice.sid, int(now.timestamp()))
+        except (RefusedError, NoClientKeyError) as error:
             self._failed(notice, str(error), next_try(notice.created_at, notice.tries, now))
             return
         self._in_flight += 1
+        body = urlencode({"logout_token": token}).encode()
         calling = self._callers.submit(self.post, client.backchannel_logout_uri, body, HEADERS)
         calling.add_done_callback(lambda called: self._mailbox.put((notice, called)))
 
