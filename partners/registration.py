@@ -19,7 +19,7 @@ from idp.oidc.models import Consent, RefreshFamily
 from idp.seals import Seals, digest, random_token
 from partners import onboarding
 from partners.admission import STATEMENT, Admission, NotAdmittedError, read_statement
-from partners.models import InitialToken, OAuthClient, Registration
+from partners.models import OAuthClient, Registration
 from partners.onboarding import Sector
 from partners.outgoing import OutgoingRefusedError
 from partners.registry import VERSION
@@ -163,8 +163,8 @@ def remove(client: OAuthClient, now: datetime, *, actor: str = ACTOR) -> None:
 
 
 def purge(now: datetime) -> int:
-    """Remove clients that have ended, and initial access tokens that open nothing any more; how many in all."""
+    """Remove clients that have ended; how many."""
     ended = OAuthClient.ended(now)
     for client in ended:
         remove(client, now, actor="purge")
-    return len(ended) + InitialToken.purge(now)
+    return len(ended)

@@ -21,6 +21,7 @@ from idp.seals import Seals, UnsealError
 from partners.models import ANY_PUBLISHER, EVERY_CLIENT, EVERY_SECRET, LAST_INITIAL_TOKEN
 from partners.outgoing import JwksCache
 
+REQUEST_OBJECT_TYPES = ("application/oauth-authz-req+jwt", "application/jwt", "text/plain")
 VERSION = "registry"
 """Name of the number that says the registry changed."""
 SEALED_FOR = "client-secret"
@@ -100,6 +101,10 @@ class Registry:
         """RFC 9101 section 5.2.3. Raises OutgoingRefusedError."""
         return self._jwks.fetcher.text(uri, REQUEST_OBJECT_TYPES)
 
+    def deliver(self, uri: str, body: bytes, headers: Mapping[str, str]) -> int:
+        """Raises OutgoingRefusedError."""
+        return self._jwks.fetcher.post(uri, body, headers)
+
     def keys(self, client: Client, kid: str | None) -> KeySet | None:
         """Public keys of a client; None when it has none that can be read. A `kid` unknown so far may cause one fetch."""
         if client.jwks_uri:
@@ -116,12 +121,14 @@ class Registry:
         return keysets[client.client_id]
 
     def _load(self) -> Snapshot:
-        secrets, clients, expiring = self._secrets(), {}, {}
+        secrets, clients = self._secrets(), {}
+        expiring: dict[str, datetime] = {}
         for client_id, metadata, partenaire, nom, expires_at in self._connections.all(EVERY_CLIENT):
             client = _read(client_id, metadata, partenaire, nom, secrets.get(client_id, ()))
             if client is not None:
                 clients[client_id] = client
-                expiring |= {client_id: expires_at} if expires_at else {}
+                if expires_at is not None:
+                    expiring[client_id] = expires_at
         ending = {client_id: kept for client_id, kept in secrets.items() if any(one.expires_at for one in kept)}
         last = self._connections.one(LAST_INITIAL_TOKEN)
         publishers = self._connections.one(ANY_PUBLISHER) is not None

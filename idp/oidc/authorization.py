@@ -36,6 +36,7 @@ from idp.oidc.par import BOUND_KEY, REFERENCE, PushedRequests, take_ours
 from idp.oidc.request import AuthorizationRequest
 from idp.oidc.responses import FormPost, origin, redirection, respond
 from idp.oidc.rights import known_services
+from idp.oidc.sandbox import TestIdentities, shown_name
 from idp.oidc.sources import Sources
 from idp.oidc.tokens import Reader, subject
 from idp.oidc.wire import Answer, Environ, read_body, read_pairs
@@ -106,6 +107,7 @@ class AuthorizationEndpoint:
         self.pushed = PushedRequests(mag.settings, mag.ephemeral)
         self.sources = Sources(mag.settings, mag.registry, self.pushed)
         self.reader = Reader(mag.settings, mag.keyring)
+        self.test_identities = TestIdentities(mag.settings, mag.connections)
         self._supported: tuple[object, frozenset[str]] = (None, frozenset())
 
     def act(self, environ: Environ) -> Answer | FormPost | ConsentAsked:
@@ -150,6 +152,10 @@ class AuthorizationEndpoint:
         scope = asked.granted_scope(self.supported_scopes())
         granted = self._granted(asked, scope)
         session, code = self._session_and_code(asked, granted, browser, now)
+        if session is not None and self.test_identities.bars(asked.client, session.declarant_id):
+            if demande is not None and signed_in_since(demande, session, browser):
+                raise AuthorizationError("access_denied", "only test identities sign in at a sandbox client")
+            session = None
         sub = subject(self.mag.keyring, asked.client, session.uid) if session else None
         told = told_scope(asked, scope)
         progress = self._progress(asked, session, demande, given, browser)
@@ -229,7 +235,7 @@ class AuthorizationEndpoint:
             target="/authorize",
             parameters=dict(asked.parameters),
             client_id=client.client_id,
-            client_name=client.client_name,
+            client_name=shown_name(client),
             client_host=urlsplit(asked.redirect_uri).netloc,
             client_logo=client.logo_uri,
             form_action=origin(asked.redirect_uri),

@@ -16,6 +16,9 @@ TLS_NAMES = ("subject_dn", "san_dns", "san_uri", "san_ip", "san_email")
 PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "k"})
 
 
+SANDBOX_GRANTS = frozenset({"authorization_code", "refresh_token", "client_credentials", "implicit"})
+
+
 class InvalidClientMetadataError(RefusedError):
     """RFC 7591 section 3.2.2. `error` is `invalid_redirect_uri` or `invalid_client_metadata`."""
 
@@ -131,6 +134,13 @@ def check_grants(client: Client) -> None:
         raise InvalidClientMetadataError("backchannel_client_notification_endpoint is needed for the ping mode")
 
 
+def check_sandbox(client: Client) -> None:
+    """ours: a client for test identities reaches people through the sign-in page alone, where it is known who they are."""
+    beyond = client.grant_types - SANDBOX_GRANTS
+    if client.profile.test_identities and beyond:
+        raise InvalidClientMetadataError(f"grant_types: {', '.join(sorted(beyond))} is not allowed by the profile {client.profile.name}")
+
+
 def check_proof(client: Client) -> None:
     """RFC 7523, RFC 8705 section 2.1.2, and what the profile asks."""
     method = client.token_endpoint_auth_method
@@ -161,7 +171,7 @@ def check_encryption(client: Client) -> None:
         raise InvalidClientMetadataError("an encrypted answer needs jwks or jwks_uri")
 
 
-TOGETHER = (check_redirection, check_grants, check_proof, check_encryption)
+TOGETHER = (check_redirection, check_grants, check_sandbox, check_proof, check_encryption)
 
 
 class _Reader:

@@ -191,6 +191,7 @@ CLOSE_FAMILY = Statement(
 
 PURGE_FAMILIES = Statement(lambda: delete(RefreshFamily).where(RefreshFamily.expires_at < bindparam("before", type_=Instant())))
 
+IDENTITY = Statement(lambda: select(Declarant.siret, Declarant.cle).where(Declarant.id == bindparam("declarant_id", type_=Integer)))
 FIND_CONSENT = Statement(
     lambda: select(Consent.scope, Consent.given_at).where(
         Consent.declarant_id == bindparam("declarant_id", type_=BigInt), Consent.client_id == bindparam("client_id", type_=String)

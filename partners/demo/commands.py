@@ -64,7 +64,7 @@ def use_settings(lieux: Lieux, secrets: DemoSecrets, database_url: str, redis_ur
     settings = {
         "MAG_ISSUER": lieux.issuer, "MAG_SECRETS": secrets.master, "MAG_DATABASE_URL": database_url or lieux.database_url,
         "MAG_REDIS_URL": redis_url, "MAG_SMTP_URL": f"smtp://127.0.0.1:{lieux.ports['smtp']}", "MAG_LOG_LEVEL": "INFO",
-        "MAG_TEST_IDENTITIES": population.test_identities(),
+        "MAG_TEST_IDENTITIES": population.test_identities(), "MAG_SANDBOX": "1",
     }
     os.environ |= settings
     write_private(lieux.folder / "reglages.env", "".join(f"{name}={shlex.quote(value)}\n" for name, value in settings.items()))
