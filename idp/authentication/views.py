@@ -31,6 +31,7 @@ from idp.errors import RefusedError
 from idp.notifications.messages import in_words
 from idp.oidc import farewell, logout
 from idp.oidc.backchannel.notices import tell_of_person
+from idp.oidc.third_party_login import lieux
 from idp.seals import digest
 
 bp = Blueprint("authentication", __name__, template_folder="templates")
@@ -340,6 +341,7 @@ def home() -> ResponseReturnValue:
         company=company.nom_affiche if company else None,
         since=in_words(datetime.fromtimestamp(session.auth_time, UTC)),
         until=in_words(datetime.fromtimestamp(session.expires_at, UTC)),
+        lieux=lieux(http.mag().registry.every(), http.mag().settings.issuer),
         csrf=http.csrf_token("deconnexion"),
     )
 
