@@ -92,7 +92,7 @@ class Client:
     # What it is answered
     subject_type: str = "pairwise"
     sector: str = ""
-    """Host that makes its subjects (OpenID Connect Core section 8.1)."""
+    """Host that makes its subjects (OpenID Connect Core section 8.1); of a client without redirect URI, its own identifier."""
     id_token_signed_response_alg: str = "RS256"
     id_token_encryption: Encryption | None = None
     userinfo_signed_response_alg: str = ""

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from authlib.oauth2.rfc6749.errors import InvalidRequestError, UnsupportedTokenTypeError
+from authlib.oauth2.rfc6749.errors import InvalidRequestError, OAuth2Error
 
 from idp.audit import journal
 from idp.audit.events import TokenRevoked
@@ -40,7 +40,8 @@ class Revocation:
         if token is not None:
             own = token.claims["client_id"] == client.client_id
             if own and "act" in token.claims:
-                raise UnsupportedTokenTypeError("an exchanged token ends with the token it came from, or within minutes")
+                why = "an exchanged token ends with the token it came from, or within minutes"
+                raise OAuth2Error(why, status_code=400, error="unsupported_token_type")  # RFC 7009 section 2.2.1
             return (token.handle.family_id or None, token.handle.declarant_id or None) if own else (None, None)
         family_id = self.families.family_of(text)
         found = self.families.owner(family_id) if family_id else None

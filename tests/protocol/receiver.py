@@ -64,11 +64,15 @@ class Receiver:
         """Logout tokens received there, in order."""
         return [request["form"]["logout_token"][0] for request in self.at(path)]
 
-    def wait(self, path: str, count: int = 1) -> list[str]:
-        """The tokens received there once there are `count`."""
+    def arrived(self, path: str, count: int = 1) -> None:
+        """Waits until there are `count` requests there."""
         with self._arrived:
             came = self._arrived.wait_for(lambda: len(self.at(path)) >= count, PATIENCE)
         assert came, f"{len(self.at(path))} of {count} notices came to {path}"
+
+    def wait(self, path: str, count: int = 1) -> list[str]:
+        """The tokens received there once there are `count`."""
+        self.arrived(path, count)
         return self.tokens(path)
 
     def sids(self, path: str) -> list[str]:

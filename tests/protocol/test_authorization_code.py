@@ -25,7 +25,7 @@ ONLY_SQLITE = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
         pytest.param({"grant_type": "password"}, "unsupported_grant_type", id="C26-password"),
         pytest.param({"grant_type": "implicit"}, "unsupported_grant_type", id="C26-implicit"),
         pytest.param({"grant_type": "é<script>"}, "unsupported_grant_type", id="C26-nonsense"),
-        pytest.param({"grant_type": "urn:ietf:params:oauth:grant-type:token-exchange"}, "unsupported_grant_type", id="C26-exchange"),
+        pytest.param({"grant_type": "urn:ietf:params:oauth:grant-type:token-exchange"}, "unauthorized_client", id="C26-exchange"),
         pytest.param({"grant_type": "client_credentials"}, "unauthorized_client", id="C26-not-its-grant"),
         pytest.param({"code": ""}, "invalid_request", id="6749-4.1.3-code-missing"),
         pytest.param({"code": "x"}, "invalid_grant", id="C12-unknown-code"),
