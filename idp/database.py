@@ -164,11 +164,10 @@ class Connections:
             connection: Any = sqlite3.connect(self.url.database or "", timeout=STATEMENT_TIMEOUT, isolation_level=None)
             set_pragmas(connection)
             return connection
-        import psycopg
+        from idp.postgresql import HeldPostgreSQL
 
         address = self.url.set(drivername="postgresql").render_as_string(hide_password=False)
-        options: dict[str, Any] = postgresql_options()
-        return psycopg.connect(address, autocommit=True, prepare_threshold=1, **options)
+        return HeldPostgreSQL(address, postgresql_options())
 
     def _execute(self, sql: str, parameters: Mapping[str, Any]) -> Any:
         self.count += 1

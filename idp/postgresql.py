@@ -1,0 +1,88 @@
+"""One held PostgreSQL connection: each statement prepared once, then sent and answered by libpq in one call.
+
+psycopg's cursors wait in Python so that they can be interrupted; a server thread has nobody to interrupt it, and the wait costs
+several times the rest of a short statement (docs/performance.md). Values are adapted by psycopg all the same.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import psycopg
+from psycopg import pq
+from psycopg.adapt import PyFormat, Transformer
+
+NAMED = re.compile(r"%\((\w+)\)s|%%")
+PREPARED_LIMIT = 500
+"""Statements kept by the server for one connection; MAG has fewer."""
+GOOD = (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK)
+
+
+class Result:
+    """Rows of one statement, and how many it changed."""
+
+    def __init__(self, rows: Sequence[tuple[Any, ...]], rowcount: int) -> None:
+        self.rows, self.rowcount = rows, rowcount
+
+    def fetchone(self) -> tuple[Any, ...] | None:
+        return self.rows[0] if self.rows else None
+
+    def fetchall(self) -> Sequence[tuple[Any, ...]]:
+        return self.rows
+
+
+class HeldPostgreSQL:
+    """In autocommit. Used by one thread. Raises the errors of psycopg."""
+
+    def __init__(self, address: str, options: Mapping[str, Any]) -> None:
+        self._connection = psycopg.connect(address, autocommit=True, **options)
+        self._libpq = self._connection.pgconn
+        self._texts: dict[str, tuple[bytes, list[str]]] = {}
+        self._prepared: dict[tuple[str, tuple[int, ...]], bytes] = {}
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def execute(self, sql: str, parameters: Mapping[str, Any]) -> Result:
+        """`sql` names its parameters as Python's `%(name)s`."""
+        text, names = self._texts.get(sql) or self._numbered(sql)
+        transformer = Transformer(self._connection)
+        values = transformer.dump_sequence([parameters[name] for name in names], [PyFormat.AUTO] * len(names))
+        types = transformer.types or ()
+        prepared = self._prepared.get((sql, types)) or self._prepare(sql, text, types)
+        answer = self._libpq.exec_prepared(prepared, cast(Any, values), transformer.formats)
+        if answer.status not in GOOD:
+            raise self._error(answer)
+        transformer.set_pgresult(answer)
+        return Result(transformer.load_rows(0, answer.ntuples, tuple), answer.command_tuples or 0)
+
+    def _numbered(self, sql: str) -> tuple[bytes, list[str]]:
+        """The text with `$1`, `$2`… and the names they stand for; a name that comes twice has one number."""
+        names: list[str] = []
+
+        def number(found: re.Match[str]) -> str:
+            name = found[1]
+            if name is None:
+                return "%"
+            if name not in names:
+                names.append(name)
+            return f"${names.index(name) + 1}"
+
+        self._texts[sql] = numbered = NAMED.sub(number, sql).encode(), names
+        return numbered
+
+    def _prepare(self, sql: str, text: bytes, types: tuple[int, ...]) -> bytes:
+        if len(self._prepared) >= PREPARED_LIMIT:
+            self._prepared.clear()
+            self._libpq.exec_(b"DEALLOCATE ALL")
+        name = b"mag%d" % len(self._prepared)
+        answer = self._libpq.prepare(name, text, types)
+        if answer.status not in GOOD:
+            raise self._error(answer)
+        self._prepared[sql, types] = name
+        return name
+
+    def _error(self, answer: Any) -> psycopg.Error:
+        if self._libpq.status != pq.ConnStatus.OK:
+            return psycopg.OperationalError(answer.get_error_message())
+        return psycopg.errors.error_from_result(answer)
