@@ -125,6 +125,8 @@ class AuthorizationEndpoint:
                 return self._as_get(asked.request, given)
             return self._proceed(verify(asked.request, front_channel=self.mag.settings.front_channel_tokens), demande, given, browser, now)
         except AuthorizationError as error:
+            if reference := asked.request.get(REFERENCE):
+                self.pushed.answered(reference)
             answer = {"error": error.error, "error_description": error.description}
             return respond(self.issuer.mint, asked.request, answer, int(now.timestamp()))
 
@@ -197,8 +199,9 @@ class AuthorizationEndpoint:
         return issued
 
     def _issue(self, asked: AuthorizationRequest, session: Session, granted: Granted, code: str, now: datetime) -> Answer | FormPost:
-        if reference := asked.get(REFERENCE):
-            self.pushed.answered(reference)
+        reference = asked.get(REFERENCE)
+        if reference and not self.pushed.answered(reference):
+            raise AuthorizationError("invalid_request_uri", "request_uri was already used")
         plain = asked.response_type == "code"
         answer = {"code": code} if plain else tokens_for(self.issuer, asked, session, granted, code, now)
         return respond(self.issuer.mint, asked, answer, int(now.timestamp()))

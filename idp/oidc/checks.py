@@ -61,12 +61,13 @@ def check_registration(request: AuthorizationRequest) -> None:
 
 
 def check_response_type(request: AuthorizationRequest) -> None:
-    """RFC 6749 section 3.1.1, OAuth 2.0 Multiple Response Types section 3."""
+    """RFC 6749 section 3.1.1, OAuth 2.0 Multiple Response Types section 3, FAPI 2.0 Security Profile section 5.3.2.2."""
     if not request.response_type:
         raise AuthorizationError("invalid_request", "response_type is required")
     if request.response_type not in request.client.response_types:
         raise AuthorizationError("unsupported_response_type", "this response_type is not registered for this client")
-    if request.client.sender_constrained and "token" in request.response_type.split():
+    words = request.response_type.split()
+    if request.client.sender_constrained and ("token" in words or (request.client.profile.sender_constrained and words != ["code"])):
         raise AuthorizationError("unsupported_response_type", "an access token of this client must be bound to a key")
 
 
@@ -75,7 +76,7 @@ def check_response_mode(request: AuthorizationRequest) -> None:
     mode = request.get("response_mode")
     if mode not in ("", *RESPONSE_MODES):
         raise AuthorizationError("invalid_request", "response_mode is not supported")
-    if mode == "query" and request.response_type != "code":
+    if mode in ("query", "query.jwt") and request.response_type != "code":
         raise AuthorizationError("invalid_request", "response_mode query cannot carry tokens")
     if mode and not mode.endswith("jwt") and request.client.profile.signed_response:
         raise AuthorizationError("invalid_request", "response_mode must be one of jwt")
@@ -88,12 +89,14 @@ def check_grant(request: AuthorizationRequest) -> None:
 
 
 def check_scope(request: AuthorizationRequest) -> None:
-    """RFC 6749 section 3.3: nothing left of what was asked is an error, an unknown scope beside others is not."""
+    """RFC 6749 section 3.3: nothing left of what was asked is an error, an unknown scope beside others is not. Core section 3.3.2.1."""
     scope = request.get("scope")
     if not scope.isascii() or not scope.isprintable():
         raise AuthorizationError("invalid_scope", "scope is not printable ASCII")
     if not any(s in request.client.scope for s in request.asked_scope):
         raise AuthorizationError("invalid_scope", "none of these scopes is registered for this client")
+    if "id_token" in request.response_type and "openid" not in request.client.scope.intersection(request.asked_scope):
+        raise AuthorizationError("invalid_scope", "an ID token needs the scope openid")
 
 
 def check_pkce(request: AuthorizationRequest) -> None:

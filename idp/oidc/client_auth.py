@@ -20,7 +20,7 @@ from authlib.oauth2.rfc6749.errors import InvalidClientError
 from authlib.oauth2.rfc7523 import JWTBearerClientAssertion
 from joserfc import jws, jwt
 from joserfc.errors import JoseError, SecurityWarning
-from joserfc.jwk import KeySet, OctKey
+from joserfc.jwk import Key, KeySet, OctKey
 
 from idp.audit import journal
 from idp.audit.events import AssertionReplayed
@@ -38,6 +38,8 @@ ASSERTION_TYPE = JWTBearerClientAssertion.CLIENT_ASSERTION_TYPE
 ASSERTION_LIFE = 300
 """Longest life of an assertion, in seconds (C25)."""
 SKEW = 60
+LATEST = 2**53
+"""Beyond it, JSON numbers are no longer exact (RFC 8259 section 6)."""
 SYMMETRIC = ("HS256", "HS384", "HS512")
 TLS_METHODS = ("tls_client_auth", "self_signed_tls_client_auth")
 HEADERS_REFUSED = frozenset({"jwk", "jku", "x5u", "x5c", "crit", "b64", "zip"})
@@ -205,15 +207,15 @@ class ClientAuthenticator:
         for keys in self._keys(client, kid):
             try:
                 return jwt.decode(assertion, keys, algorithms=_algorithms(client)).claims
-            except (JoseError, ValueError, TypeError):
+            except (JoseError, ValueError, TypeError, RecursionError):
                 continue
         raise refused("the signature of the assertion is not valid")
 
-    def _keys(self, client: Client, kid: str | None) -> Iterable[KeySet | OctKey]:
+    def _keys(self, client: Client, kid: str | None) -> Iterable[KeySet | Key]:
         if client.token_endpoint_auth_method == "client_secret_jwt":
             return [OctKey.import_key(secret) for secret in client.secret_keys]
         keys = self.clients.keys(client, kid)
-        return [] if keys is None else [keys]
+        return [] if keys is None else keys_for(keys, kid)
 
     def _fresh(self, client: Client, claims: Mapping[str, Any], address: str) -> None:
         now, jti = time.time(), claims.get("jti")
@@ -250,7 +252,7 @@ def _unverified(assertion: str) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     try:
         unverified = jws.extract_compact(assertion.encode())
         header, claims = unverified.headers(), orjson.loads(unverified.payload)
-    except (JoseError, ValueError, TypeError):
+    except (JoseError, ValueError, TypeError, RecursionError):
         raise refused("an assertion that cannot be read") from None
     if not isinstance(claims, dict):
         raise refused("an assertion that cannot be read")
@@ -277,8 +279,14 @@ def check_secret(client: Client, secret: str, method: str) -> Client:
 
 
 def number(value: Any) -> float | None:
-    """RFC 7519 section 2, NumericDate."""
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    """RFC 7519 section 2, NumericDate: what Python reads as JSON beyond it (NaN, 400 digits) is none."""
+    known = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LATEST
+    return float(value) if known else None
+
+
+def keys_for(keys: KeySet, kid: str | None) -> Iterable[KeySet | Key]:
+    """RFC 7515 section 4.1.4: the key named; every one of the client where none is, since `kid` is optional."""
+    return [key for key in keys.keys if key.get("use", "sig") == "sig"] if kid is None else [keys]
 
 
 def _addressed(audience: Any, client: Client, issuer: str, address: str) -> bool:

@@ -1,7 +1,7 @@
 """A JWT that a client signed, other than the one that authenticates it: its own key, its own algorithm, to this issuer, once.
 
-Shared by the JWT bearer grant (RFC 7523 section 2.1) and signed CIBA requests (CIBA Core section 7.1.1). RFC 8725 sections 3.1,
-3.10 and 3.11: the header brings no key and no extension.
+Shared by request objects (RFC 9101), the JWT bearer grant (RFC 7523 section 2.1) and signed CIBA requests (CIBA Core section
+7.1.1). RFC 8725 sections 3.1, 3.10 and 3.11: the header brings no key and no extension.
 """
 
 import time
@@ -13,7 +13,7 @@ from joserfc.errors import JoseError
 
 from idp.ephemeral import Ephemeral
 from idp.oidc.client import Client
-from idp.oidc.client_auth import Clients, number
+from idp.oidc.client_auth import Clients, keys_for, number
 from idp.seals import digest
 
 LONGEST = 16 * 1024
@@ -28,6 +28,10 @@ class ClientJwtError(ValueError):
     """Why the JWT is refused: fixed ASCII, for `error_description`."""
 
 
+class UnsignedError(ClientJwtError):
+    """It says itself that nobody signed it."""
+
+
 class ReplayedError(ClientJwtError):
     """Its `jti` came before, or nobody can tell."""
 
@@ -38,18 +42,24 @@ def verified(clients: Clients, client: Client, text: str, algorithms: Collection
         raise ClientJwtError("it cannot be read")
     try:
         header = jws.extract_compact(text.encode()).headers()
-    except (JoseError, ValueError, TypeError):
+    except (JoseError, ValueError, TypeError, RecursionError):
         raise ClientJwtError("it cannot be read") from None
+    if header.get("alg") == "none":
+        raise UnsignedError("it is not signed")
     kid = header.get("kid")
     if FORBIDDEN_HEADERS & set(header) or header.get("typ") not in typ or not (kid is None or isinstance(kid, str)):
         raise ClientJwtError("its header is not acceptable")
     keys = clients.keys(client, kid)
     if keys is None or header.get("alg") not in algorithms:
         raise ClientJwtError("it is not signed as this client signs")
-    try:
-        return jwt.decode(text, keys, algorithms=list(algorithms)).claims
-    except (JoseError, ValueError, TypeError):
-        raise ClientJwtError("its signature is not valid") from None
+    for key in keys_for(keys, kid):
+        try:
+            claims = jwt.decode(text, key, algorithms=list(algorithms)).claims
+        except (JoseError, ValueError, TypeError, RecursionError):
+            continue
+        if isinstance(claims, dict):
+            return claims
+    raise ClientJwtError("its signature is not valid")
 
 
 def check_parties(claims: Claims, client: Client, issuer: str) -> None:

@@ -6,6 +6,7 @@ page loaded again before that finds it still (FAPI 2.0 Security Profile section 
 
 import time
 from collections.abc import Mapping
+from typing import TypeVar
 
 import orjson
 
@@ -20,6 +21,7 @@ KIND, ANSWERED = "par", "par-fini"
 REFERENCE, BOUND_KEY = "mag_reference", "mag_dpop_jkt"
 """Ours, beside the parameters: no partner can send them (`take_ours`)."""
 OURS = "mag_"
+Value = TypeVar("Value")
 
 
 class PushedRequests:
@@ -43,16 +45,16 @@ class PushedRequests:
         if kept.get("client_id") != client.client_id:
             raise AuthorizationError("invalid_request_uri", "request_uri is unknown, expired, or of another client")
         parameters: dict[str, str] = kept["parameters"]
-        return {**parameters, REFERENCE: digest(reference)[:32]}
+        return {**parameters, REFERENCE: digest(reference)}
 
-    def answered(self, reference: str) -> None:
-        """Section 7.3: its one use. Raises AuthorizationError when it was answered before."""
-        if not self.store.add(
-            ANSWERED, reference, self.settings.demande_lifetime + self.settings.pushed_request_lifetime, made_at=time.time()
-        ):
-            raise AuthorizationError("invalid_request_uri", "request_uri was already used")
+    def answered(self, reference: str) -> bool:
+        """Section 7.3: its one use, whatever the answer. False when it was answered before: one of any number of callers has True."""
+        longest = self.settings.demande_lifetime + self.settings.pushed_request_lifetime
+        first = self.store.add(ANSWERED, reference, longest, made_at=time.time())
+        self.store.delete(KIND, reference)
+        return first
 
 
-def take_ours(parameters: Mapping[str, str]) -> dict[str, str]:
+def take_ours(parameters: Mapping[str, Value]) -> dict[str, Value]:
     """A partner's parameters without those that only MAG writes."""
     return {name: value for name, value in parameters.items() if not name.startswith(OURS)}

@@ -90,9 +90,9 @@ class ClaimsRequest:
         return frozenset(v for v in values or () if isinstance(v, str))
 
     def required_sub(self) -> str | None:
-        wanted = self.id_token.get("sub")
-        value = wanted.get("value") if isinstance(wanted, Mapping) else None
-        return value if isinstance(value, str) else None
+        """Section 5.5.1: the one person that the answer may be about; whatever is not a text is nobody's subject."""
+        asked = (part["sub"].get("value") for part in (self.id_token, self.userinfo) if isinstance(part.get("sub"), Mapping))
+        return next((str(value) for value in asked if value is not None), None)
 
 
 class InvalidClaimsError(ValueError):

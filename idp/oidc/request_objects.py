@@ -9,22 +9,20 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
-from joserfc import jws, jwt
-from joserfc.errors import JoseError
 
 from idp.config import Settings
 from idp.errors import RefusedError
+from idp.oidc import client_jwt
 from idp.oidc.client import Client
 from idp.oidc.client_auth import Clients, number
+from idp.oidc.client_jwt import ClientJwtError, UnsignedError
 from idp.oidc.errors import AuthorizationError
+from idp.oidc.par import take_ours
 
-LONGEST = 32 * 1024
-"""Characters."""
 SKEW = 10
 """Seconds; FAPI 2.0 Security Profile section 5.3.2.1 asks for 8 at least."""
 HOUR = 3600
 TYPES = (None, "JWT", "oauth-authz-req+jwt", "application/oauth-authz-req+jwt")
-FORBIDDEN_HEADERS = frozenset({"jwk", "jku", "x5u", "x5c", "crit", "b64", "zip"})
 OF_THE_TOKEN = frozenset({"iss", "aud", "exp", "nbf", "iat", "jti"})
 """Claims about the object itself: never parameters."""
 Claims = Mapping[str, Any]
@@ -64,25 +62,13 @@ class RequestObjects:
 
     def _verified(self, client: Client, text: str) -> Claims:
         """RFC 8725 section 3.1: the algorithm is the client's, the key its own."""
-        if not text.isascii() or len(text) > LONGEST:
-            raise invalid("it cannot be read")
-        try:
-            headers = jws.extract_compact(text.encode()).headers()
-        except (JoseError, ValueError, TypeError):
-            raise invalid("it cannot be read") from None
-        if headers.get("alg") == "none":
-            raise AuthorizationError("request_not_supported", "an unsigned request object is not supported")
-        kid = headers.get("kid")
-        if FORBIDDEN_HEADERS & set(headers) or headers.get("typ") not in TYPES or not (kid is None or isinstance(kid, str)):
-            raise invalid("its header is not acceptable")
-        keys = self.clients.keys(client, kid)
         algs = [client.request_object_signing_alg] if client.request_object_signing_alg else list(client.profile.algs)
-        if keys is None:
-            raise invalid("the client has no key")
         try:
-            return jwt.decode(text, keys, algorithms=algs).claims
-        except (JoseError, ValueError, TypeError):
-            raise invalid("its signature is not valid") from None
+            return client_jwt.verified(self.clients, client, text, algs, TYPES)
+        except UnsignedError:
+            raise AuthorizationError("request_not_supported", "an unsigned request object is not supported") from None
+        except ClientJwtError as error:
+            raise invalid(str(error)) from None
 
 
 def invalid(why: str) -> AuthorizationError:
@@ -126,16 +112,18 @@ CHECKS: tuple[Callable[[Claims, Client], None], ...] = (check_parties, check_kin
 
 def parameters_of(claims: Claims) -> dict[str, str]:
     """RFC 9101 section 4: members as request parameters; numbers and JSON values in their own notation."""
-    return {
-        name: _text(value)
-        for name, value in claims.items()
-        if name not in OF_THE_TOKEN and not name.startswith("mag_") and value not in (None, "")
-    }
+    try:
+        return {name: _text(value) for name, value in take_ours(claims).items() if name not in OF_THE_TOKEN and value not in (None, "")}
+    except (TypeError, ValueError):
+        raise invalid("a member cannot be read") from None
 
 
 def _text(value: Any) -> str:
-    if isinstance(value, str):
-        return value
+    """Raises ValueError or TypeError for what no request holds: half of a surrogate pair, NUL, a number beyond 64 bits."""
     if isinstance(value, list) and value and all(isinstance(part, str) and " " not in part for part in value):
-        return " ".join(value)
-    return orjson.dumps(value).decode()
+        value = " ".join(value)
+    text = value if isinstance(value, str) else orjson.dumps(value).decode()
+    if "\0" in text:
+        raise ValueError("NUL")
+    text.encode()
+    return text

@@ -31,16 +31,17 @@ def origin(uri: str) -> str:
 
 
 def mode_of(request: AuthorizationRequest) -> str:
-    """The response mode in force: the one asked when it may be, else the default of the response type (section 2.1)."""
-    asked = request.get("response_mode")
-    words = set(request.response_type.split())
-    default = "fragment" if words & {"token", "id_token"} else "query"
-    mode = asked if asked in RESPONSE_MODES else "jwt" if request.client.profile.signed_response else default
-    if mode == "jwt":
-        mode = f"{default}.jwt"
-    if mode in ("query", "query.jwt") and default == "fragment":
-        return mode.replace("query", "fragment")
-    return mode
+    """The response mode in force: the one asked when it may be, else the default of the response type (section 2.1).
+
+    Whatever is asked, the tokens of a query and the clear answers of a client that wants them signed never leave.
+    """
+    asked = request.get("response_mode") if request.get("response_mode") in RESPONSE_MODES else ""
+    default = "fragment" if set(request.response_type.split()) & {"token", "id_token"} else "query"
+    signed = asked.endswith("jwt") or request.client.profile.signed_response
+    way = asked.removesuffix("jwt").removesuffix(".")
+    if not way or (way == "query" and default == "fragment"):
+        way = default
+    return f"{way}.jwt" if signed else way
 
 
 def respond(mint: Mint, request: AuthorizationRequest, answer: Mapping[str, str], now: int) -> Answer | FormPost:

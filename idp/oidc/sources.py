@@ -11,7 +11,7 @@ from idp.oidc.checks import known_client, read_request
 from idp.oidc.client import Client
 from idp.oidc.client_auth import Clients
 from idp.oidc.errors import AuthorizationError, UntrustedRequestError
-from idp.oidc.par import PREFIX, REFERENCE, PushedRequests
+from idp.oidc.par import OURS, PREFIX, REFERENCE, PushedRequests
 from idp.oidc.request import AuthorizationRequest
 from idp.oidc.request_objects import RequestObjects
 
@@ -61,12 +61,17 @@ class Sources:
         if "request" in given and request_uri:
             raise AuthorizationError("invalid_request", "request and request_uri exclude each other")
         inside = self.objects.by_value(client, given["request"]) if "request" in given else self.objects.by_reference(client, request_uri)
-        return merged(client, given, inside)
+        alone = pushing or client.profile.par or client.require_signed_request_object
+        return merged(client, {name: value for name, value in given.items() if name.startswith(OURS)} if alone else given, inside)
 
 
 def merged(client: Client, given: Mapping[str, str], inside: Mapping[str, str]) -> dict[str, str]:
-    """What the object says wins. RFC 9101 section 6.3 reads nothing outside it; OpenID Connect Core section 6.1 completes it."""
-    alone = client.profile.par or client.require_signed_request_object
-    outside = {} if alone else {name: value for name, value in given.items() if name not in ("request", "request_uri")}
-    ours = {name: value for name, value in given.items() if name.startswith("mag_")}
-    return {**outside, **inside, **ours, "client_id": client.client_id, SIGNED: "1"}
+    """What the object says wins, and the parameters beside it complete it (OpenID Connect Core section 6.1).
+
+    Where the caller gives none of those, the object is alone (RFC 9101 section 6.3, RFC 9126 section 3). Raises AuthorizationError.
+    """
+    outside = {name: value for name, value in given.items() if name not in ("request", "request_uri")}
+    words, other = (sorted(found.get("response_type", "").split()) for found in (outside, inside))
+    if words and other and words != other:
+        raise AuthorizationError("invalid_request", "response_type is not the one of the request object")
+    return {**outside, **inside, "client_id": client.client_id, SIGNED: "1"}

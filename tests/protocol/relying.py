@@ -5,6 +5,7 @@ Its client is a real row of the registry, written by the operations that the ope
 
 import base64
 import hashlib
+import json
 import re
 import time
 from collections.abc import Mapping
@@ -36,8 +37,13 @@ def challenge_of(verifier: str) -> str:
 
 def answer_of(response: TestResponse) -> tuple[str, dict[str, str]]:
     """Where an answer of the authorization endpoint goes, and its parameters."""
+    return sent_to(response, "?")
+
+
+def sent_to(response: TestResponse, mark: str) -> tuple[str, dict[str, str]]:
+    """The same, the parameters being after `mark`: `?` for a query, `#` for a fragment."""
     assert response.status_code == 303, response.get_data(as_text=True)
-    address, _, query = response.headers["Location"].partition("?")
+    address, _, query = response.headers["Location"].partition(mark)
     return address, dict(parse_qsl(query, keep_blank_values=True, strict_parsing=True))
 
 
@@ -135,6 +141,40 @@ class Partner:
         assert address == self.redirect_uri, (address, answer)
         assert "code" in answer, answer
         return answer["code"]
+
+    # ---------------------------------------------------------------------------------- asking beforehand, or under a signature
+
+    def push(self, *, headers: Mapping[str, str] | None = None, **changes: str | None) -> TestResponse:
+        """RFC 9126 section 2.1: a valid request, deposited."""
+        credentials, fields = self.credentials()
+        return self.call("/request", data={**self.request(**changes), **fields}, headers={**credentials, **(headers or {})})
+
+    def pushed(self, **changes: str | None) -> str:
+        """The `request_uri` of a request deposited."""
+        response = self.push(**changes)
+        assert response.status_code == 201, response.get_data(as_text=True)
+        return str(response.json["request_uri"])
+
+    def ask_by(self, browser: Client, request_uri: str, **beside: str) -> TestResponse:
+        """RFC 9126 section 4: the browser carries the reference."""
+        asked = {"client_id": self.client_id, "request_uri": request_uri, **beside}
+        return browser.get(f"{self.doors.mag.settings.issuer_path}/authorize?{urlencode(asked)}")
+
+    def request_object(self, *, header: Mapping[str, Any] | None = None, key: Any = None, **changes: Any) -> str:
+        """RFC 9101 section 4: a valid request, signed; a change to None leaves the member out."""
+        now = int(time.time())
+        about = {"iss": self.client_id, "aud": self.issuer, "iat": now, "nbf": now, "exp": now + 60}
+        claims = {**about, **self.request(), **changes}
+        wanted = {"alg": "ES256", "typ": "oauth-authz-req+jwt", **(header or {})}
+        told = {name: value for name, value in claims.items() if value is not None}
+        header = {name: value for name, value in wanted.items() if value is not None}
+        return jws.serialize_compact(header, json.dumps(told), key or self.key, algorithms=[wanted["alg"]])
+
+    def ask_signed(self, browser: Client, request: str = "", **beside: str | None) -> TestResponse:
+        """A request object by value; what is beside it is what RFC 9101 section 5 asks for, unless told otherwise."""
+        given = {"client_id": self.client_id, "request": request or self.request_object(), **beside}
+        sent = {name: value for name, value in given.items() if value is not None}
+        return browser.get(f"{self.doors.mag.settings.issuer_path}/authorize?{urlencode(sent)}")
 
     # ------------------------------------------------------------------------------------------------- machines' endpoints
 
