@@ -247,10 +247,10 @@ def test_ending_what_the_first_token_hangs_on_ends_the_second(paie, partner, por
 
 def test_signing_out_ends_it_too(paie, received, signed_in):
     exchanged = exchange(paie, received).json["access_token"]
-    assert paie.userinfo(exchanged).status_code == 200
+    assert paie.introspect(exchanged).json["active"] is True
     signed_in.post("/deconnexion", data={**hidden_fields(signed_in.get("/")), "portee": "ici"})
 
-    assert paie.userinfo(exchanged).status_code == 401
+    assert paie.introspect(exchanged).json == {"active": False}
     refused(exchange(paie, received), "invalid_request")
 
 
@@ -260,7 +260,7 @@ def test_so_does_closing_the_account(paie, received, wsgi_app, un_declarant):
         close_every_session(wsgi_app.mag.ephemeral, wsgi_app.mag.settings, db.session.get(Declarant, un_declarant))
         db.session.commit()
 
-    assert paie.userinfo(exchanged).status_code == 401
+    assert paie.introspect(exchanged).json == {"active": False}
 
 
 @ONLY_SQLITE
