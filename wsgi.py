@@ -35,6 +35,8 @@ from idp.oidc.authorization import AuthorizationDoor
 from idp.oidc.backchannel import commands as backchannel_commands
 from idp.oidc.backchannel.messenger import Messenger
 from idp.oidc.decoupled import views as decoupled_views
+from idp.oidc.encryption import Encrypter
+from idp.oidc.subjects import Subjects
 from idp.oidc.tokens import Mint
 from idp.oidc.upkeep import Watch, keep_up
 from partners import commands as partners_commands
@@ -61,8 +63,9 @@ def create_mag(settings: Settings) -> http.Mag:
     store, keyring = open_ephemeral(settings.redis_url, connections), Keyring(settings, connections, versions)
     registry = Registry(connections, versions, JwksCache(settings, fetcher=fetcher), keyring)
     catalogue = Kept(versions, "catalogue", lambda: read_catalogue(connections))
-    messenger = Messenger(connections, Mint(settings, keyring), registry, fetcher.post)
-    return http.Mag(settings, connections, versions, store, keyring, registry, catalogue, messenger)
+    mint = Mint(settings, keyring, Subjects(connections, versions, keyring), Encrypter(registry))
+    messenger = Messenger(connections, mint, registry, fetcher.post)
+    return http.Mag(settings, connections, versions, store, keyring, registry, catalogue, mint, messenger)
 
 
 def create_app(settings: Settings | None = None) -> Flask:

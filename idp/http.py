@@ -31,6 +31,7 @@ from idp.seals import b64, digest
 if TYPE_CHECKING:
     from idp.oidc.backchannel.messenger import Messenger
     from idp.oidc.client_auth import Clients
+    from idp.oidc.tokens import Mint
 
 BODY_LIMIT = 64 * 1024
 PERMISSIONS = (
@@ -50,6 +51,7 @@ class Mag:
     keyring: Keyring
     registry: "Clients"
     catalogue: Kept[Catalogue]
+    mint: "Mint"
     messenger: "Messenger"
     """Wake it after the commit of a sign-out."""
 

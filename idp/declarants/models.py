@@ -86,6 +86,10 @@ class Declarant(Model):
         return db.session.scalar(select(cls).filter_by(siret=identite.siret, cle=identite.cle))
 
     @classmethod
+    def with_uid(cls, uid: str) -> Self | None:
+        return db.session.scalar(select(cls).filter_by(uid=uid))
+
+    @classmethod
     def bearing(cls, connections: Connections, identite: Identite) -> Self | None:
         """Whoever bears this identity, read without a connection of the pages: there are few, and a password may wait for its turn.
 

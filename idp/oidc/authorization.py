@@ -38,7 +38,7 @@ from idp.oidc.responses import FormPost, origin, redirection, respond
 from idp.oidc.rights import known_services
 from idp.oidc.sandbox import TestIdentities, shown_name
 from idp.oidc.sources import Sources
-from idp.oidc.tokens import Reader, subject
+from idp.oidc.tokens import Reader
 from idp.oidc.wire import Answer, Environ, read_body, read_pairs
 from idp.seals import digest
 
@@ -158,7 +158,7 @@ class AuthorizationEndpoint:
             if demande is not None and signed_in_since(demande, session, browser):
                 raise AuthorizationError("access_denied", "only test identities sign in at a sandbox client")
             session = None
-        sub = subject(self.mag.keyring, asked.client, session.uid) if session else None
+        sub = self.issuer.mint.subjects.of(asked.client, session.uid) if session else None
         told = told_scope(asked, scope)
         progress = self._progress(asked, session, demande, given, browser)
         step = next_step(asked, session, sub, self._hinted_subject(asked), told, progress, int(now.timestamp()))

@@ -35,6 +35,10 @@ SCOPE_CLAIMS: Mapping[str, tuple[str, ...]] = {
 CLAIMS = tuple(
     sorted({claim for claims in SCOPE_CLAIMS.values() for claim in claims} | {"acr", "auth_time", "sid", "hab", "habilitations_flat"})
 )
+CLAIMS_OF_RIGHTS = ("hab", "_claim_names", "_claim_sources")
+"""In an access token, and told anew at introspection."""
+AMR_NAMES: Mapping[str, Mapping[str, str]] = {"": {}, "franceconnect": {"totp": "otp"}}
+"""Words of `amr` that a client knows by another name (RFC 8176 section 2)."""
 PUBLIC_LEGAL_CATEGORIES = ("71", "72", "73", "74", "41")
 """First digits of the legal categories of public bodies (INSEE, level II)."""
 
@@ -57,6 +61,12 @@ class Person:
     """Epoch seconds."""
     organization_label: str | None = None
     categorie_juridique: str | None = None
+
+
+def amr_for(client_names: str, amr: Iterable[str]) -> list[str]:
+    """How someone signed in, in the words of a client (`Client.amr_names`)."""
+    names = AMR_NAMES[client_names]
+    return [names.get(word, word) for word in amr]
 
 
 def claims_of_scope(scope: Iterable[str]) -> frozenset[str]:

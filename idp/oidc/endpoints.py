@@ -32,7 +32,7 @@ from idp.oidc.pushed_requests import PushedRequestEndpoint
 from idp.oidc.revocation import Revocation
 from idp.oidc.rights import Rights
 from idp.oidc.server import TokenServer
-from idp.oidc.tokens import Mint, Reader
+from idp.oidc.tokens import Reader
 from idp.oidc.userinfo import UserInfo
 from idp.oidc.wire import DPOP_NONCE, NO_STORE, Answer, Environ, error_answer, json_answer
 
@@ -59,7 +59,7 @@ class Machines:
     def __init__(self, mag: "Mag") -> None:
         settings, self.mag = mag.settings, mag
         self.settings = settings
-        mint, reader = Mint(settings, mag.keyring), Reader(settings, mag.keyring)
+        mint, reader = mag.mint, Reader(settings, mag.keyring)
         families = Families(settings, mag.connections, mag.ephemeral, mag.keyring)
         people = People(mag.connections, mag.ephemeral)
         rights = Rights(settings, mag.connections, mag.catalogue, mag.keyring)

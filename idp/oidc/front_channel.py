@@ -10,11 +10,11 @@ from typing import Any
 from idp.authentication.session import Session
 from idp.habilitations.disclosure import services_of_scope
 from idp.oidc.backchannel.notices import take_part
-from idp.oidc.claims import claims_of_scope, opened, select_claims
+from idp.oidc.claims import amr_for, claims_of_scope, opened, select_claims
 from idp.oidc.codes import Granted
 from idp.oidc.issuing import Issuer
 from idp.oidc.request import AuthorizationRequest
-from idp.oidc.tokens import Handle, half_hash, subject
+from idp.oidc.tokens import Handle, half_hash
 
 
 def tokens_for(
@@ -23,10 +23,10 @@ def tokens_for(
     """What the response type gives at once, beside the code."""
     client, words, at = request.client, set(request.response_type.split()), int(now.timestamp())
     alg = client.id_token_signed_response_alg
-    sub = subject(issuer.mint.keyring, client, session.uid)
+    sub = issuer.mint.subjects.of(client, session.uid)
     handle = Handle(session.declarant_id, session.version, granted.family_id, session.sid, opened(granted.userinfo_claims, client.scope))
     rights = issuer.rights.claims(client, session.declarant_id, services_of_scope(granted.scope), now, handle)
-    birth = {"auth_time": session.auth_time, "acr": session.acr, "amr": list(session.amr)}
+    birth = {"auth_time": session.auth_time, "acr": session.acr, "amr": amr_for(client.amr_names, session.amr)}
     answer: dict[str, str] = {}
     hashes: dict[str, str] = {}
     if "code" in words:
@@ -53,4 +53,4 @@ def _claims(issuer: Issuer, request: AuthorizationRequest, session: Session, gra
     person = issuer.people.find(session.declarant_id) if wanted - {"sub"} else None
     if person is None:
         return {}
-    return select_claims(person, wanted, idp_id=issuer.settings.issuer, acr=session.acr, amr=list(session.amr))
+    return select_claims(person, wanted, idp_id=issuer.settings.issuer, acr=session.acr, amr=amr_for(request.client.amr_names, session.amr))

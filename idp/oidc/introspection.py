@@ -7,15 +7,13 @@ from authlib.oauth2.rfc6749.errors import InvalidRequestError
 
 from idp.habilitations.disclosure import services_of_scope
 from idp.oidc.alive import Alive
+from idp.oidc.claims import CLAIMS_OF_RIGHTS
 from idp.oidc.client import Client
 from idp.oidc.client_auth import ClientAuthenticator, Clients
 from idp.oidc.confirmation import Confirmation, token_type
 from idp.oidc.rights import Rights
 from idp.oidc.tokens import AccessToken, Reader
 from idp.oidc.wire import Answer, Environ, json_answer, read_form
-
-CLAIMS_OF_RIGHTS = ("hab", "_claim_names", "_claim_sources")
-"""In an access token, and told anew at introspection."""
 
 
 class Introspection:

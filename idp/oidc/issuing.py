@@ -10,14 +10,14 @@ from idp.config import Settings
 from idp.habilitations.disclosure import services_of_scope
 from idp.logs import note
 from idp.oidc.backchannel.notices import take_part
-from idp.oidc.claims import opened, select_claims
+from idp.oidc.claims import amr_for, opened, select_claims
 from idp.oidc.client import JWT_BEARER, Client
 from idp.oidc.codes import Granted
 from idp.oidc.confirmation import Confirmation, confirmed, token_type
 from idp.oidc.families import Families, Grant, bound_key, context_of
 from idp.oidc.people import People
 from idp.oidc.rights import Rights
-from idp.oidc.tokens import Handle, Mint, half_hash, subject
+from idp.oidc.tokens import Handle, Mint, half_hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class Issuer:
         kind: str,
     ) -> dict[str, Any]:
         context, at = grant.context, int(now.timestamp())
-        sub = subject(self.mint.keyring, client, context["uid"])
+        sub = self.mint.subjects.of(client, context["uid"])
         handle = Handle(
             grant.declarant_id,
             context["version"],
@@ -74,7 +74,7 @@ class Issuer:
             "" if grant.offline else grant.sid,
             opened(context["userinfo"], client.scope),
         )
-        birth = {"auth_time": context["auth_time"], "acr": context["acr"], "amr": context["amr"]}
+        birth = {"auth_time": context["auth_time"], "acr": context["acr"], "amr": amr_for(client.amr_names, context["amr"])}
         rights = self.rights.claims(client, grant.declarant_id, services_of_scope(scope), now, handle, confirmation)
         in_access = {name: value for name, value in rights.items() if name != "habilitations_flat"}  # it travels in headers
         access_token = self.mint.access_token(client, sub, scope, at, handle, {**birth, **in_access, **confirmed(confirmation)})
@@ -98,7 +98,7 @@ class Issuer:
             claims["nonce"] = context["nonce"]
         if wanted := opened(context["id_token"], client.scope):
             person = self.people.find(grant.declarant_id)
-            birth = {"idp_id": self.settings.issuer, "acr": context["acr"], "amr": context["amr"]}
+            birth = {"idp_id": self.settings.issuer, "acr": context["acr"], "amr": claims["amr"]}
             claims = {**(select_claims(person, wanted, **birth) if person else {}), **claims}
         return self.mint.id_token(client, sub, at, claims)
 

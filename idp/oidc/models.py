@@ -1,7 +1,7 @@
 """What lasts of the protocol: families of refresh tokens and consents."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 from sqlalchemy import (
     ForeignKey,
@@ -14,6 +14,7 @@ from sqlalchemy import (
     bindparam,
     delete,
     exists,
+    or_,
     select,
     type_coerce,
     update,
@@ -74,6 +75,23 @@ class RefreshFamily(Model):
         db.session.execute(ending.values(closed_at=now, closed_reason=reason), execution_options={"synchronize_session": False})
 
 
+class ImportedSubject(Model):
+    """A subject that a partner knew a person by before MAG; unique both ways within a sector."""
+
+    __tablename__ = "imported_subjects"
+    __table_args__ = (Index("uq_imported_subjects_sector_sub", "sector", "sub", unique=True),)
+
+    sector: Mapped[str] = mapped_column(String(255), primary_key=True)
+    uid: Mapped[str] = mapped_column(ForeignKey("declarants.uid"), primary_key=True)
+    sub: Mapped[str] = mapped_column(String(255))
+
+    @classmethod
+    def of(cls, sector: str, uid: str, sub: str) -> list[Self]:
+        """Whatever a sector has for this person or this subject: two rows at most."""
+        either = or_(cls.uid == uid, cls.sub == sub)
+        return list(db.session.scalars(select(cls).where(cls.sector == sector, either)))
+
+
 class Consent(Model):
     """What a person agreed to tell a client."""
 
@@ -88,6 +106,14 @@ class Consent(Model):
     def forget_client(cls, client_id: str) -> None:
         """What everybody agreed to tell a client that is gone."""
         db.session.execute(delete(cls).where(cls.client_id == client_id), execution_options={"synchronize_session": False})
+
+
+IMPORTED_SECTORS = Statement(lambda: select(ImportedSubject.sector).distinct())
+IMPORTED_SUBJECT = Statement(
+    lambda: select(ImportedSubject.sub).where(
+        ImportedSubject.sector == bindparam("of_sector", type_=String), ImportedSubject.uid == bindparam("of_uid", type_=String)
+    )
+)
 
 
 # ---------------------------------------------------------------------------------------- statements of machines' endpoints

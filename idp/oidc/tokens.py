@@ -5,10 +5,9 @@ token carries nothing that two partners could compare (Core section 8.1), and no
 """
 
 import hashlib
-import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import orjson
 from joserfc import jws
@@ -17,10 +16,15 @@ from joserfc.jwk import KeySet
 
 from idp.config import Settings
 from idp.keys import ALGORITHMS, Keyring
-from idp.oidc.client import Client
+from idp.oidc.claims import CLAIMS_OF_RIGHTS
+from idp.oidc.client import Client, Encryption
+from idp.oidc.encryption import Encrypter
+from idp.oidc.subjects import Subjects
 from idp.seals import UnsealError, b64, unb64
 
 ACCESS_TOKEN = "at+jwt"  # a media type, RFC 9068 section 2.1
+OPAQUE = "access-token"
+"""Purpose of the seal of opaque tokens."""
 KNOWN_LIMIT = 20_000
 """Tokens a process remembers having verified."""
 OUR_HEADER = {"alg", "kid", "typ"}
@@ -40,6 +44,19 @@ class Handle:
     sid: str = ""
     """Empty when the token outlives its session (offline_access)."""
     userinfo_claims: tuple[str, ...] = ()
+    resource: bool = False
+    """Aimed at another API alone (RFC 8707, RFC 8693): userinfo is not for it."""
+
+    def dump(self) -> bytes:
+        values = [self.declarant_id, self.version, self.family_id, self.sid, self.userinfo_claims, self.resource]
+        return orjson.dumps(values) if self.declarant_id else b""
+
+    @classmethod
+    def load(cls, raw: bytes) -> Self:
+        if not raw:
+            return cls()
+        declarant_id, version, family_id, sid, userinfo_claims, *resource = orjson.loads(raw)
+        return cls(declarant_id, version, family_id, sid, tuple(userinfo_claims), resource == [True])
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +65,6 @@ class AccessToken:
 
     claims: Mapping[str, Any]
     handle: Handle
-
-
-def subject(keyring: Keyring, client: Client, uid: str) -> str:
-    """OpenID Connect Core section 8.1: pairwise by sector, or the public identifier."""
-    if client.subject_type == "public":
-        return uid
-    return b64(hmac.digest(keyring.published().pairwise_salt, f"{client.sector}|{uid}".encode(), "sha256"))
 
 
 def half_hash(text: str, alg: str) -> str:
@@ -68,22 +78,24 @@ def half_hash(text: str, alg: str) -> str:
 
 
 class Mint:
-    """Signs tokens for one process."""
+    """Signs tokens, seals them or encrypts them as each client asked, for one process."""
 
-    def __init__(self, settings: Settings, keyring: Keyring) -> None:
-        self.settings, self.keyring = settings, keyring
+    def __init__(self, settings: Settings, keyring: Keyring, subjects: Subjects, encrypter: Encrypter) -> None:
+        self.settings, self.keyring, self.subjects, self.encrypter = settings, keyring, subjects, encrypter
 
-    def _jti(self, handle: Handle) -> str:
-        inside = (
-            orjson.dumps([handle.declarant_id, handle.version, handle.family_id, handle.sid, handle.userinfo_claims])
-            if handle.declarant_id
-            else b""
-        )
-        return b64(self.keyring.seal("jti", inside))
-
-    def access_token(self, client: Client, sub: str, scope: Sequence[str], now: int, handle: Handle, extra: Mapping[str, Any]) -> str:
-        """RFC 9068 section 2.2."""
-        audience = client.audience or (client.client_id,)
+    def access_token(
+        self,
+        client: Client,
+        sub: str,
+        scope: Sequence[str],
+        now: int,
+        handle: Handle,
+        extra: Mapping[str, Any],
+        *,
+        audience: Sequence[str] = (),
+    ) -> str:
+        """RFC 9068 section 2.2, or opaque; `audience` when the request named one (RFC 8707)."""
+        audience = audience or client.audience or (client.client_id,)
         claims = {
             "iss": self.settings.issuer,
             "sub": sub,
@@ -91,17 +103,25 @@ class Mint:
             "client_id": client.client_id,
             "iat": now,
             "exp": now + self.settings.access_token_lifetime,
-            "jti": self._jti(handle),
+            "jti": b64(self.keyring.seal("jti", handle.dump())),
             "scope": " ".join(scope),
             **extra,
         }
-        return self.keyring.published().signer(client.access_token_signing_alg).sign(claims, ACCESS_TOKEN)
+        if client.access_token_format == "opaque":
+            return self._opaque(claims)
+        return self.signed(client.access_token_signing_alg, claims, ACCESS_TOKEN)
+
+    def _opaque(self, claims: Mapping[str, Any]) -> str:
+        """The claims themselves, sealed: nothing to read, nothing stored. Rights are left out: introspection tells them anew."""
+        kept = {name: value for name, value in claims.items() if name not in CLAIMS_OF_RIGHTS}
+        return b64(self.keyring.seal(OPAQUE, orjson.dumps(kept)))
 
     def reference(self, declarant_id: int) -> str:
         """`jti` of an ID token that may come back to name its person (CIBA Core section 7.1, `id_token_hint`): sealed, never the same."""
         return b64(self.keyring.seal("id-token", str(declarant_id).encode()))
 
     def id_token(self, client: Client, sub: str, now: int, extra: Mapping[str, Any]) -> str:
+        """OpenID Connect Core section 2. Raises NoClientKeyError when it must be encrypted and cannot."""
         claims = {
             "iss": self.settings.issuer,
             "sub": sub,
@@ -110,7 +130,12 @@ class Mint:
             "exp": now + self.settings.id_token_lifetime,
             **extra,
         }
-        return self.keyring.published().signer(client.id_token_signed_response_alg).sign(claims, "JWT")
+        return self.signed_for(client, client.id_token_signed_response_alg, client.id_token_encryption, claims)
+
+    def signed_for(self, client: Client, alg: str, encryption: Encryption | None, claims: Mapping[str, Any], typ: str = "JWT") -> str:
+        """Signed, then encrypted where the client asked for it (Core section 10.2). Raises NoClientKeyError."""
+        token = self.signed(alg, claims, typ)
+        return self.encrypter.encrypt(client, encryption, token, "JWT") if encryption else token
 
     def signed(self, alg: str, claims: Mapping[str, Any], typ: str = "JWT") -> str:
         return self.keyring.published().signer(alg).sign(claims, typ)
@@ -124,7 +149,10 @@ class Reader:
         self._known: dict[bytes, tuple[KeySet, AccessToken]] = {}
 
     def access_token(self, text: str, now: float) -> AccessToken | None:
-        """None for anything that is not a live access token of this issuer; an ID token is not one (RFC 9068 section 4)."""
+        """None for anything that is not a live access token of this issuer; an ID token is not one (RFC 9068 section 4).
+
+        Opaque ones are remembered too, and asked like the others whether they still count.
+        """
         keyset = self.keyring.published().keyset
         fingerprint = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
         known = self._known.get(fingerprint)
@@ -138,17 +166,24 @@ class Reader:
         return known[1] if known[1].claims["exp"] > now else None
 
     def _verify(self, text: str, keyset: KeySet) -> AccessToken | None:
-        claims = verified_claims(text, keyset, ACCESS_TOKEN)
+        claims = verified_claims(text, keyset, ACCESS_TOKEN) if "." in text else self._opened(text)
         if claims is None or claims.get("iss") != self.settings.issuer or not isinstance(claims.get("jti"), str):
             return None
         try:
-            inside = self.keyring.open("jti", unb64(claims["jti"]))
+            return AccessToken(claims, Handle.load(self.keyring.open("jti", unb64(claims["jti"]))))
         except (UnsealError, ValueError):
             return None
-        if not inside:
-            return AccessToken(claims, Handle())
-        declarant_id, version, family_id, sid, userinfo_claims = orjson.loads(inside)
-        return AccessToken(claims, Handle(declarant_id, version, family_id, sid, tuple(userinfo_claims)))
+
+    def _opened(self, text: str) -> Mapping[str, Any] | None:
+        """Claims of an opaque token; one text alone stands for a token, whatever base64 forgives."""
+        if len(text) > TOKEN_LIMIT or not text.isascii():
+            return None
+        try:
+            sealed = unb64(text)
+            claims: Mapping[str, Any] = orjson.loads(self.keyring.open(OPAQUE, sealed))
+        except (UnsealError, ValueError):
+            return None
+        return claims if b64(sealed) == text else None
 
     def id_token_hint(self, text: str) -> Mapping[str, Any] | None:
         """An ID token of ours, expired or not (OpenID Connect RP-Initiated Logout section 4); None when forged."""

@@ -6,7 +6,7 @@ session), `nonce` (forbidden, so that nobody takes one for an ID token).
 
 from idp.oidc.client import Client
 from idp.oidc.encryption import Encrypter
-from idp.oidc.tokens import Mint, subject
+from idp.oidc.tokens import Mint
 from idp.seals import random_token
 
 TYPE = "logout+jwt"
@@ -19,7 +19,7 @@ def logout_token(mint: Mint, encrypter: Encrypter, client: Client, uid: str, sid
     """The token of one try, signed and encrypted as this client's ID tokens are. `now` in epoch seconds. Raises NoClientKeyError."""
     claims = {
         "iss": mint.settings.issuer,
-        "sub": subject(mint.keyring, client, uid),
+        "sub": mint.subjects.of(client, uid),
         "aud": client.client_id,
         "iat": now,
         "exp": now + LIFETIME,

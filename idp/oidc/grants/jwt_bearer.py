@@ -22,7 +22,6 @@ from idp.oidc.client_jwt import Claims, ClientJwtError, ReplayedError, check_onc
 from idp.oidc.families import Grant as Granted
 from idp.oidc.grants.grant import Grant
 from idp.oidc.models import FIND_FAMILY
-from idp.oidc.tokens import subject
 
 LIFE = 300
 """Longest life of an assertion, in seconds (C25)."""
@@ -65,7 +64,7 @@ class JwtBearerGrant(Grant):
         if row is None or row[0] != self.granted_to.client_id or not row[3]:
             raise InvalidGrantError("no such grant of offline access to this client")
         _, declarant_id, sid, offline, context, *_ = row
-        if sub != subject(families.keyring, self.granted_to, context["uid"]):
+        if sub != self.context.issuer.mint.subjects.of(self.granted_to, context["uid"]):
             raise InvalidGrantError("no such grant of offline access to this client")
         return Granted(declarant_id, sid, offline, str(family_id), context)
 

@@ -27,7 +27,7 @@ from idp.oidc.client import Client
 from idp.oidc.confirmation import Confirmation, confirmed, token_type
 from idp.oidc.grants.grant import Grant
 from idp.oidc.introspection import entitled
-from idp.oidc.tokens import AccessToken, Handle, subject
+from idp.oidc.tokens import AccessToken, Handle
 
 ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
 JWT = "urn:ietf:params:oauth:token-type:jwt"
@@ -126,7 +126,7 @@ class TokenExchangeGrant(Grant):
         """Section 2.2.1."""
         issuer, client, claims, now = self.context.issuer, self.granted_to, self.subject.claims, datetime.now(UTC)
         at, held = int(now.timestamp()), self.subject.handle
-        handle = Handle(held.declarant_id, held.version, held.family_id, held.sid)
+        handle = Handle(held.declarant_id, held.version, held.family_id, held.sid, resource=True)
         expires_at = min(claims["exp"], at + issuer.settings.access_token_lifetime)
         extra = {
             **{name: claims[name] for name in ("auth_time", "acr", "amr") if name in claims},
@@ -136,7 +136,7 @@ class TokenExchangeGrant(Grant):
             "act": self.actors,
             **confirmed(self.confirmation),
         }
-        token = issuer.mint.access_token(client, subject(issuer.mint.keyring, client, self.uid), self.scope, at, handle, extra)
+        token = issuer.mint.access_token(client, issuer.mint.subjects.of(client, self.uid), self.scope, at, handle, extra)
         self._tell(claims, now)
         return {
             "access_token": token,
