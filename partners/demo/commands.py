@@ -8,6 +8,7 @@ import signal
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import click
 from flask import Flask
@@ -65,6 +66,7 @@ def use_settings(lieux: Lieux, secrets: DemoSecrets, database_url: str, redis_ur
         "MAG_ISSUER": lieux.issuer, "MAG_SECRETS": secrets.master, "MAG_DATABASE_URL": database_url or lieux.database_url,
         "MAG_REDIS_URL": redis_url, "MAG_SMTP_URL": f"smtp://127.0.0.1:{lieux.ports['smtp']}", "MAG_LOG_LEVEL": "INFO",
         "MAG_TEST_IDENTITIES": population.test_identities(), "MAG_SANDBOX": "1",
+        "MAG_OUTGOING_HOSTS": ",".join(urlsplit(origin).netloc for origin in (lieux.facile, lieux.entreprises)),
     }
     os.environ |= settings
     write_private(lieux.folder / "reglages.env", "".join(f"{name}={shlex.quote(value)}\n" for name, value in settings.items()))

@@ -42,9 +42,9 @@ def write(lieux: Lieux, secrets: DemoSecrets) -> None:
 
 
 def kit(client_id: str, lieux: Lieux, origin: str, sold: Sold) -> dict[str, Any]:
-    """Parameters of the kit. `recheck` 0: each page asks MAG, so that a sign-out elsewhere is seen at the next one."""
+    """Parameters of the kit. Pages ask MAG once a minute, acts each time; a sign-out elsewhere is told by MAG at once."""
     scope = " ".join((SCOPES, *(f"habilitations:{code}" for code, _, _ in sold)))
-    return {"issuer": lieux.issuer, "base_url": origin, "client_id": client_id, "scope": scope, "recheck": 0}
+    return {"issuer": lieux.issuer, "base_url": origin, "client_id": client_id, "scope": scope, "recheck": 60}
 
 
 def directory() -> dict[str, str]:

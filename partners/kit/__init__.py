@@ -1,4 +1,4 @@
-"""What a Flask partner installs to sign people in with MAG: three lines in its application, four routes, one decorator.
+"""What a Flask partner installs to sign people in with MAG: three lines in its application, six routes, one decorator.
 
     mag = MagKit(app, issuer="https://mag.example.fr", base_url="https://portail.example.fr", client_id="…", client_secret="…",
                  scope="openid profile siret habilitations:dsn")
@@ -21,7 +21,7 @@ Stands alone: imports nothing else of MAG, so that the folder may be copied. Nee
     account         the life of one session: opened, checked again, ended
     blueprint       routes, decorator
 
-Left out on purpose: popup, FedCM and inline modes, which come with the widget; back-channel logout.
+Left out on purpose: popup, FedCM and inline modes, which come with the widget; encrypted tokens.
 """
 
 from .blueprint import MagKit, current_identity, require_mag

@@ -1,7 +1,7 @@
 """The life of one session at the partner: opened by a sign-in, checked again with MAG, ended.
 
 What is shown is what MAG says now: `recheck` seconds at most after it said it, and at once before an act. A session that
-MAG ended (sign-out elsewhere, account suspended, partner revoked) ends here at the next check.
+MAG ended (sign-out elsewhere, account suspended, partner revoked) ends here at the next check, or as soon as MAG tells it.
 """
 
 import threading
@@ -66,7 +66,8 @@ class Accounts:
         """What was stored; MAG is not asked."""
         sealed = self._sessions.get(digest(name)) if name else None
         value = self._box.open(sealed) if sealed else None
-        return Record.load(value) if value else None
+        record = Record.load(value) if value else None
+        return None if record is None or self._sessions.get(_ended(record.id_claims.get("sid", ""))) else record
 
     def current(self, name: str, *, fresh: bool = False) -> Record | None:
         """The session, checked again with MAG when it is time; None when it is over. `fresh`: now, and MAG must answer.
@@ -91,6 +92,20 @@ class Accounts:
 
     def end(self, name: str) -> None:
         self._sessions.delete(digest(name))
+
+    def told(self, unverified_token: str) -> None:
+        """MAG says that a session ended (Back-Channel Logout section 2.6): it is over here, even if it is only being opened.
+
+        Raises InvalidTokenError, MagUnavailableError.
+        """
+        claims = self.provider.verified(unverified_token)
+        header = tokens.header_of(unverified_token)
+        tokens.check_logout_token(header, claims, issuer=self.config.issuer, client_id=self.config.client_id, now=time.time())
+        came = digest(f"jti:{claims['jti']}")
+        if self._sessions.get(came) is not None:
+            raise InvalidTokenError("jti")
+        self._sessions.put(came, "1", max(1, int(claims["exp"] - time.time()) + tokens.SKEW))
+        self._sessions.put(_ended(claims["sid"]), "1", self.config.session_lifetime)
 
     def identity(self, record: Record) -> Identity:
         """Who it is; the groups of a large account are read from MAG when they are first needed."""
@@ -153,3 +168,8 @@ class Accounts:
 
     def _sealed(self, record: Record) -> str:
         return self._box.seal(asdict(record), self._lifetime(record))
+
+
+def _ended(sid: str) -> str:
+    """Where the store keeps that a session of MAG ended."""
+    return digest(f"sid:{sid}")

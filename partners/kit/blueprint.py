@@ -1,7 +1,8 @@
-"""The partner's side of a sign-in, as Flask routes: start, callback, session, logout, logged-out; and the decorator of its pages.
+"""The partner's side of a sign-in, as Flask routes: start, callback, session, logout, logged-out, backchannel-logout; and the
+decorator of its pages.
 
 Implements OpenID Connect Core section 3.1 (code flow) and 4 (third-party initiated login), RFC 7636 (S256), RFC 9207 (`iss`),
-RP-Initiated Logout. Each sign-in in progress has a cookie of its own, so several tabs do not disturb each other.
+RP-Initiated Logout, Back-Channel Logout. Each sign-in in progress has a cookie of its own, so several tabs do not disturb each other.
 """
 
 import hmac
@@ -68,6 +69,7 @@ class MagKit:
         for view in (self.start, self.callback, self.session, self.logged_out):
             bp.add_url_rule("/" + view.__name__.replace("_", "-"), view_func=view, methods=["GET"])
         bp.add_url_rule("/logout", view_func=self.logout, methods=["POST"])
+        bp.add_url_rule("/backchannel-logout", view_func=self.backchannel_logout, methods=["POST"])
         bp.after_request(no_store)
         app.register_blueprint(bp)
         app.register_error_handler(MagUnavailableError, lambda _error: page(503, "indisponible"))
@@ -169,6 +171,21 @@ class MagKit:
         if transaction:
             set_cookie(response, LOGOUT + state, "", 0)
         return response
+
+    def backchannel_logout(self) -> ResponseReturnValue:
+        """From MAG itself, not from a browser: a session ended (Back-Channel Logout sections 2.5 to 2.8)."""
+        given = request.form.getlist("logout_token")
+        try:
+            if len(given) != 1:
+                raise InvalidTokenError("logout_token must come once")
+            self.accounts.told(given[0])
+        except InvalidTokenError as error:
+            current_app.logger.warning("logout token refused: %s", error)
+            return jsonify(error="invalid_request", error_description="the logout token is not valid"), 400
+        except MagUnavailableError as error:
+            current_app.logger.warning("logout token not verified, MAG will send it again: %s", error)
+            return jsonify(error="temporarily_unavailable"), 503
+        return "", 200
 
     # ------------------------------------------------------------------------------------------------------- this page
 

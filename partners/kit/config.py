@@ -70,6 +70,11 @@ class KitConfig:
         return f"{self.base_url}{self.prefix}/logged-out"
 
     @property
+    def backchannel_logout_uri(self) -> str:
+        """Where MAG tells that a session ended: register it under this very name."""
+        return f"{self.base_url}{self.prefix}/backchannel-logout"
+
+    @property
     def is_local(self) -> bool:
         """Whether MAG is on this very machine, by its name."""
         return is_localhost(urlsplit(self.issuer).hostname or "")

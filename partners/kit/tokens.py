@@ -1,6 +1,7 @@
 """What a token must hold to be believed. Signatures are checked under the one algorithm that was registered. Pure.
 
-Implements OpenID Connect Core sections 3.1.3.7 (ID token), 3.1.3.6 (at_hash), 12.2 (after a refresh), 5.6.2 (pages of claims).
+Implements OpenID Connect Core sections 3.1.3.7 (ID token), 3.1.3.6 (at_hash), 12.2 (after a refresh), 5.6.2 (pages of claims);
+Back-Channel Logout section 2.6 (logout token).
 """
 
 import base64
@@ -13,6 +14,8 @@ from joserfc import jws, jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
+LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
+LOGOUT_TYPES = ("logout+jwt", "application/logout+jwt")
 SKEW = 60
 """Seconds by which two clocks may differ."""
 
@@ -94,3 +97,23 @@ def check_refreshed(
         raise InvalidTokenError("another person, or another sign-in")
     if claims.get("at_hash", at_hash(access_token)) != at_hash(access_token):
         raise InvalidTokenError("at_hash")
+
+
+def check_logout_token(header: Mapping[str, Any], claims: Mapping[str, Any], *, issuer: str, client_id: str, now: float) -> None:
+    """A session of MAG ended; whether the token came before is the caller's to know. Raises InvalidTokenError.
+
+    An ID token is not one: it has another type, no event, and often a nonce. MAG always names the session (`sid`).
+    """
+    check_addressed(claims, issuer=issuer, client_id=client_id, now=now)
+    if str(header.get("typ", "")).lower() not in LOGOUT_TYPES:
+        raise InvalidTokenError("typ")
+    if "iat" not in claims:
+        raise InvalidTokenError("iat")
+    events = claims.get("events")
+    if not isinstance(events, dict) or not isinstance(events.get(LOGOUT_EVENT), dict):
+        raise InvalidTokenError("events")
+    if "nonce" in claims:
+        raise InvalidTokenError("nonce")
+    for name in ("jti", "sid"):
+        if not isinstance(claims.get(name), str) or not claims[name]:
+            raise InvalidTokenError(name)

@@ -31,6 +31,20 @@ def serving(wsgi_app: Any) -> Iterator[None]:
         server.server_close()
 
 
+@contextmanager
+def listening(app: Flask, port: int) -> Iterator[None]:
+    """A partner's site listens, for what MAG tells it."""
+    server = make_server("127.0.0.1", port, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
 class Browser(MagClient):
     """Follows addresses of the site it is on."""
 

@@ -1,15 +1,17 @@
 """A Flask partner on the kit, against MAG served for real: sign-in, rights, renewal, sign-out, and everything that may go wrong."""
 
 import re
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import time_machine
-from flask import Flask
+from flask import Flask, request
 from joserfc.jwk import ECKey
 from werkzeug.test import Client
 
@@ -24,18 +26,20 @@ from partners import onboarding
 from partners.kit import KitConfigError, MagKit, current_identity, require_mag
 from partners.kit.blueprint import SESSION, TRANSACTION
 from tests.factories import un_declarant
-from tests.journeys.portal import Portal, serving
+from tests.journeys.portal import Portal, listening, serving
 from tests.services import free_port
 
 SECRET = "secret-du-kit-0123456789-abcdefghijkl"
 SIRET = 73282932000074
 SCOPE = "openid profile siret habilitations:dsn habilitations:ducs"
+numbers = count(1)
 
 
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
     """MAG at an address that the kit can reach."""
-    return replace(settings, issuer=f"http://mag.localhost:{free_port()}")
+    hosts = ("facile.localhost", "entreprises.localhost")
+    return replace(settings, issuer=f"http://mag.localhost:{free_port()}", outgoing_hosts=hosts)
 
 
 @pytest.fixture
@@ -466,6 +470,162 @@ def test_signing_out_here_signs_out_of_mag_and_of_the_other_portal(served, porta
     assert SESSION not in cookies(second)
     start = second.get(second.get("/espace").location)
     assert urlsplit(mire.get(start.location).location).path == "/connexion"
+
+
+LOGOUT = "/auth/mag/backchannel-logout"
+EVENT = "http://schemas.openid.net/event/backchannel-logout"
+
+
+@pytest.fixture
+def listener(served, personne):
+    """A portal that MAG tells, which asks MAG nothing by itself; `came.wait` until it was told."""
+    port, came = free_port(), threading.Event()
+    address = f"http://entreprises.localhost:{port}{LOGOUT}"
+    portal = make_portal(served, "entreprises", {"backchannel_logout_uri": address}, recheck=3600)
+
+    @portal.app.after_request
+    def note(response):
+        if request.path == LOGOUT:
+            came.set()
+        return response
+
+    with listening(portal.app, port):
+        yield portal, came
+
+
+def test_the_other_portal_is_told_of_a_sign_out_and_asks_nothing(portal, listener):
+    other, came = listener
+    mire, browser, second = portal.mire(), portal.browser(), other.browser()
+    portal.sign_in(browser, mire)
+    other.sign_in(second, mire)
+    assert second.get("/").text == "Claire Lefèvre"
+
+    mire.get(browser.post("/auth/mag/logout").location)
+    assert came.wait(10)
+    assert second.get("/").text == "personne"
+    assert SESSION not in cookies(second)
+
+
+def test_a_person_who_is_suspended_is_out_of_a_portal_that_asks_nothing(served, listener):
+    other, came = listener
+    second = other.browser()
+    other.sign_in(second, other.mire())
+
+    served.flask.test_cli_runner().invoke(args=["declarants", "suspendre", str(SIRET), "Lefèvre", "Claire"])
+    served.flask.test_cli_runner().invoke(args=["deconnexions", "envoyer"])
+    assert came.wait(10)
+    assert second.get("/").text == "personne"
+
+
+@pytest.fixture
+def notice(served, portal):
+    """`notice(sid, typ=…, **claims)`: a logout token that MAG signed; a claim that is None is left out."""
+
+    def make(sid: str, *, typ: str = "logout+jwt", alg: str = "ES256", **changes: Any) -> str:
+        now = int(datetime.now(UTC).timestamp())
+        claims = {
+            "iss": portal.kit.config.issuer,
+            "aud": "facile",
+            "iat": now,
+            "exp": now + 120,
+            "jti": f"{sid}-{next(numbers)}",
+            "sub": "x",
+            "sid": sid,
+            "events": {EVENT: {}},
+            **changes,
+        }
+        kept = {name: value for name, value in claims.items() if value is not None}
+        return served.mag.keyring.published().signer(alg).sign(kept, typ)
+
+    return make
+
+
+def sid_of(browser: Client, portal: Portal) -> str:
+    record = portal.kit.accounts.read(browser.get_cookie(SESSION, domain="facile.test").value)
+    assert record is not None
+    return str(record.id_claims["sid"])
+
+
+def tell(portal: Portal, token: str, **form: str) -> Any:
+    return Client(portal.app).post(LOGOUT, data={"logout_token": token, **form}, base_url=portal.origin)
+
+
+def test_a_good_logout_token_ends_the_session_once(portal, notice):
+    browser = portal.browser()
+    portal.sign_in(browser, portal.mire())
+    token = notice(sid_of(browser, portal))
+    answer = tell(portal, token)
+
+    assert (answer.status_code, answer.data, answer.headers["Cache-Control"]) == (200, b"", "no-store")
+    assert browser.get("/").text == "personne"
+    assert tell(portal, token).status_code == 400, "jti serves once"
+
+
+def test_a_session_that_ended_before_its_sign_in_was_over_never_opens(portal, notice):
+    """The notice may be quicker than the browser."""
+    browser, mire = portal.browser(), portal.mire()
+    portal.sign_in(browser, mire)
+    sid = sid_of(browser, portal)
+    again = portal.browser()
+    answer = portal.through(mire, again.get("/auth/mag/start").location)
+    assert tell(portal, notice(sid)).status_code == 200
+
+    again.get(answer)
+    assert again.get("/").text == "personne"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({"typ": "JWT"}, id="2.6-typ-of-an-id-token"),
+        pytest.param({"typ": "at+jwt"}, id="2.6-typ-of-an-access-token"),
+        pytest.param({"alg": "RS256"}, id="2.6-alg-not-registered"),
+        pytest.param({"iss": "https://mal.test"}, id="2.6-iss"),
+        pytest.param({"aud": "entreprises"}, id="2.6-aud"),
+        pytest.param({"aud": ["facile", "entreprises"]}, id="2.6-aud-several"),
+        pytest.param({"exp": 1}, id="2.6-exp"),
+        pytest.param({"exp": None}, id="2.6-no-exp"),
+        pytest.param({"iat": None}, id="2.6-no-iat"),
+        pytest.param({"iat": 99999999999}, id="2.6-iat"),
+        pytest.param({"events": None}, id="2.6-no-events"),
+        pytest.param({"events": {}}, id="2.6-events-empty"),
+        pytest.param({"events": {EVENT: True}}, id="2.6-event-is-no-object"),
+        pytest.param({"events": [EVENT]}, id="2.6-events-list"),
+        pytest.param({"nonce": "n"}, id="2.6-nonce"),
+        pytest.param({"jti": None}, id="2.6-no-jti"),
+        pytest.param({"sid": None}, id="ours-no-sid"),
+        pytest.param({"sid": 12}, id="ours-sid-is-no-text"),
+    ],
+)
+def test_a_logout_token_that_breaks_one_rule_ends_nothing(portal, notice, change):
+    browser = portal.browser()
+    portal.sign_in(browser, portal.mire())
+    answer = tell(portal, notice(**{"sid": sid_of(browser, portal), **change}))
+
+    assert (answer.status_code, answer.json["error"]) == (400, "invalid_request")
+    assert browser.get("/").text == "Claire Lefèvre"
+
+
+def test_what_is_no_logout_token_ends_nothing(portal, notice):
+    browser, mire = portal.browser(), portal.mire()
+    portal.sign_in(browser, mire)
+    record = portal.kit.accounts.read(browser.get_cookie(SESSION, domain="facile.test").value)
+    good = notice(sid_of(browser, portal))
+    forged = [record.tokens.id_token, record.tokens.access_token, good[:-4] + "AAAA", "eyJhbGciOiJub25lIn0.e30.", "", "é", "x" * 9000]
+
+    assert {tell(portal, token).status_code for token in forged} == {400}
+    client = Client(portal.app)
+    assert client.post(LOGOUT, base_url=portal.origin).status_code == 400
+    assert client.post(LOGOUT, data=f"logout_token={good}&logout_token={good}", base_url=portal.origin).status_code == 400
+    assert client.get(LOGOUT, base_url=portal.origin).status_code == 405
+    assert browser.get("/").text == "Claire Lefèvre"
+
+
+def test_when_mag_s_keys_cannot_be_read_the_notice_is_to_be_sent_again(portal, notice):
+    token = notice("s")
+    portal.kit.provider.config = replace(portal.kit.config, issuer="http://mag.localhost:9")
+
+    assert tell(portal, token).status_code == 503
 
 
 def test_a_stolen_session_is_dead_after_sign_out(portal):
