@@ -17,12 +17,12 @@ from urllib.parse import parse_qsl, quote_plus, urlencode
 
 import orjson
 from joserfc import jws, jwt
-from joserfc.jwk import ECKey, KeySet
+from joserfc.jwk import ECKey, KeySet, OctKey
 from sqlalchemy import select
 from werkzeug.test import Client, TestResponse
 
 from idp.database import db
-from idp.seals import Seals, digest
+from idp.seals import Seals, b64, digest
 from partners import onboarding
 from partners.models import OAuthClient, Partenaire
 
@@ -102,6 +102,10 @@ class Partner:
     key: Any = None
     """Private key, for `private_key_jwt`."""
     extra: dict[str, Any] = field(default_factory=dict)
+    dpop: Any = None
+    """Private key; with one, every request that may bear a DPoP proof does."""
+    connection: dict[str, str] = field(default_factory=dict)
+    """What the reverse proxy says of this partner's connections, as a WSGI environ."""
 
     @property
     def issuer(self) -> str:
@@ -111,6 +115,8 @@ class Partner:
     def call(self, path: str, method: str = "POST", **options: Any) -> TestResponse:
         """A machine's request: no cookie goes out."""
         options.setdefault("base_url", self.doors.mag.settings.issuer_origin)
+        if self.connection:
+            options["environ_overrides"] = {**self.connection, **options.get("environ_overrides", {})}
         return Client(self.doors, use_cookies=False).open(self.doors.mag.settings.issuer_path + path, method=method, **options)
 
     # ------------------------------------------------------------------------------------------------ asking for a person
@@ -185,7 +191,7 @@ class Partner:
             return {"Authorization": "Basic " + base64.b64encode(pair.encode()).decode()}, {}
         if self.method == "client_secret_post":
             return {}, {"client_id": self.client_id, "client_secret": self.secret}
-        if self.method == "private_key_jwt":
+        if self.method in ("private_key_jwt", "client_secret_jwt"):
             return {}, {"client_assertion_type": ASSERTION_TYPE, "client_assertion": self.assertion(**assertion)}
         return {}, {"client_id": self.client_id}
 
@@ -201,19 +207,55 @@ class Partner:
             "jti": base64.urlsafe_b64encode(hashlib.sha256(str(time.perf_counter_ns()).encode()).digest()).decode(),
             **changes,
         }
-        wanted = {"alg": "ES256", **(header or {})}
+        symmetric = self.method == "client_secret_jwt"
+        wanted = {"alg": "HS256" if symmetric else "ES256", **(header or {})}
         return jwt.encode(
             wanted,
             {name: value for name, value in claims.items() if value is not None},
-            key or self.key,
+            key or (OctKey.import_key(self.secret) if symmetric else self.key),
             algorithms=[wanted["alg"]],
         )
+
+    def proof(
+        self,
+        path: str = "/token",
+        method: str = "POST",
+        *,
+        access_token: str | None = None,
+        key: Any = None,
+        header: Mapping[str, Any] | None = None,
+        signed_with: Any = None,
+        **changes: Any,
+    ) -> str:
+        """RFC 9449 section 4.2; a change to None leaves the member out.
+
+        Signed by hand: a library would refuse to write most of what tests need.
+        """
+        key = key or self.dpop
+        claims = {
+            "jti": base64.urlsafe_b64encode(hashlib.sha256(str(time.perf_counter_ns()).encode()).digest()).decode(),
+            "htm": method,
+            "htu": self.issuer + path,
+            "iat": int(time.time()),
+            "ath": challenge_of(access_token) if access_token else None,
+            **changes,
+        }
+        alg = {"EC": "ES256", "RSA": "PS256", "OKP": "EdDSA"}[key.key_type]
+        head = {"typ": "dpop+jwt", "alg": alg, "jwk": key.as_dict(private=False), **(header or {})}
+        parts = [b64(orjson.dumps({n: v for n, v in part.items() if v is not None})) for part in (head, claims)]
+        signer = jws.JWSRegistry.algorithms[head["alg"] if isinstance(head["alg"], str) else alg]
+        message = ".".join(parts)
+        return f"{message}.{b64(signer.sign(message.encode(), signed_with or key))}"
+
+    def proved(self, path: str, method: str = "POST", access_token: str | None = None) -> dict[str, str]:
+        """The header of a proof, for a partner that has a key."""
+        return {"DPoP": self.proof(path, method, access_token=access_token)} if self.dpop else {}
 
     def post(self, path: str, form: Mapping[str, str | None], **assertion: Any) -> TestResponse:
         """An authenticated form; a field that is None is left out."""
         headers, fields = self.credentials(**assertion)
         sent = {name: value for name, value in {**fields, **form}.items() if value is not None}
-        return self.call(path, data=sent, headers=headers)
+        return self.call(path, data=sent, headers={**self.proved(path), **headers})
 
     def token(self, grant_type: str = "authorization_code", **form: str | None) -> TestResponse:
         return self.post("/token", {"grant_type": grant_type, **form})
@@ -230,7 +272,9 @@ class Partner:
         return Tokens(**response.json)
 
     def userinfo(self, access_token: str, **options: Any) -> TestResponse:
-        return self.call("/userinfo", "GET", headers={"Authorization": f"Bearer {access_token}"}, **options)
+        scheme = "DPoP" if self.dpop else "Bearer"
+        headers = {"Authorization": f"{scheme} {access_token}", **self.proved("/userinfo", "GET", access_token)}
+        return self.call("/userinfo", "GET", headers=headers, **options)
 
     def introspect(self, token: str, **form: str | None) -> TestResponse:
         return self.post("/token/introspection", {"token": token, **form})

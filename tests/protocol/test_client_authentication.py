@@ -5,8 +5,10 @@ RFC 6749 section 2.3, RFC 7523 section 3, RFC 8725. Each way in is tried at ever
 
 import base64
 import hmac
+import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from threading import Barrier
 from urllib.parse import quote_plus
@@ -15,13 +17,15 @@ import orjson
 import pytest
 import time_machine
 from joserfc import jws
-from joserfc.jwk import ECKey, KeySet, RSAKey
+from joserfc.jwk import ECKey, KeySet, OctKey, OKPKey, RSAKey
 from redis import Redis
 
 from idp.database import db
-from idp.seals import b64
+from idp.logs import configure
+from idp.seals import b64, digest
 from partners import onboarding
 from tests.protocol.relying import ASSERTION_TYPE, altered, unverified_claims
+from wsgi import create_wsgi
 
 ONLY_SQLITE = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 MACHINE = {"grant_types": ["client_credentials"], "redirect_uris": [], "scope": "api:lire api:ecrire"}
@@ -363,3 +367,167 @@ def test_C24_after_redis_was_emptied_nothing_spent_serves_again(machine, redis_s
     assert is_refused(with_assertion(machine, assertion))
     with time_machine.travel(datetime.now(UTC) + timedelta(seconds=65)):
         assert with_assertion(machine, machine.assertion()).status_code == 200
+
+
+@ONLY_SQLITE
+@pytest.mark.parametrize("path", ENDPOINTS)
+def test_44_the_endpoint_called_may_be_the_audience(machine, path):
+    assert with_assertion(machine, machine.assertion(aud=f"https://mag.test{path}"), path).status_code == 200
+    elsewhere = next(other for other in ENDPOINTS[1:] if other != path)
+    assert is_refused(with_assertion(machine, machine.assertion(aud=f"https://mag.test{elsewhere}"), path))
+
+
+@ONLY_SQLITE
+@pytest.mark.parametrize(
+    ("audience", "status"),
+    [
+        pytest.param("https://mag.test", 400, id="70-issuer"),
+        pytest.param(["https://mag.test"], 401, id="70-array"),
+        pytest.param("https://mag.test/token", 401, id="70-token-endpoint"),
+        pytest.param("https://mag.test/request", 401, id="70-par-endpoint"),
+        pytest.param(["https://mag.test", "https://autre.test"], 401, id="70-several"),
+    ],
+)
+def test_70_fapi2_takes_the_issuer_as_a_string_alone(partner, audience, status):
+    """400: authenticated, then asked for the proof of possession that this profile wants."""
+    bank = partner("banque", profile="fapi2", token_endpoint_auth_method="private_key_jwt", **MACHINE)
+
+    assert with_assertion(bank, bank.assertion(aud=audience)).status_code == status
+
+
+@ONLY_SQLITE
+@pytest.mark.parametrize(("alg", "status"), [("RS256", 401), ("PS256", 400)])
+def test_71_fapi2_refuses_rs256(partner, alg, status):
+    rsa = RSAKey.generate_key(2048, {"kid": "rsa"})
+    given = {**MACHINE, "token_endpoint_auth_method": "private_key_jwt", "jwks": KeySet([rsa]).as_dict(private=False)}
+    bank = partner("banque", profile="fapi2", **given)
+
+    assert with_assertion(bank, bank.assertion(header={"alg": alg, "kid": "rsa"}, key=rsa)).status_code == status
+
+
+@ONLY_SQLITE
+@pytest.mark.parametrize("profile", ["standard", "fapi2"])
+def test_eddsa_signs_assertions_too(partner, profile):
+    key = OKPKey.generate_key("Ed25519", {"kid": "ed"})
+    given = {**MACHINE, "token_endpoint_auth_method": "private_key_jwt", "jwks": KeySet([key]).as_dict(private=False)}
+    software = partner("logiciel", profile=profile, dpop_bound_access_tokens=True, **given)
+    software.dpop = ECKey.generate_key("P-256")
+    header = {"alg": "EdDSA", "kid": "ed"}
+    response = software.post("/token", {"grant_type": "client_credentials"}, header=header, key=key)
+
+    assert response.status_code == 200
+
+
+# ------------------------------------------------------------------------------------------------------ client_secret_jwt
+
+
+@pytest.fixture
+def old_fashioned(settings, partner):
+    """A client of client_secret_jwt, and the doors of a server that still admits it."""
+    machine = partner("machine", token_endpoint_auth_method="client_secret_jwt", **MACHINE)
+    doors = create_wsgi(replace(settings, client_secret_jwt=True))
+    doors.flask.testing = True
+    yield replace(machine, doors=doors)
+    doors.mag.connections.drop()
+
+
+@ONLY_SQLITE
+@pytest.mark.parametrize("alg", ["HS256", "HS384", "HS512"])
+@pytest.mark.parametrize("path", ENDPOINTS)
+def test_core_9_a_secret_signs_assertions_where_the_operator_allows_it(old_fashioned, alg, path):
+    assert with_assertion(old_fashioned, old_fashioned.assertion(header={"alg": alg}), path).status_code == 200
+
+
+@ONLY_SQLITE
+def test_ours_client_secret_jwt_is_off_unless_the_operator_says_so(partner):
+    machine = partner("machine", token_endpoint_auth_method="client_secret_jwt", **MACHINE)
+
+    assert is_refused(with_assertion(machine, machine.assertion()))
+    methods = machine.call("/.well-known/openid-configuration", "GET").json["token_endpoint_auth_methods_supported"]
+    assert "client_secret_jwt" not in methods
+
+
+@ONLY_SQLITE
+def test_C23_what_is_not_signed_by_a_live_secret_is_refused(old_fashioned, wsgi_app):
+    """Neither by its digest, which is all that the table of secrets shows, nor by the secret once it has ended."""
+    own = old_fashioned.assertion()
+    key = ECKey.generate_key("P-256")
+    refused = [
+        old_fashioned.assertion(key=OctKey.import_key("un autre secret que le sien, assez long")),
+        old_fashioned.assertion(key=OctKey.import_key(digest(old_fashioned.secret))),
+        old_fashioned.assertion(header={"alg": "ES256"}, key=key),
+        altered(own),
+    ]
+
+    assert [is_refused(with_assertion(old_fashioned, one)) for one in refused] == [True] * 4
+    assert with_assertion(old_fashioned, own).status_code == 200
+    assert is_refused(with_assertion(old_fashioned, own))
+    basic_too = basic(f"machine:{quote_plus(old_fashioned.secret)}")
+    assert is_refused(old_fashioned.call("/token", data=FORM, headers=basic_too))
+    with wsgi_app.flask.app_context():
+        client = onboarding.client_named("machine")
+        onboarding.rotate_secret(client, datetime.now(UTC), overlap=timedelta(hours=1), seals=wsgi_app.mag.keyring)
+        db.session.commit()
+    old_fashioned.doors.mag.versions.refresh()
+    assert with_assertion(old_fashioned, old_fashioned.assertion()).status_code == 200
+    with time_machine.travel(datetime.now(UTC) + timedelta(hours=1, seconds=1)):
+        assert is_refused(with_assertion(old_fashioned, old_fashioned.assertion()))
+
+
+@ONLY_SQLITE
+def test_C23_the_registered_hash_alone_signs(settings, partner):
+    given = {"token_endpoint_auth_method": "client_secret_jwt", "token_endpoint_auth_signing_alg": "HS512", **MACHINE}
+    machine = partner("machine", **given)
+    doors = create_wsgi(replace(settings, client_secret_jwt=True))
+    machine = replace(machine, doors=doors)
+
+    assert is_refused(with_assertion(machine, machine.assertion(header={"alg": "HS256"})))
+    assert with_assertion(machine, machine.assertion(header={"alg": "HS512"})).status_code == 200
+    doors.mag.connections.drop()
+
+
+# ------------------------------------------------------------------------------------------------------------- what is told
+
+
+@pytest.fixture
+def told(caplog):
+    """What the log says of refused authentications."""
+    configure("INFO")
+
+    def lines():
+        return [record.fields for record in caplog.records if record.getMessage() == "client authentication failed"]
+
+    logger = logging.getLogger("mag")
+    logger.addHandler(caplog.handler)
+    yield lines
+    logger.removeHandler(caplog.handler)
+
+
+@ONLY_SQLITE
+@pytest.mark.parametrize("path", ENDPOINTS)
+def test_ours_each_refusal_is_told_with_its_reason_and_no_secret(partner, machine, told, path):
+    keeper = partner("portail")
+    shown = machine.assertion(aud="https://autre.test")
+    callers = [
+        ({}, {"client_id": "portail", "client_secret": "un secret très secret"}, "portail", "another method"),
+        (basic("portail:un secret très secret"), {}, "portail", "wrong secret"),
+        (basic(f"{quote_plus(keeper.secret)}:x"), {}, "secret-de-te...", "unknown client"),
+        ({}, {"client_id": "inconnu\n"}, "inconnu?...", "unknown client"),
+        ({}, {"client_assertion_type": ASSERTION_TYPE, "client_assertion": shown}, "machine", "aud of the assertion"),
+        ({"Authorization": "Basic ===="}, {}, "", "cannot be read"),
+    ]
+    answers = [keeper.call(path, data={**FORM, **fields}, headers=headers) for headers, fields, _, _ in callers]
+
+    assert [line["client_id"] for line in told()] == [client_id for *_, client_id, _ in callers]
+    assert all(reason in line["reason"] for line, (*_, reason) in zip(told(), callers, strict=True))
+    assert [line["request_id"] for line in told()] == [answer.headers["X-Request-ID"] for answer in answers]
+    assert {line["path"] for line in told()} == {path}
+    everything = str(told())
+    assert not any(secret in everything for secret in ("très secret", keeper.secret, shown))
+
+
+@ONLY_SQLITE
+def test_ours_a_public_client_at_introspection_is_told_too(partner, told):
+    partner(token_endpoint_auth_method="none").introspect("x")
+
+    assert [line["client_id"] for line in told()] == ["portail"]

@@ -1,6 +1,9 @@
 """What each request costs the stores, exactly: the contract of performance.md section 8. The check of versions, once a second, is apart."""
 
+from dataclasses import replace
+
 import pytest
+from joserfc.jwk import ECKey
 
 from tests.protocol.relying import Partner
 
@@ -112,6 +115,17 @@ def test_a_refresh_costs_one_statement(partner, code_flow, cost, no_orm):
         held.append(portail.tokens(portail.refresh(held[-1])).refresh_token)
 
     assert cost(renew) == (0, 1, 0)
+
+
+def test_a_proof_costs_one_and_a_refresh_that_does_not_rotate_one_statement(partner, code_flow, cost):
+    machine = partner("machine", grant_types=["client_credentials"], redirect_uris=[], scope="api:lire")
+    machine, portail = (replace(one, dpop=ECKey.generate_key("P-256")) for one in (machine, partner(dpop_bound_access_tokens=True)))
+    tokens = code_flow(portail)
+
+    assert cost(lambda: machine.token("client_credentials")) == (1, 0, 0)
+    assert cost(lambda: portail.userinfo(tokens.access_token)) == (2, 0, 0)
+    assert cost(lambda: portail.introspect(tokens.access_token)) == (1, 0, 0)
+    assert cost(lambda: portail.refresh(tokens.refresh_token)) == (1, 1, 0)
 
 
 def test_a_wrong_secret_a_stranger_s_token_and_nonsense_cost_nothing(partner, code_flow, cost):
