@@ -15,7 +15,7 @@ from idp.audit import journal
 from idp.audit.events import KeyChanged
 from idp.config import Settings
 from idp.database import Version, db
-from idp.errors import RefusedError, SettingError
+from idp.errors import RefusedError, SettingError, table
 from idp.key_states import initialise, purge_retired, rotate, withdraw
 from idp.keys import ALGORITHMS, SigningKey, certify
 from idp.oidc.backchannel.models import PURGE_NOTICES, PURGE_PARTICIPATIONS
@@ -102,6 +102,12 @@ def settings_in_force() -> None:
         value = getattr(current, f.name)
         shown = "(masqué)" if f.metadata["secret"] and value else value
         click.echo(f"MAG_{f.name.upper()} = {shown}\n    {f.metadata['doc']}")
+
+
+@click.command("erreurs")
+def errors() -> None:
+    """Affiche la table des codes d'erreur, en Markdown : celle de docs/erreurs.md."""
+    click.echo(table())
 
 
 @click.group("cles")
@@ -210,5 +216,5 @@ def purge() -> None:
     click.echo(", ".join(f"{name} : {count}" for name, count in removed.items()))
 
 
-COMMANDS = (settings_in_force, keys, purge)
+COMMANDS = (settings_in_force, errors, keys, purge)
 """Commands that need an application; `secret` and `serve` need none."""

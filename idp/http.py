@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode, urlsplit
 
 from flask import Flask, Response, current_app, g, make_response, render_template, request
 from flask.typing import ResponseReturnValue
@@ -22,7 +23,18 @@ from idp.authentication.demande import BINDING, binding_of
 from idp.config import Settings
 from idp.database import Connections, Kept, Versions, db
 from idp.ephemeral import Ephemeral
-from idp.errors import ForbiddenError, MagError, StoreUnavailableError
+from idp.errors import (
+    AddressError,
+    FileError,
+    ForbiddenError,
+    InvalidRequestError,
+    MagError,
+    MethodError,
+    StoreUnavailableError,
+    TooLargeError,
+    UnexpectedError,
+    UnknownPageError,
+)
 from idp.habilitations.droits import Catalogue
 from idp.keys import Keyring
 from idp.logs import logger
@@ -205,12 +217,28 @@ def insecable(text: str) -> str:
     return re.sub(" (?=[:;?!»])|(?<=«) ", "\u00a0", text)
 
 
-def refusal(status: int, title: str, text: str, *, retry_after: int | None = None) -> Response:
-    """A page that says what was refused and what to do next."""
-    known = {"incident": g.get("request_id", ""), "back": g.get("way_back", "")}
-    response = make_response(render_template("refus.html", title=title, text=text, status=status, **known), status)
-    if retry_after is not None:
-        response.headers["Retry-After"] = str(retry_after)
+def on_behalf_of(client_id: str) -> None:
+    """Should this request be refused, the assistance is told through which client the person came."""
+    g.client_id = client_id
+
+
+def support_link(number: str) -> str:
+    """Where the assistance is, told the client, the error and the trace; empty without the setting."""
+    address = mag().settings.support_url
+    if not address:
+        return ""
+    known = {"client": g.get("client_id") or request.args.get("client_id", "")[:100], "code": number, "trace": g.get("request_id", "")}
+    query = urlencode({name: value for name, value in known.items() if value})
+    return address + ("&" if urlsplit(address).query else "?") + query
+
+
+def refusal(error: MagError) -> Response:
+    """A page that says what was refused, what to do next, and what to tell the assistance."""
+    known = {"incident": g.get("request_id", ""), "back": g.get("way_back", ""), "support": support_link(error.number)}
+    page = render_template("refus.html", title=error.title, text=error.public, status=error.status, number=error.number, **known)
+    response = make_response(page, error.status)
+    if error.retry_after is not None:
+        response.headers["Retry-After"] = str(error.retry_after)
     return response
 
 
@@ -222,6 +250,7 @@ def answer_mag_error(error: MagError) -> ResponseReturnValue:
         extra={
             "fields": {
                 "code": error.code,
+                "number": error.number,
                 "status": error.status,
                 "reason": str(error),
                 "request_id": g.get("request_id"),
@@ -229,25 +258,19 @@ def answer_mag_error(error: MagError) -> ResponseReturnValue:
             }
         },
     )
-    return refusal(
-        error.status, "Demande refusée" if error.status < 500 else "Service indisponible", error.public, retry_after=error.retry_after
-    )
+    return refusal(error)
 
 
-HTTP_TEXTS = {
-    404: ("Page introuvable", "Cette page n'existe pas. Vérifiez l'adresse ou revenez au site d'où vous venez."),
-    405: ("Action impossible", "Cette adresse ne s'utilise pas de cette façon. Revenez à la page précédente."),
-    413: ("Demande trop volumineuse", "Ce que vous avez envoyé est trop volumineux."),
-}
+HTTP_ERRORS = {404: UnknownPageError, 405: MethodError, 413: TooLargeError}
 
 
 def answer_http_error(error: HTTPException) -> ResponseReturnValue:
+    """What Flask refuses by itself; statuses without a page of their own read as a request that is not valid."""
     db.session.rollback()
     status = error.code or 500
-    title, text = HTTP_TEXTS.get(
-        status, ("Demande non valide", "Cette demande n'est pas valide. Revenez à la page précédente et recommencez.")
-    )
-    response = refusal(status, title, text)
+    found = HTTP_ERRORS.get(status, InvalidRequestError)()
+    found.status = status
+    response = refusal(found)
     if status == 405 and (allow := dict(error.get_headers()).get("Allow")):
         response.headers["Allow"] = allow
     return response
@@ -265,20 +288,16 @@ def answer_unknown(error: Exception) -> ResponseReturnValue:
     logger.error("unexpected error", exc_info=error, extra={"fields": {"request_id": g.get("request_id"), "endpoint": request.endpoint}})
     if current_app.testing and current_app.config.get("PROPAGATE_EXCEPTIONS"):
         raise error
-    return refusal(
-        500,
-        "Une erreur est survenue",
-        "L'incident a été enregistré. Réessayez ; si cela persiste, communiquez le numéro ci-dessous à l'assistance.",
-    )
+    return refusal(UnexpectedError(type(error).__name__))
 
 
 def _begin() -> None:
     g.request_id = request.environ.get("mag.request_id") or secrets.token_hex(8)
     g.circumstances = circumstances.set(Circumstances(client_address(), g.request_id))
     if request.mimetype.startswith("multipart/"):
-        raise HTTPException(response=refusal(415, "Format refusé", "Ce formulaire n'accepte pas de fichier."))
+        raise HTTPException(response=refusal(FileError()))
     if not _is_readable(request.query_string) or not _is_readable(request.path.encode("utf-8", "surrogatepass")):
-        raise HTTPException(response=refusal(400, "Demande non valide", "Cette adresse contient un caractère interdit."))
+        raise HTTPException(response=refusal(AddressError()))
 
 
 def _is_readable(address: bytes) -> bool:

@@ -34,6 +34,8 @@ class RotationRefusedError(RefusedError):
     """The next key has not been published for a day: partners' caches may not know it."""
 
     code = "rotation_refusee"
+    number = "M900005"
+    remedy = "Exploitant : attendez que la clé suivante soit publiée depuis un jour, ou ajoutez --urgence."
 
 
 def rotate(seals: Seals, alg: str, now: datetime, *, emergency: bool = False) -> tuple[SigningKey, SigningKey]:

@@ -180,7 +180,10 @@ class NoKeyError(RefusedError):
     """`mag cles init` was never run."""
 
     code = "cle_absente"
+    number = "M900003"
+    remedy = "Exploitant : lancez mag cles init."
     status = 503
+    title = "Service indisponible"
 
 
 class Keyring(Seals):
@@ -251,6 +254,8 @@ class CertificateRefusedError(RefusedError):
     """Not a certificate of this key."""
 
     code = "certificat_refuse"
+    number = "M900004"
+    remedy = "Exploitant : donnez une chaîne PEM qui commence par le certificat de cette clé."
 
 
 def certify(key: SigningKey, pem: bytes, now: datetime) -> None:

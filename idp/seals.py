@@ -23,6 +23,8 @@ class UnsealError(MagError):
     """A sealed value cannot be opened: its master secret is gone, or it was moved or altered."""
 
     code = "sceau"
+    number = "M900002"
+    remedy = "Exploitant : un secret de MAG_SECRETS a été retiré trop tôt, ou la donnée vient d'ailleurs."
 
 
 def b64(raw: bytes) -> str:

@@ -34,6 +34,8 @@ class NotAdmittedError(RefusedError):
     """No token, or not one of ours: RFC 6750 section 3.1. `shown` says whether one came."""
 
     code = "enregistrement_refuse"
+    number = "M600004"
+    remedy = "Partenaire : présentez un jeton d'enregistrement valable."
     status = 401
 
     def __init__(self, reason: str, *, shown: bool) -> None:
@@ -114,6 +116,16 @@ def make_initial_token(partenaire: Partenaire, terms: Terms, uses: int, lifetime
     )
     _told(partenaire, "initial token made", now)
     return token
+
+
+def withdraw_initial_token(number: int, now: datetime) -> None:
+    """It opens nothing any more; clients already registered stay. Raises RegistrationRefusedError."""
+    found = db.session.get(InitialToken, number)
+    if found is None:
+        raise onboarding.RegistrationRefusedError(f"Aucun jeton initial ne porte le numéro {number}.")
+    partenaire = found.partenaire
+    db.session.delete(found)
+    _told(partenaire, "initial token withdrawn", now)
 
 
 def register_publisher(partenaire: Partenaire, iss: str, alg: str, jwks: Mapping[str, Any], terms: Terms, now: datetime) -> Publisher:

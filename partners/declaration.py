@@ -28,6 +28,8 @@ class DeclarationError(RefusedError):
     """The file cannot be applied; the message has one line a reason."""
 
     code = "declaration"
+    number = "M600005"
+    remedy = "Exploitant : corrigez le fichier des partenaires à l'endroit indiqué."
 
     def __init__(self, reasons: Sequence[str]) -> None:
         super().__init__("; ".join(reasons), public="\n".join(reasons))

@@ -40,6 +40,8 @@ class RegistrationRefusedError(RefusedError):
     """The registry cannot be changed so; the message says why."""
 
     code = "inscription_partenaire"
+    number = "M600006"
+    remedy = "Exploitant : la phrase affichée dit quoi corriger."
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason, public=reason)
@@ -49,6 +51,8 @@ class UnknownPartenaireError(NotFoundError):
     """No partner, or no client, bears this name."""
 
     code = "partenaire_inconnu"
+    number = "M600007"
+    remedy = "Exploitant : vérifiez le code du partenaire avec mag partenaires lister."
 
 
 def sentence_of(error: MagError) -> str:

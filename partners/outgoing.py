@@ -46,6 +46,8 @@ class OutgoingRefusedError(RefusedError):
     """The address may not be called, or what it answered may not be used. The message says which and why."""
 
     code = "appel_sortant"
+    number = "M600008"
+    remedy = "Partenaire : cette adresse doit être publique, en https, et répondre vite. Exploitant : MAG_OUTGOING_HOSTS."
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason, public=reason)
@@ -289,7 +291,7 @@ def read_keys(unverified_jwks: Any) -> tuple[KeySet, frozenset[str]]:
     given = unverified_jwks.get("keys") if isinstance(unverified_jwks, dict) else None
     read, kids = [], set()
     for jwk in given if isinstance(given, list) else []:
-        if not isinstance(jwk, dict) or jwk.get("kty") not in ("EC", "RSA") or "d" in jwk or jwk.get("use", "sig") != "sig":
+        if not isinstance(jwk, dict) or jwk.get("kty") not in ("EC", "RSA", "OKP") or "d" in jwk:
             continue
         try:
             read += KeySet.import_key_set(cast(Any, {"keys": [jwk]})).keys

@@ -26,6 +26,8 @@ class SandboxFullError(RefusedError):
     """Too many clients, from one place or from all."""
 
     code = "bac_a_sable_plein"
+    number = "M600009"
+    remedy = "Réessayez demain, ou supprimez un client d'essai."
     status = 429
 
     def __init__(self, reason: str, retry_after: int) -> None:

@@ -37,6 +37,8 @@ class IdentificationRefusedError(RefusedError):
     """The one answer. The exception's own text is for the journal."""
 
     code = "identification_refusee"
+    number = "M400001"
+    remedy = "Vérifiez les quatre informations ; sinon, adressez-vous à l'administrateur de votre entreprise."
     status = 422
     public = "Nous n'avons pas pu vous connecter. Vérifiez le SIRET, le nom, le prénom et le mot de passe."
 
@@ -45,6 +47,8 @@ class ChallengeRequiredError(RefusedError):
     """A proof of work of so many bits must come with the next attempt. Depends on the address alone."""
 
     code = "preuve_demandee"
+    number = "M400002"
+    remedy = "Saisissez à nouveau votre mot de passe ; sans JavaScript, suivez le lien reçu par courrier électronique."
     status = 422
     public = (
         "Beaucoup de tentatives de connexion échouent en ce moment. Votre navigateur fait une courte vérification "

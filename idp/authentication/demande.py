@@ -28,6 +28,8 @@ class DemandeInvalidError(RefusedError):
     """Altered, unknown, or begun in another browser."""
 
     code = "demande_inconnue"
+    number = "M400006"
+    remedy = "Revenez au site d'où vous venez et recommencez, cookies autorisés, dans le même navigateur."
     public = (
         "Cette demande de connexion n'est pas valable dans ce navigateur. Revenez au site d'où vous venez et recommencez ; "
         "les cookies de MAG doivent être autorisés."
@@ -38,6 +40,8 @@ class DemandeExpiredError(RefusedError):
     """Begun too long ago."""
 
     code = "demande_expiree"
+    number = "M400007"
+    remedy = "Revenez au site d'où vous venez et recommencez."
     public = "Cette demande de connexion a expiré. Revenez au site d'où vous venez et recommencez."
 
 

@@ -45,6 +45,8 @@ class PasswordTooLongError(RefusedError):
     """Refused before any work (C48)."""
 
     code = "mot_de_passe_trop_long"
+    number = "M400004"
+    remedy = "Choisissez un mot de passe de 128 caractères au plus."
     public = f"Le mot de passe compte au plus {LONGEST} caractères."
 
 
@@ -52,6 +54,8 @@ class PasswordRefusedError(RefusedError):
     """The policy says no; `public` says why and what to do."""
 
     code = "mot_de_passe_refuse"
+    number = "M400005"
+    remedy = "Choisissez un autre mot de passe : la phrase affichée dit ce qui ne va pas."
     status = 422
 
 

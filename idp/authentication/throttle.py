@@ -45,6 +45,8 @@ class TooManyAttemptsError(RefusedError):
     """This block of addresses fails far too often. Says nothing of any account."""
 
     code = "adresse_freinee"
+    number = "M400003"
+    remedy = "Réessayez dans dix minutes."
     status = 429
     public = "Trop de tentatives de connexion viennent de votre réseau. Réessayez dans dix minutes."
     retry_after = BLOCK_WINDOW

@@ -45,6 +45,8 @@ class LinkDeadError(RefusedError):
     """The mail's link was used, has expired, or never was."""
 
     code = "lien_mort"
+    number = "M400008"
+    remedy = "Connectez-vous comme d'habitude."
     status = 404
     public = "Ce lien n'est plus valable : il a déjà servi, ou il a plus d'une heure. Essayez de vous connecter comme d'habitude."
 
@@ -102,6 +104,7 @@ class Asked:
             return cls("", None)
         mag = http.mag()
         found = open_demande(mag.ephemeral, mag.keyring, token, http.binding(), http.now(), mag.settings.demande_lifetime)
+        http.on_behalf_of(found.client_id)
         logo = urlsplit(found.client_logo)
         http.page_policy(found.form_action, f"{logo.scheme}://{logo.netloc}" if found.client_logo else "")
         return cls(token, found)

@@ -19,6 +19,8 @@ class InvalidNameError(RefusedError):
     """A nom or prénom without a letter, too long, or with control characters."""
 
     code = "nom_invalide"
+    number = "M200001"
+    remedy = "Écrivez le nom et le prénom en lettres."
     public = "Saisissez un nom et un prénom composés de lettres."
 
 

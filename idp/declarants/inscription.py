@@ -24,6 +24,8 @@ class HomonymeError(RefusedError):
     """Somebody of this SIRET already bears this name."""
 
     code = "homonyme"
+    number = "M200002"
+    remedy = "Distinguez les deux personnes : la phrase affichée dit comment."
     status = 422
 
     def __init__(self, identite: Identite) -> None:
@@ -39,6 +41,8 @@ class InvalidEmailError(RefusedError):
     """Not an address that a mail can be sent to."""
 
     code = "email_invalide"
+    number = "M200003"
+    remedy = "Corrigez l'adresse électronique."
     status = 422
     public = "Cette adresse électronique n'est pas valable. Elle s'écrit comme prenom.nom@exemple.fr, sans accent ni espace."
 
@@ -47,6 +51,8 @@ class StatutRefusedError(RefusedError):
     """This change of status makes no sense."""
 
     code = "statut_refuse"
+    number = "M200004"
+    remedy = "Le statut de la personne ne permet pas cet acte."
     status = 409
 
 

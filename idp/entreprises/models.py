@@ -76,6 +76,8 @@ class UnknownSiretError(RefusedError):
     """The directory does not know this SIRET."""
 
     code = "siret_inconnu"
+    number = "M100003"
+    remedy = "Vérifiez le SIRET ; un établissement récent n'y paraît qu'après quelques semaines."
     status = 422
     public = ("Ce SIRET ne figure pas au répertoire des entreprises. Vérifiez ses chiffres ; "
               "un établissement récent n'y paraît qu'après quelques semaines.")
@@ -85,6 +87,8 @@ class ClosedSiretError(RefusedError):
     """The directory knows this SIRET as closed."""
 
     code = "siret_ferme"
+    number = "M100004"
+    remedy = "Utilisez le SIRET d'un établissement en activité."
     status = 422
     public = "Cet établissement est fermé d'après le répertoire des entreprises. Utilisez le SIRET d'un établissement en activité."
 

@@ -25,6 +25,8 @@ class ImportBusyError(RefusedError):
     """Two imports of one file at once: the second stops."""
 
     code = "import_en_cours"
+    number = "M100005"
+    remedy = "Exploitant : attendez la fin de l'autre import."
     status = 409
     public = "Ce fichier est déjà en cours d'import ailleurs. Attendez la fin, ou arrêtez l'autre import, puis relancez celui-ci."
 

@@ -33,6 +33,8 @@ class StockRefusedError(RefusedError):
     """The file as a whole cannot be imported; `public` tells the operator why."""
 
     code = "fichier_rcd"
+    number = "M100006"
+    remedy = "Exploitant : vérifiez que le fichier est bien un fichier stock de Sirene."
 
 
 class RowRefusedError(Exception):

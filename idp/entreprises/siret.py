@@ -23,6 +23,8 @@ class InvalidSirenError(RefusedError):
     """What was typed is not a SIREN."""
 
     code = "siren_invalide"
+    number = "M100002"
+    remedy = "Vérifiez les 9 chiffres du SIREN."
     public = "Ce SIREN n'est pas valable. Vérifiez ses 9 chiffres."
 
 
@@ -30,6 +32,8 @@ class InvalidSiretError(RefusedError):
     """What was typed is not a SIRET."""
 
     code = "siret_invalide"
+    number = "M100001"
+    remedy = "Vérifiez les 14 chiffres du SIRET."
     public = "Ce SIRET n'est pas valable. Vérifiez ses 14 chiffres."
 
 

@@ -27,6 +27,8 @@ class InvalidCatalogueError(RefusedError):
     """The catalogue contradicts itself; the message names the service."""
 
     code = "catalogue_invalide"
+    number = "M300001"
+    remedy = "Exploitant : corrigez le catalogue des services."
     public = "Le catalogue des services se contredit."
 
 

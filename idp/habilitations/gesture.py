@@ -36,6 +36,8 @@ class AttributionRefusedError(RefusedError):
     """Rights that cannot be given, withdrawn or excluded. `public` says what to do."""
 
     code = "attribution_refusee"
+    number = "M300003"
+    remedy = "Lisez la phrase affichée : elle dit quel droit ne peut être donné, et pourquoi."
     status = 422
     public = "Ces habilitations ne peuvent pas être attribuées."
 

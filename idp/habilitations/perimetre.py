@@ -27,6 +27,8 @@ class InvalidPositionError(InvalidRequestError):
     """A page was asked from a place that MAG did not give."""
 
     code = "page_invalide"
+    number = "M300002"
+    remedy = "Reprenez la liste au début."
     public = "Cette page n'existe pas. Reprenez la liste au début."
 
 

@@ -23,6 +23,8 @@ class InvalidClientMetadataError(RefusedError):
     """RFC 7591 section 3.2.2. `error` is `invalid_redirect_uri` or `invalid_client_metadata`."""
 
     code = "client_invalide"
+    number = "M600001"
+    remedy = "Partenaire : corrigez la métadonnée que le message nomme."
 
     def __init__(self, reason: str, error: str = "invalid_client_metadata") -> None:
         super().__init__(reason, public=reason)

@@ -10,6 +10,8 @@ class UntrustedRequestError(RefusedError):
     """The client or the redirect URI is not proved: the person reads a page, nobody is redirected (C03)."""
 
     code = "demande_partenaire"
+    number = "M500001"
+    remedy = "Partenaire : client_id ou redirect_uri ne sont pas ceux inscrits ; le journal de MAG dit lequel."
     status = 400
     public = (
         "Le site d'où vous venez a fait une demande que MAG ne peut pas accepter. "

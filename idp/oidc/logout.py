@@ -27,6 +27,8 @@ class LogoutRefusedError(RefusedError):
     """The hint is forged, or the return address is not registered: nobody is redirected."""
 
     code = "deconnexion_refusee"
+    number = "M500002"
+    remedy = "Partenaire : id_token_hint n'est pas de MAG, ou post_logout_redirect_uri n'est pas inscrite à la lettre."
     status = 400
     public = (
         "Le site d'où vous venez a fait une demande de déconnexion que MAG ne peut pas accepter. "

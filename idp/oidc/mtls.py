@@ -63,6 +63,8 @@ class SubjectError(RefusedError):
     """A `tls_client_auth_subject_dn` that is not the string of a name."""
 
     code = "nom_de_certificat"
+    number = "M600002"
+    remedy = "Partenaire : écrivez le nom du certificat comme la RFC 4514 le demande."
 
 
 @dataclass(frozen=True, slots=True)

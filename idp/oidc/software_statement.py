@@ -27,6 +27,8 @@ class SoftwareStatementError(RefusedError):
     """RFC 7591 section 3.2.2. `error` is `invalid_software_statement` or `unapproved_software_statement`."""
 
     code = "declaration_logiciel"
+    number = "M600003"
+    remedy = "Partenaire : la déclaration de logiciel doit être signée par un éditeur connu de MAG."
 
     def __init__(self, reason: str, error: str = "invalid_software_statement") -> None:
         super().__init__(reason, public=reason)

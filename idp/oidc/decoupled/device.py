@@ -51,6 +51,8 @@ class TooManyCodesError(RefusedError):
     """Too many wrong codes from this browser, or from this block of addresses (section 5.1)."""
 
     code = "codes_freines"
+    number = "M500003"
+    remedy = "Réessayez dans dix minutes."
     status = 429
     public = "Trop de codes erronés ont été saisis. Réessayez dans dix minutes."
     retry_after = WINDOW
