@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
+from joserfc.jwk import ECKey
 
 from idp.oidc.decoupled import device
 from tests.protocol.relying import hidden_fields, unverified_claims
@@ -242,3 +243,16 @@ def test_discovery_says_it(tele):
 
     assert told["device_authorization_endpoint"] == "https://mag.test/device_authorization"
     assert DEVICE in told["grant_types_supported"]
+
+
+@ONLY_SQLITE
+def test_9449_5_a_device_that_proves_a_key_has_tokens_bound_to_it(tele, signed_in):
+    tele.dpop = ECKey.generate_key("P-256")
+    told = ask(tele).json
+    answer(signed_in, told["user_code"])
+    tokens = tele.tokens(poll(tele, told["device_code"]))
+    assert tokens.token_type == "DPoP"
+    assert tokens.access["cnf"] == {"jkt": tele.dpop.thumbprint()}
+    tele.dpop = ECKey.generate_key("P-256")
+
+    assert tele.refresh(tokens.refresh_token).status_code == 400, "a public client renews with the same key alone"

@@ -244,3 +244,10 @@ def test_C46_so_does_a_new_password_or_the_closing_of_the_account(paie, grant, w
 def test_a_grant_ends_of_age(paie, grant, wsgi_app):
     with time_machine.travel(datetime.now(UTC) + timedelta(seconds=wsgi_app.mag.settings.offline_lifetime + 1)):
         refused(bear(paie, assertion(paie, grant)), "invalid_grant")
+
+
+@ONLY_SQLITE
+def test_9449_5_a_software_that_proves_a_key_has_tokens_bound_to_it(paie, grant):
+    paie.dpop = ECKey.generate_key("P-256")
+
+    assert bear(paie, assertion(paie, grant)).json["token_type"] == "DPoP"

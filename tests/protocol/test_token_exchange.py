@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
+from joserfc.jwk import ECKey
 
 from idp.authentication.session import close_every_session
 from idp.database import Version, db
@@ -270,3 +271,42 @@ def test_7009_2_2_1_revoking_an_exchanged_token_does_not_end_the_session_of_anot
 
     refused(paie.revoke(exchanged), "unsupported_token_type")
     assert portail.is_alive(tokens)
+
+
+# ----------------------------------------------------------------------------------------------------------- bound tokens
+
+
+def jkt_of(key):
+    return key.thumbprint()
+
+
+@ONLY_SQLITE
+def test_9449_6_a_bound_token_is_exchanged_against_a_proof_of_the_callers_own_key(portail, paie, code_flow):
+    portail.dpop, paie.dpop = ECKey.generate_key("P-256"), None
+    received = code_flow(portail, scope="openid email").access_token
+    assert unverified_claims(received)["cnf"] == {"jkt": jkt_of(portail.dpop)}
+    refused(exchange(paie, received), "invalid_request")
+    paie.dpop = ECKey.generate_key("P-256")
+    answer = exchange(paie, received).json
+
+    assert answer["token_type"] == "DPoP"
+    assert unverified_claims(answer["access_token"])["cnf"] == {"jkt": jkt_of(paie.dpop)}
+
+
+@ONLY_SQLITE
+def test_9449_6_a_bound_token_of_its_own_is_exchanged_by_its_own_key_alone(partner, code_flow):
+    both = partner("both", grant_types=["authorization_code", EXCHANGE], exchange=["https://dsn.test"], scope="openid email")
+    key = both.dpop = ECKey.generate_key("P-256")
+    token = code_flow(both, scope="openid email").access_token
+    both.dpop = ECKey.generate_key("P-256")
+    refused(exchange(both, token), "invalid_request")
+    both.dpop = key
+
+    assert exchange(both, token).json["token_type"] == "DPoP"
+
+
+@ONLY_SQLITE
+def test_a_plain_token_may_become_a_bound_one(paie, received):
+    paie.dpop = ECKey.generate_key("P-256")
+
+    assert exchange(paie, received).json["token_type"] == "DPoP"
