@@ -13,10 +13,12 @@ from flask.cli import with_appcontext
 
 from idp.database import db
 from idp.errors import MagError
+from idp.oidc.profiles import PROFILES
 from idp.seals import Seals
-from partners import client_list, declaration, onboarding
-from partners.models import OAuthClient, Partenaire
+from partners import admission, client_list, declaration, onboarding, profile_table
+from partners.models import InitialToken, OAuthClient, Partenaire
 from partners.outgoing import Fetcher
+from partners.terms import read_terms
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -245,6 +247,89 @@ def importer(fichier: Path, code: str) -> None:
     for client_id, one in made:
         show_secret(client_id, one)
     click.echo(f"Clients importés : {len(made)}.")
+
+
+# --------------------------------------------------------------------------------------------- clients that register themselves
+
+
+def terms_options(command: Callable[P, R]) -> Callable[P, R]:
+    """What clients may then choose among."""
+    profil = click.option("--profil", "profils", multiple=True, help="Profil permis ; le premier est pris par défaut. openid sinon.")
+    portee = click.option("--portee", "portees", multiple=True, help="Portée permise en plus des portées d'identité : habilitations:dsn…")
+    grant = click.option("--grant", "grants", multiple=True, help="Grant permis en plus des grants ordinaires.")
+    return profil(portee(grant(command)))
+
+
+@partenaires.command("jeton-initial")
+@click.argument("code")
+@click.option("--jours", default=7, show_default=True, type=click.IntRange(1, 366), help="Jours pendant lesquels il sert.")
+@click.option("--usages", default=1, show_default=True, type=click.IntRange(1, 100_000), help="Clients qu'il permet d'enregistrer.")
+@terms_options
+@act
+def jeton_initial(code: str, jours: int, usages: int, profils: tuple[str, ...], portees: tuple[str, ...], grants: tuple[str, ...]) -> None:
+    """Fabrique un jeton avec lequel un partenaire enregistre lui-même ses clients (RFC 7591) ; affiché une seule fois."""
+    terms = read_terms(profils, portees, grants)
+    made = admission.make_initial_token(onboarding.partenaire_named(code), terms, usages, timedelta(days=jours), now())
+    db.session.commit()
+    click.echo(f"jeton initial : {made}")
+    click.echo(f"Adresse       : {current_app.extensions['mag'].settings.issuer}/reg")
+    click.echo(f"Profils       : {', '.join(terms.profiles)}")
+    click.echo("Ce jeton ne sera plus jamais affiché : transmettez-le par un canal sûr.")
+
+
+@partenaires.command("jetons-initiaux")
+@act
+def jetons_initiaux() -> None:
+    """Liste les jetons initiaux, jamais leur valeur."""
+    for one in InitialToken.every():
+        profiles = ", ".join(one.terms["profiles"])
+        click.echo(
+            f"{one.id:<6} {one.partenaire.code:<24} {one.uses_left} usage(s) jusqu'au {one.expires_at:%d/%m/%Y à %H:%M} UTC  {profiles}"
+        )
+
+
+@partenaires.command("retirer-jeton-initial")
+@click.argument("numero", type=int)
+@act
+def retirer_jeton_initial(numero: int) -> None:
+    """Met fin à un jeton initial, par son numéro ; les clients déjà enregistrés restent."""
+    admission.withdraw_initial_token(numero, now())
+    db.session.commit()
+    click.echo(f"Le jeton initial {numero} n'ouvre plus rien.")
+
+
+@partenaires.command()
+@click.argument("code")
+@click.option("--iss", required=True, help="Nom de l'éditeur dans ses déclarations (iss).")
+@click.option("--alg", required=True, help="Algorithme de ses signatures, et lui seul.")
+@click.option("--cles", "keys_file", required=True, type=READABLE, help="Fichier JSON : ses clés publiques (JWK Set).")
+@terms_options
+@act
+def editeur(
+    code: str, iss: str, alg: str, keys_file: Path, profils: tuple[str, ...], portees: tuple[str, ...], grants: tuple[str, ...]
+) -> None:
+    """Reconnaît un éditeur : les clients munis d'une de ses déclarations signées (RFC 7591, 2.3) s'enregistrent eux-mêmes."""
+    partenaire, terms = onboarding.partenaire_named(code), read_terms(profils, portees, grants)
+    admission.register_publisher(partenaire, iss, alg, read_metadata(keys_file), terms, now())
+    db.session.commit()
+    click.echo(f"Les déclarations de {iss} sont reconnues ; ses clients sont ceux du partenaire {code}.")
+
+
+@partenaires.command("retirer-editeur")
+@click.argument("iss")
+@act
+def retirer_editeur(iss: str) -> None:
+    """Ne reconnaît plus les déclarations d'un éditeur ; les clients déjà enregistrés restent."""
+    admission.stop_publisher(iss, now())
+    db.session.commit()
+    click.echo(f"Les déclarations de {iss} ne sont plus reconnues.")
+
+
+@partenaires.command()
+@click.option("--markdown", "document", is_flag=True, help="Le document docs/profils.md tout entier.")
+def profils(document: bool) -> None:
+    """Ce que chaque profil de client exige et tolère."""
+    click.echo(profile_table.markdown() if document else "\n".join(f"{p.name:<16} {p.says}" for p in PROFILES.values()), nl=not document)
 
 
 COMMANDS = (partenaires,)

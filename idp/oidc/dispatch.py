@@ -94,7 +94,12 @@ def next_step(
 
 
 def check_acr(request: AuthorizationRequest, session: Session | None) -> None:
-    """Core section 5.5.1.1; an essential level that cannot be reached is an error (OpenID Connect Unmet Authentication Requirements)."""
+    """Core section 5.5.1.1; an essential level that cannot be reached is an error (OpenID Connect Unmet Authentication Requirements).
+
+    ours: where the profile demands `acr_values`, as FranceConnect does, it demands that one of them be reached.
+    """
     required = request.claims.required_acr()
+    if request.client.profile.acr_values:
+        required = required or frozenset(request.acr_values)
     if required and session is not None and session.acr not in required:
         raise AuthorizationError(request.client.profile.unmet_acr, "requested ACRs could not be satisfied")

@@ -35,6 +35,7 @@ class Profile:
     state: bool = False
     nonce_length: int = 0
     acr_values: bool = False
+    """Required, and one of them must be reached."""
     signed_request: bool = False
     """RFC 9101 section 10.5."""
     signed_response: bool = False
@@ -95,6 +96,7 @@ PROFILES = {
             nonce_length=22,
             acr_values=True,
             prompts=frozenset({"login", "consent"}),
+            unmet_acr="invalid_acr",
         ),
         Profile(name="sandbox", says="Bac à sable ouvert à tous : identités de test seulement.", pkce=False, test_identities=True),
     )

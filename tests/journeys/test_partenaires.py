@@ -543,3 +543,65 @@ def test_a_sealed_secret_whose_master_secret_is_gone_checks_nothing(mag, registr
     mag("partenaires", "modifier", "essai-web", "--client", file("r.json", SIGNING | {"client_name": "Renommé"}))
 
     assert registry("essai-web").secret_keys == ()
+
+
+# --------------------------------------------------------------------------------------------- clients that register themselves
+
+
+def test_an_initial_token_is_shown_once_listed_and_withdrawn(mag, inscrit, client):
+    def registers(token: str) -> int:
+        return client.post("/reg", json=METADATA, headers={"Authorization": f"Bearer {token}"}).status_code
+
+    made = mag("partenaires", "jeton-initial", "essai", "--usages", "3", "--profil", "strict", "--portee", "habilitations:dsn")
+    token = made.output.split("jeton initial : ")[1].split()[0]
+    assert "https://mag.test/reg" in made.output
+    assert registers(token) == 201
+
+    listed = mag("partenaires", "jetons-initiaux").output
+    assert token not in listed
+    assert "2 usage(s)" in listed
+    assert "strict" in listed
+
+    number = listed.split()[0]
+    assert mag("partenaires", "retirer-jeton-initial", number).exit_code == 0
+    assert registers(token) == 401
+    assert mag("partenaires", "retirer-jeton-initial", number).exit_code == 1
+
+
+def test_an_initial_token_that_serves_no_more_is_purged(mag, inscrit):
+    mag("partenaires", "jeton-initial", "essai", "--jours", "1")
+    with time_machine.travel(datetime.now(UTC) + timedelta(days=2)):
+        assert "jetons initiaux : 1" in mag("purge").output
+    assert mag("partenaires", "jetons-initiaux").output == ""
+
+
+PUBLISHER = {"keys": [{"kty": "EC", "crv": "P-256", "kid": "1", "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+                       "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}]}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("words", "keys", "said"),
+    [
+        (("--iss", "https://e.test", "--alg", "HS256"), PUBLISHER, "HS256"),
+        (("--iss", "", "--alg", "ES256"), PUBLISHER, "iss"),
+        (("--iss", "https://e.test", "--alg", "ES256"), {"keys": []}, "clé"),
+        (("--iss", "https://e.test", "--alg", "ES256", "--profil", "libre"), PUBLISHER, "libre"),
+        (("--iss", "https://e.test", "--alg", "ES256", "--grant", "password"), PUBLISHER, "password"),
+    ],
+)
+def test_a_publisher_that_cannot_be_believed_is_refused(mag, inscrit, file, words, keys, said):
+    refused = mag("partenaires", "editeur", "essai", *words, "--cles", file("k.json", keys))
+
+    assert refused.exit_code == 1
+    assert said in refused.output
+
+
+def test_a_publisher_is_believed_changed_and_stopped(mag, inscrit, file):
+    words = ("--iss", "https://e.test", "--alg", "ES256", "--cles", file("k.json", PUBLISHER))
+    mag("partenaires", "inscrire", "autre", "--nom", "Autre")
+
+    assert mag("partenaires", "editeur", "essai", *words).exit_code == 0
+    assert mag("partenaires", "editeur", "essai", *words, "--profil", "strict").exit_code == 0
+    assert "celui du partenaire" in mag("partenaires", "editeur", "autre", *words).output
+    assert mag("partenaires", "retirer-editeur", "https://e.test").exit_code == 0
+    assert mag("partenaires", "retirer-editeur", "https://e.test").exit_code == 1
