@@ -42,6 +42,8 @@ LATEST = 2**53
 """Beyond it, JSON numbers are no longer exact (RFC 8259 section 6)."""
 SYMMETRIC = ("HS256", "HS384", "HS512")
 TLS_METHODS = ("tls_client_auth", "self_signed_tls_client_auth")
+KEYS_TRIED = 10
+"""Of a client whose assertion names none."""
 HEADERS_REFUSED = frozenset({"jwk", "jku", "x5u", "x5c", "crit", "b64", "zip"})
 
 
@@ -286,7 +288,7 @@ def number(value: Any) -> float | None:
 
 def keys_for(keys: KeySet, kid: str | None) -> Iterable[KeySet | Key]:
     """RFC 7515 section 4.1.4: the key named; every one of the client where none is, since `kid` is optional."""
-    return [key for key in keys.keys if key.get("use", "sig") == "sig"] if kid is None else [keys]
+    return [key for key in keys.keys if key.get("use", "sig") == "sig"][:KEYS_TRIED] if kid is None else [keys]
 
 
 def _addressed(audience: Any, client: Client, issuer: str, address: str) -> bool:

@@ -418,6 +418,20 @@ def test_eddsa_signs_assertions_too(partner, profile):
     assert response.status_code == 200
 
 
+@ONLY_SQLITE
+def test_7515_4_1_4_without_a_kid_each_key_of_the_client_is_tried(partner):
+    """A client may also have published a key for what is encrypted for it."""
+    mine, other = ECKey.generate_key("P-256", {"kid": "a"}), RSAKey.generate_key(2048, {"kid": "b"})
+    encryption = {**ECKey.generate_key("P-256").as_dict(private=False), "kid": "c", "use": "enc"}
+    jwks = {"keys": [encryption, other.as_dict(private=False), mine.as_dict(private=False)]}
+    software = partner("logiciel", token_endpoint_auth_method="private_key_jwt", jwks=jwks, **MACHINE)
+
+    assert with_assertion(software, software.assertion(key=mine)).status_code == 200
+    assert with_assertion(software, software.assertion(key=mine, header={"kid": "a"})).status_code == 200
+    assert is_refused(with_assertion(software, software.assertion(key=mine, header={"kid": "b"})))
+    assert is_refused(with_assertion(software, software.assertion(key=ECKey.generate_key("P-256"))))
+
+
 # ------------------------------------------------------------------------------------------------------ client_secret_jwt
 
 

@@ -1,9 +1,11 @@
 """Rights in tokens: form A for small accounts, form B and its pages beyond, nothing of services that were not granted."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
+from joserfc.jwk import ECKey
 
 from idp.authentication.session import COOKIE, close_session, find_session
 from idp.database import db
@@ -204,6 +206,22 @@ def test_a_pass_that_is_not_one_is_refused(opened):
         assert is_challenged(portail.call("/habilitations/v1", "GET", environ_overrides=sent)), other
     assert is_challenged(portail.call("/habilitations/v1", "GET"))
     assert is_challenged(portail.call("/habilitations/v1", "GET", query_string={"access_token": given}))
+
+
+def test_9449_7_a_pass_is_bound_to_the_key_of_its_token(partner, code_flow, give_many):
+    give_many(60)
+    portail = replace(partner(scope=SCOPE, dpop_bound_access_tokens=True), dpop=ECKey.generate_key("P-256"))
+    tokens = code_flow(portail, scope=SCOPE)
+    passes = [tokens.access, tokens.claims, portail.userinfo(tokens.access_token).json]
+
+    for given in [found["_claim_sources"]["h1"]["access_token"] for found in passes]:
+        headers = {"Authorization": f"DPoP {given}"}
+        proof = portail.proof("/habilitations/v1", "GET", access_token=given)
+        stolen = portail.proof("/habilitations/v1", "GET", access_token=given, key=ECKey.generate_key("P-256"))
+        assert read(portail, given).status_code == 401
+        assert portail.call("/habilitations/v1", "GET", headers=headers).status_code == 401
+        assert portail.call("/habilitations/v1", "GET", headers={**headers, "DPoP": stolen}).status_code == 401
+        assert portail.call("/habilitations/v1", "GET", headers={**headers, "DPoP": proof}).status_code == 200
 
 
 def test_a_pass_opens_nothing_else(opened):
