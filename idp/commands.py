@@ -29,6 +29,8 @@ BLOCKING_THREADS = 64
 (docs/decisions/0005)."""
 RESERVED_THREADS = 16
 """Threads of a worker that no sign-in can hold."""
+NAMES = {"ignore_unknown_options": True}
+"""For commands that are given the name of a key: one in sixty-four begins with a dash."""
 NOTICES_KEPT = timedelta(days=30)
 """Notices delivered or given up, for operators; a session that ended is never told again meanwhile."""
 
@@ -154,7 +156,7 @@ def keys_rotate(alg: tuple[str, ...], urgence: bool) -> None:
     db.session.commit()
 
 
-@keys.command("retirer")
+@keys.command("retirer", context_settings=NAMES)
 @click.argument("kid")
 @with_appcontext
 def keys_withdraw(kid: str) -> None:
@@ -180,7 +182,7 @@ def keys_keep_up() -> None:
     click.echo(f"{len(changed)} changement(s)." if changed else "Rien à faire.")
 
 
-@keys.command("certificat")
+@keys.command("certificat", context_settings=NAMES)
 @click.argument("kid")
 @click.argument("fichier", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @with_appcontext

@@ -11,9 +11,12 @@ import click
 from flask import current_app
 from flask.cli import with_appcontext
 
+from idp.audit import journal
+from idp.audit.events import SubjectsImported
 from idp.database import db
 from idp.errors import MagError
 from idp.oidc.profiles import PROFILES
+from idp.oidc.subject_import import import_subjects
 from idp.seals import Seals
 from partners import admission, client_list, declaration, onboarding, profile_table
 from partners.models import InitialToken, OAuthClient, Partenaire
@@ -250,6 +253,29 @@ def importer(fichier: Path, code: str) -> None:
 
 
 # --------------------------------------------------------------------------------------------- clients that register themselves
+
+
+@partenaires.command("importer-subs")
+@click.argument("client_id")
+@click.argument("fichier", type=READABLE)
+@act
+def importer_subs(client_id: str, fichier: Path) -> None:
+    """Importe les « sub » par lesquels un partenaire connaît déjà ses utilisateurs, pour tout le secteur de ce client.
+
+    Fichier CSV en UTF-8 : « uid,sub » ou « siret,nom,prenom,sub ». Une ligne déjà importée ne change rien ; une ligne refusée
+    est écrite sur la sortie d'erreur (numéro, tabulation, motif), les autres sont importées.
+    """
+    client = current_app.extensions["mag"].registry.find(client_id)
+    if client is None or client.subject_type == "public":
+        raise click.ClickException(f"{client_id} n'est pas un client actif dont les « sub » sont propres à son secteur.")
+    with fichier.open(encoding="utf-8", newline="") as source:
+        bilan = import_subjects(client.sector, source)
+    event = SubjectsImported(sector=client.sector, written=bilan.written, refused=len(bilan.refused), client_id=client_id, actor="commande")
+    journal.record(event)
+    db.session.commit()
+    for number, reason in bilan.refused:
+        click.echo(f"{number}\t{reason}", err=True)
+    click.echo(f"{bilan.written} « sub » importés, {bilan.unchanged} déjà connus, {len(bilan.refused)} lignes refusées.")
 
 
 def terms_options(command: Callable[P, R]) -> Callable[P, R]:

@@ -239,6 +239,14 @@ class PartenaireChanged(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RegistrationRefused(Event):
+    """Somebody showed a token or a software statement that does not let a client register, or be managed (RFC 7591, RFC 7592)."""
+
+    outcome: ClassVar[str] = "failure"
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SecretRotated(Event):
     """A client received a new secret."""
 
@@ -251,6 +259,15 @@ class KeyChanged(Event):
 
     kid: str
     state: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubjectsImported(Event):
+    """Subjects that a partner knew people by before MAG were imported for its sector."""
+
+    sector: str
+    written: int
+    refused: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

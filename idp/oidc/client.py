@@ -141,6 +141,11 @@ class Client:
         return self.token_endpoint_auth_method == "none"
 
     @property
+    def default_alg(self) -> str:
+        """Of what is signed for it without its saying how: RS256 (OpenID Connect Core section 15.1), where its profile allows it."""
+        return "RS256" if "RS256" in self.profile.algs else "ES256"
+
+    @property
     def requires_pkce(self) -> bool:
         """RFC 9700 section 2.1.1; ours: public clients always, whatever their profile."""
         return self.profile.pkce or self.is_public

@@ -6,11 +6,10 @@ its key cannot be had, nothing leaves: never plaintext instead.
 
 from typing import Any
 
-from authlib.oauth2.rfc6749.errors import OAuth2Error
 from joserfc import jwe
 from joserfc.errors import JoseError
 
-from idp.logs import logger
+from idp.errors import MagError
 from idp.oidc.client import CONTENT_ENCS, KEY_ALGS, Client, Encryption
 from idp.oidc.client_auth import Clients
 
@@ -21,13 +20,16 @@ SMALLEST = 2048
 """Bits of an RSA key (RFC 7518 section 4.3)."""
 
 
-class NoClientKeyError(OAuth2Error):
-    """The keys of the client cannot be read, or none of them fits."""
+class NoClientKeyError(MagError):
+    """The keys of the client cannot be read, or none of them fits: machines read `temporarily_unavailable`."""
 
-    error = "temporarily_unavailable"
-
-    def __init__(self) -> None:
-        super().__init__(description="no key of this client can encrypt the answer it asked for", status_code=503)
+    code = "cle_du_client"
+    number = "M500005"
+    remedy = "Partenaire : publiez une clé de chiffrement (use enc, ou sans use) du type que vos métadonnées demandent."
+    status = 503
+    title = "Service indisponible"
+    public = "Le site d'où vous venez demande une réponse chiffrée, mais sa clé est introuvable. Réessayez, ou prévenez son assistance."
+    retry_after = 30
 
 
 class Encrypter:
@@ -43,19 +45,15 @@ class Encrypter:
         try:
             return jwe.encrypt_compact(header, payload, key, algorithms=[*KEY_ALGS, *CONTENT_ENCS])
         except (JoseError, ValueError, TypeError) as error:
-            raise self._refused(client, wanted, type(error).__name__) from None
+            raise NoClientKeyError(f"{client.client_id}: {wanted.alg}: {type(error).__name__}") from None
 
     def _key(self, client: Client, wanted: Encryption) -> Any:
         """The first that says it encrypts, else the first that says nothing."""
         keys = self.clients.keys(client, None)
         fitting = [key for key in keys.keys if fits(key, wanted.alg)] if keys else []
         if not fitting:
-            raise self._refused(client, wanted, "no key fits" if keys else "no key can be read")
+            raise NoClientKeyError(f"{client.client_id}: {wanted.alg}: {'no key fits' if keys else 'no key can be read'}")
         return min(fitting, key=lambda key: key.get("use") != "enc")
-
-    def _refused(self, client: Client, wanted: Encryption, reason: str) -> NoClientKeyError:
-        logger.error("answer not encrypted", extra={"fields": {"client_id": client.client_id, "alg": wanted.alg, "reason": reason}})
-        return NoClientKeyError()
 
 
 def fits(key: Any, alg: str) -> bool:

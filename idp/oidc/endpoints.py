@@ -25,7 +25,7 @@ from idp.oidc.documents import Documents
 from idp.oidc.families import Families
 from idp.oidc.introspection import Introspection
 from idp.oidc.issuing import Issuer
-from idp.oidc.metadata import RESOURCE_WELL_KNOWN
+from idp.oidc.metadata import resource_address
 from idp.oidc.people import People
 from idp.oidc.possession import Possession
 from idp.oidc.pushed_requests import PushedRequestEndpoint
@@ -34,7 +34,7 @@ from idp.oidc.rights import Rights
 from idp.oidc.server import TokenServer
 from idp.oidc.tokens import Reader
 from idp.oidc.userinfo import UserInfo
-from idp.oidc.wire import DPOP_NONCE, NO_STORE, Answer, Environ, error_answer, json_answer
+from idp.oidc.wire import DPOP_NONCE, NO_STORE, Answer, Environ, described, error_answer, json_answer
 
 if TYPE_CHECKING:
     from idp.http import Mag
@@ -51,6 +51,8 @@ class Endpoint:
     act: Callable[[Environ], Answer]
     from_pages: bool = False
     """Public clients call it from a browser."""
+    metadata: str = ""
+    """Where a protected resource describes itself (RFC 9728)."""
 
 
 class Machines:
@@ -79,11 +81,18 @@ class Machines:
             "/jwks": Endpoint(READ, documents.jwks),
             "/token": Endpoint(("POST",), self.token, from_pages=True),
             "/userinfo": Endpoint(
-                ("GET", "POST"), UserInfo(settings, mag.registry, alive, rights, mint, reader, possession), from_pages=True
+                ("GET", "POST"),
+                UserInfo(settings, mag.registry, alive, rights, mint, reader, possession),
+                from_pages=True,
+                metadata=resource_address(settings, "/userinfo"),
             ),
-            "/token/introspection": Endpoint(("POST",), Introspection(authenticate, mag.registry, alive, rights, reader)),
+            "/token/introspection": Endpoint(("POST",), Introspection(authenticate, mag.registry, alive, rights, mint, reader)),
             "/token/revocation": Endpoint(("POST",), Revocation(authenticate, mag.connections, families, reader), from_pages=True),
-            "/habilitations/v1": Endpoint(("GET",), ClaimPages(settings, mag.registry, alive, rights, mint, possession)),
+            "/habilitations/v1": Endpoint(
+                ("GET",),
+                ClaimPages(settings, mag.registry, alive, rights, mint, possession),
+                metadata=resource_address(settings, "/habilitations/v1"),
+            ),
         }
         scopes = self.authorization.supported_scopes
         device = DeviceAuthorization(settings, authenticate, mag.ephemeral, mag.keyring, scopes)
@@ -96,7 +105,7 @@ class Machines:
         self.routes = {settings.issuer_path + path: endpoint for path, endpoint in endpoints.items()}
         self.routes[f"/.well-known/oauth-authorization-server{settings.issuer_path}"] = Endpoint(READ, documents.configuration)
         for path, act in documents.resources.items():
-            self.routes[f"{RESOURCE_WELL_KNOWN}{settings.issuer_path}{path}"] = Endpoint(READ, act)
+            self.routes[resource_address(settings, path).removeprefix(settings.issuer_origin)] = Endpoint(READ, act)
 
         self.prefixes: dict[str, Endpoint] = {}
         """Addresses that end with a name: whatever begins so."""
@@ -128,7 +137,8 @@ class Machines:
         if origin and endpoint.from_pages and self.mag.registry.is_public_origin(origin):
             allowed += cors.headers_for(origin)
         if method in endpoint.methods:
-            return endpoint.act(environ)
+            answer = endpoint.act(environ)
+            return described(answer, endpoint.metadata) if endpoint.metadata and answer.status in (401, 403) else answer
         return cors.preflight() if method == "OPTIONS" and allowed else not_allowed(endpoint.methods)
 
     def _acted(self, act: Callable[[], Answer], environ: Environ, request_id: str) -> Answer:

@@ -1,4 +1,4 @@
-"""Introspection: what an access token stands for, told to who may know. RFC 7662 section 2; check C22."""
+"""Introspection: what an access token stands for, told to who may know. RFC 7662 section 2, RFC 9701; check C22."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -12,15 +12,21 @@ from idp.oidc.client import Client
 from idp.oidc.client_auth import ClientAuthenticator, Clients
 from idp.oidc.confirmation import Confirmation, token_type
 from idp.oidc.rights import Rights
-from idp.oidc.tokens import AccessToken, Reader
-from idp.oidc.wire import Answer, Environ, json_answer, read_form
+from idp.oidc.tokens import AccessToken, Mint, Reader
+from idp.oidc.wire import Answer, Environ, json_answer, prefers, read_form
+
+TYPE = "token-introspection+jwt"
+JWT = f"application/{TYPE}"
 
 
 class Introspection:
     """The endpoint, for one process."""
 
-    def __init__(self, authenticate: ClientAuthenticator, clients: Clients, alive: Alive, rights: Rights, reader: Reader) -> None:
-        self.authenticate, self.clients, self.alive, self.rights, self.reader = authenticate, clients, alive, rights, reader
+    def __init__(
+        self, authenticate: ClientAuthenticator, clients: Clients, alive: Alive, rights: Rights, mint: Mint, reader: Reader
+    ) -> None:
+        self.authenticate, self.clients, self.alive, self.rights = authenticate, clients, alive, rights
+        self.mint, self.reader, self.issuer = mint, reader, mint.settings.issuer
 
     def __call__(self, environ: Environ) -> Answer:
         """A caller who is not entitled reads what a stranger would: inactive (C22)."""
@@ -28,7 +34,17 @@ class Introspection:
         client = self.authenticate.confidential(environ, form)
         if "token" not in form:
             raise InvalidRequestError("token is required")
-        return json_answer(self._told(client, form["token"], datetime.now(UTC)))
+        now = datetime.now(UTC)
+        return self._answer(client, self._told(client, form["token"], now), prefers(environ, JWT), now)
+
+    def _answer(self, client: Client, told: dict[str, Any], asks_jwt: bool, now: datetime) -> Answer:
+        """RFC 9701 section 5: a JWT when asked, or registered; its type keeps it from serving as a token (section 8.1)."""
+        alg, encryption = client.introspection_signed_response_alg, client.introspection_encryption
+        if not (alg or encryption or asks_jwt):
+            return json_answer(told)
+        claims = {"iss": self.issuer, "aud": client.client_id, "iat": int(now.timestamp()), "token_introspection": told}
+        text = self.mint.signed_for(client, alg or client.default_alg, encryption, claims, TYPE)
+        return Answer(200, text.encode(), JWT)
 
     def _told(self, client: Client, text: str, now: datetime) -> dict[str, Any]:
         token = self.reader.access_token(text, now.timestamp())

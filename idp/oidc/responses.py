@@ -61,12 +61,13 @@ def respond(mint: Mint, request: AuthorizationRequest, answer: Mapping[str, str]
 
 
 def _signed(mint: Mint, request: AuthorizationRequest, parameters: Mapping[str, str], now: int) -> str:
-    """JARM section 2.1: iss, aud, exp and the parameters, under the algorithm of the client."""
+    """JARM section 2.1: iss, aud, exp and the parameters, signed and encrypted as the client registered. Raises NoClientKeyError."""
     client = request.client
-    alg = client.authorization_signed_response_alg or ("RS256" if "RS256" in client.profile.algs else "ES256")
+    alg = client.authorization_signed_response_alg or client.default_alg
     expires_in = parameters.get("expires_in")
     typed = {**parameters, **({"expires_in": int(expires_in)} if expires_in else {})}
-    return mint.signed(alg, {"iss": mint.settings.issuer, "aud": client.client_id, "exp": now + JARM_LIFETIME, **typed})
+    claims = {"iss": mint.settings.issuer, "aud": client.client_id, "exp": now + JARM_LIFETIME, **typed}
+    return mint.signed_for(client, alg, client.authorization_encryption, claims)
 
 
 def sent_back(uri: str, parameters: Mapping[str, str], mark: str = "?") -> Answer:

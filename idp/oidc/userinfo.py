@@ -1,7 +1,9 @@
 """UserInfo: what an access token tells of its person. OpenID Connect Core section 5.3, RFC 6750 sections 2 and 3."""
 
 from datetime import UTC, datetime
+from typing import Any
 
+import orjson
 from authlib.oauth2.rfc6749.errors import InvalidRequestError
 
 from idp.config import Settings
@@ -14,7 +16,11 @@ from idp.oidc.confirmation import Confirmation
 from idp.oidc.possession import Possession
 from idp.oidc.rights import Rights
 from idp.oidc.tokens import AccessToken, Mint, Reader
-from idp.oidc.wire import Answer, Environ, Shown, challenge, is_form, json_answer, read_form, shown_token
+from idp.oidc.wire import Answer, Environ, Shown, challenge, is_form, json_answer, prefers, read_form, shown_token
+
+JWT = "application/jwt"
+EARLIER = 5
+"""Seconds that `iat` is set back: a clock behind ours refuses what comes from the future."""
 
 
 class UserInfo:
@@ -34,7 +40,7 @@ class UserInfo:
         now = datetime.now(UTC)
         token = self.reader.access_token(shown.token, now.timestamp())
         client = self.clients.find(token.claims["client_id"]) if token else None
-        if token is None or client is None or not token.handle.declarant_id:
+        if token is None or client is None or not token.handle.declarant_id or token.handle.resource:
             return challenge("invalid_token", dpop=shown.is_dpop)
         if refusal := self.possession.refusal(environ, shown, Confirmation.read(token.claims.get("cnf")), client):
             return refusal
@@ -43,21 +49,30 @@ class UserInfo:
             return challenge("invalid_token", dpop=shown.is_dpop)
         if "openid" not in token.claims["scope"].split():
             return challenge("insufficient_scope", dpop=shown.is_dpop)
-        return self._answer(client, token, person, now)
+        claims = self._claims(client, token, person, now)
+        return self._answer(client, claims, prefers(environ, JWT), now)
 
-    def _answer(self, client: Client, token: AccessToken, person: Person, now: datetime) -> Answer:
+    def _claims(self, client: Client, token: AccessToken, person: Person, now: datetime) -> dict[str, Any]:
         scope = [s for s in token.claims["scope"].split() if s in client.scope]
         wanted = claims_of_scope(scope) | set(opened(token.handle.userinfo_claims, client.scope))
         bound = Confirmation.read(token.claims.get("cnf"))
-        claims = {
+        return {
             "sub": token.claims["sub"],
             **select_claims(person, wanted, idp_id=self.settings.issuer, acr=token.claims["acr"], amr=token.claims["amr"]),
             **self.rights.claims(client, token.handle.declarant_id, services_of_scope(scope), now, token.handle, bound),
         }
-        if not client.userinfo_signed_response_alg:
-            return json_answer(claims)
-        claims |= {"iss": self.settings.issuer, "aud": client.client_id, "iat": int(now.timestamp()) - 5}
-        return Answer(200, self.mint.signed(client.userinfo_signed_response_alg, claims).encode(), "application/jwt")
+
+    def _answer(self, client: Client, claims: dict[str, Any], asks_jwt: bool, now: datetime) -> Answer:
+        """Section 5.3.2: JSON, signed, encrypted, or both, as registered; ours: a JWT asked by `Accept` is signed as ID tokens are."""
+        alg, encryption = client.userinfo_signed_response_alg, client.userinfo_encryption
+        if asks_jwt and not alg and not encryption:
+            alg = client.id_token_signed_response_alg
+        if alg:
+            whole = {**claims, "iss": self.settings.issuer, "aud": client.client_id, "iat": int(now.timestamp()) - EARLIER}
+            return Answer(200, self.mint.signed_for(client, alg, encryption, whole).encode(), JWT)
+        if encryption:
+            return Answer(200, self.mint.encrypter.encrypt(client, encryption, orjson.dumps(claims)).encode(), JWT)
+        return json_answer(claims)
 
 
 def presented(environ: Environ) -> Shown | None:

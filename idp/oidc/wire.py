@@ -118,6 +118,37 @@ def read_pairs(text: str) -> dict[str, str]:
     return {name: value for name, value in values.items() if value}
 
 
+def prefers(environ: Environ, kind: str) -> bool:
+    """Whether the caller would rather have this media type than JSON (RFC 9110 section 12.5.1); in doubt, JSON."""
+    accept = str(environ.get("HTTP_ACCEPT", ""))
+    if kind not in accept:
+        return False
+    ranges = [part.partition(";") for part in accept.split(",")]
+    weights = {name.strip().lower(): _weight(parameters) for name, _, parameters in reversed(ranges)}
+    ours, theirs = weights.get(kind, 0.0), weights.get("application/json", 0.0)
+    names = [name.strip().lower() for name, _, _ in ranges]
+    return ours > theirs or (ours == theirs > 0 and names.index(kind) < names.index("application/json"))
+
+
+def _weight(parameters: str) -> float:
+    """`q`, 1 when it is absent; what cannot be read weighs nothing."""
+    for parameter in parameters.split(";"):
+        name, _, value = parameter.partition("=")
+        if name.strip().lower() == "q":
+            digits = value.strip()
+            return float(digits) if digits.isascii() and digits.replace(".", "", 1).isdigit() else 0.0
+    return 1.0
+
+
+def described(answer: Answer, address: str) -> Answer:
+    """A challenge that says where the resource describes itself (RFC 9728 section 5.1)."""
+    said = f'realm="mag", resource_metadata="{address}"'
+    headers = tuple(
+        (name, value.replace('realm="mag"', said, 1) if name == "WWW-Authenticate" else value) for name, value in answer.headers
+    )
+    return Answer(answer.status, answer.body, answer.content_type, headers)
+
+
 def is_form(environ: Environ) -> bool:
     """Whether the body says it is a form."""
     kind = str(environ.get("CONTENT_TYPE", "")).split(";", 1)[0]
