@@ -41,9 +41,20 @@ class Mail(Model):
 
     @staticmethod
     def post(connections: Connections, kind: str, recipient: str, message: Message, now: datetime, declarant_id: int | None = None) -> None:
-        """The same for machines' endpoints, on their held connection: inside the transaction of the fact."""
-        row = {"kind": kind, "recipient": recipient, "subject": message.subject, "body": message.body, "declarant_id": declarant_id}
-        connections.run(POST, **row, created_at=now, next_try_at=now, tries=0)
+        """The same for machines' endpoints, on their held connection: inside the transaction of the fact.
+
+        To nobody, a row without a text that never leaves: nothing must show that there was nobody to write to.
+        """
+        row = {
+            "kind": kind,
+            "recipient": recipient,
+            "subject": message.subject,
+            "declarant_id": declarant_id,
+            "created_at": now,
+            "tries": 0,
+        }
+        due, body = (now, message.body) if recipient else (None, None)
+        connections.run(POST, **row, next_try_at=due, body=body)
 
     def discard(self) -> None:
         """There was nobody to write to, and nothing must show that the work was not done."""

@@ -10,7 +10,7 @@ from joserfc.jwk import ECKey, OctKey
 from idp.authentication.session import close_every_session
 from idp.database import db
 from idp.declarants.models import Declarant
-from tests.protocol.relying import hidden_fields
+from tests.protocol.relying import answer_of, hidden_fields
 
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 SCOPE = "openid siret offline_access"
@@ -215,6 +215,25 @@ def test_a_narrower_scope_is_given(paie, grant):
 @ONLY_SQLITE
 def test_the_audience_may_have_company(paie, grant):
     assert bear(paie, assertion(paie, grant, aud=["https://ailleurs.test", "https://mag.test"])).status_code == 200
+
+
+@ONLY_SQLITE
+def test_70_a_profile_that_wants_the_issuer_alone_has_it_alone(partner, signed_in):
+    key = ECKey.generate_key("P-256")
+    strict = software(partner, "strict", profile="fapi2", id_token_signed_response_alg="ES256")
+    strict.dpop = key
+    answer = strict.redeem(pushed_code(strict, signed_in)).json
+    held = {"sub": strict.verified(answer["id_token"])["sub"], "grant_id": answer["grant_id"]}
+
+    refused(bear(strict, assertion(strict, held, aud=["https://ailleurs.test", "https://mag.test"])), "invalid_grant")
+    assert bear(strict, assertion(strict, held)).json["token_type"] == "DPoP"
+
+
+def pushed_code(client, browser):
+    """FAPI 2.0: the request is pushed first."""
+    request_uri = client.post("/request", client.request(scope=SCOPE)).json["request_uri"]
+    _, answer = answer_of(browser.get("/authorize", query_string={"client_id": client.client_id, "request_uri": request_uri}))
+    return answer["code"]
 
 
 @ONLY_SQLITE

@@ -47,6 +47,10 @@ WINDOW, MOST_FOR_ONE = 600, 5
 """Seconds; requests of one client for one person in them."""
 
 
+NOBODY = 0
+"""Stands for whoever the hint does not name, so that the same work is done."""
+
+
 class TooManyRequestsError(OAuth2Error):
     """ours: a person who does not answer is not asked again and again."""
 
@@ -89,7 +93,7 @@ class Backchannel:
     def _accepted(self, asked: BackchannelRequest, now: datetime) -> Mapping[str, Any]:
         """Section 7.3: the same for whoever the hint names, or nobody."""
         found = self._find(asked)
-        person = self.people.find(found) if found else None
+        person = self.people.find(found or NOBODY)
         at, auth_req_id = int(now.timestamp()), random_token()
         pinged = asked.client.backchannel_token_delivery_mode == "ping"
         awaited = Awaited(
@@ -105,7 +109,7 @@ class Backchannel:
         return {"auth_req_id": auth_req_id, "expires_in": asked.lifetime, "interval": INTERVAL}
 
     def _keep(self, asked: BackchannelRequest, key: str, declarant_id: int | None, person: Person | None, now: datetime) -> None:
-        """The row, the line of journal and the mail, all or nothing; for nobody, the same but the mail."""
+        """The row, the line of journal and the mail, all or nothing; for nobody the same, so that nobody costs as much."""
         scope, client_id = " ".join(asked.scope), asked.client.client_id
         until = datetime.fromtimestamp(int(now.timestamp()) + asked.lifetime, UTC)
         row = {"key": key, "declarant_id": declarant_id, "client_id": client_id, "scope": scope, "message": asked.message}
@@ -113,10 +117,9 @@ class Backchannel:
         with self.connections.transaction():
             self.connections.run(KEEP, **row, asked_at=now, expires_at=until)
             journal.write(self.connections, event, now)
-            if person is not None and person.email:
-                name = f"{person.prenom} {person.nom}"
-                message = messages.backchannel(self.settings.issuer, name, asked.client.client_name, asked.message, until)
-                Mail.post(self.connections, "demande", person.email, message, now, declarant_id)
+            recipient, name = (person.email or "", f"{person.prenom} {person.nom}") if person else ("", "")
+            message = messages.backchannel(self.settings.issuer, name, asked.client.client_name, asked.message, until)
+            Mail.post(self.connections, "demande", recipient, message, now, declarant_id)
 
     # ------------------------------------------------------------------------------------------------------------ the hint
 

@@ -41,10 +41,12 @@ class JwtBearerGrant(Grant):
     def _claims(self, assertion: str) -> Claims:
         """Section 3; the jti last, so that what is refused spends nothing."""
         client, context = self.granted_to, self.context
-        algorithms = [client.token_endpoint_auth_signing_alg or ""] if client.token_endpoint_auth_signing_alg else client.profile.algs
+        algorithms = [alg for alg in client.profile.algs if client.token_endpoint_auth_signing_alg in ("", alg)] or client.profile.algs
         try:
             claims = verified(context.clients, client, assertion, algorithms, TYPES)
             check_parties(claims, client, context.issuer.settings.issuer)
+            if client.profile.issuer_audience and claims["aud"] != context.issuer.settings.issuer:
+                raise ClientJwtError("aud must be this issuer, as a text")
             check_times(claims, ("exp",), LIFE)
             if claims.get("sub") == client.client_id:
                 raise ClientJwtError("sub is the client: this is not a client assertion")
