@@ -25,6 +25,19 @@ class Receiver:
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                """What a browser opens there: its query is kept as the form would be."""
+                path, _, query = self.path.partition("?")
+                receiver._received(path, query, {name.lower(): value for name, value in self.headers.items()})
+                if path in receiver.hanging:
+                    receiver.release.wait(PATIENCE)
+                body = b"<!doctype html><title>Partenaire</title><p>Ici le partenaire"
+                self.send_response(200)
+                self.send_header("Content-Type", "text/html")
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
                 receiver._received(self.path, body, {name.lower(): value for name, value in self.headers.items()})
