@@ -77,7 +77,10 @@ def house_partenaire(code: str, nom: str, now: datetime) -> Partenaire:
     """The partner that clients of nobody in particular belong to; disabling it stops them all. Raises NotAdmittedError when it is."""
     found = Partenaire.with_code(code)
     if found is None:
-        return onboarding.register_partenaire(code, nom, None, now)
+        made = Partenaire.ensure(code, nom, now)
+        found = onboarding.partenaire_named(code)
+        if made:
+            _told(found, "registered", now)
     if not found.enabled:
         raise NotAdmittedError(f"partner {code} is disabled", shown=False)
     return found

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from idp.audit import journal
+from idp.audit.events import RegistrationRefused
 from idp.audit.journal import circumstances
 from idp.config import HOUR
-from idp.database import db
+from idp.database import UNAVAILABLE, db
 from idp.ephemeral import Counter
-from idp.errors import RefusedError
+from idp.errors import RefusedError, StoreUnavailableError
 from idp.logs import note
 from idp.oidc.client_metadata import InvalidClientMetadataError
 from idp.oidc.software_statement import SoftwareStatementError
@@ -67,12 +69,22 @@ class Registrations:
                 db.session.commit()
             except RefusedError as error:
                 db.session.rollback()
+                self._note(error)
                 return refusal(error)
+            except UNAVAILABLE as error:
+                db.session.rollback()
+                raise StoreUnavailableError(f"database: {type(error).__name__}") from error
             except Exception:
                 db.session.rollback()
                 raise
         self.mag.versions.refresh()
         return answer
+
+    def _note(self, error: RefusedError) -> None:
+        """Whoever shows a token or a statement that is not good is in the journal; nonsense is in the log."""
+        note("registration refused", code=error.code, reason=str(error)[:300])
+        if isinstance(error, SoftwareStatementError) or (isinstance(error, NotAdmittedError) and error.shown):
+            journal.write(self.mag.connections, RegistrationRefused(reason=error.code))
 
     def _braked(self) -> bool:
         """Before anything is read."""

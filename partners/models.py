@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any, Self
 
 from sqlalchemy import ForeignKey, LargeBinary, String, delete, func, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from idp.database import Json, Model, Statement, db
@@ -31,6 +32,13 @@ class Partenaire(Model):
     @classmethod
     def with_code(cls, code: str) -> Self | None:
         return db.session.scalar(select(cls).filter_by(code=code))
+
+    @classmethod
+    def ensure(cls, code: str, nom: str, now: datetime) -> bool:
+        """Whether this made the partner: of any number of callers at once, one does, and the others find it."""
+        dialect = postgresql if db.engine.dialect.name == "postgresql" else sqlite
+        row = dialect.insert(cls).values(code=code, nom=nom, enabled=True, created_at=now).on_conflict_do_nothing(index_elements=["code"])
+        return db.session.execute(row.returning(cls.id)).first() is not None
 
 
 class OAuthClient(Model):

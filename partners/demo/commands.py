@@ -143,7 +143,9 @@ def table(lieux: Lieux) -> str:
         f"  Déclarez facile       {lieux.facile}",
         f"  Portail Entreprises   {lieux.entreprises}",
         f"  MAG                   {lieux.issuer}",
-        f"  Courriers envoyés     {lieux.courrier}", "",
+        f"  Courriers envoyés     {lieux.courrier}",
+        f"  Client d'essai        curl {lieux.issuer}/reg -H 'Content-Type: application/json' "
+        "-d '{\"redirect_uris\": [\"http://localhost:3000/retour\"]}'", "",
         f"  Mot de passe de tous : {PASSWORD}", "",
         *(f"  {written(one.siret)}   {one.prenom + ' ' + one.nom:<{width}}   {one.cas}" for one in people), "",
         "  À essayer : connectez-vous à Déclarez facile, passez à Portail Entreprises sans mot de passe, déconnectez-vous de l'un :",

@@ -1,8 +1,10 @@
 """Dynamic registration over HTTP: RFC 7591, OpenID Connect Registration 1.0. Numbers in brackets are those of the certification suite."""
 
 import json
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -25,6 +27,7 @@ from partners.endpoints import REQUESTS_AN_HOUR
 from partners.models import OAuthClient
 from partners.terms import read_terms
 from tests.protocol.relying import Partner
+from wsgi import create_wsgi
 
 REDIRECT = "https://nouveau.test/retour"
 LEAST = {"redirect_uris": [REDIRECT]}
@@ -204,6 +207,20 @@ def test_it_is_in_the_journal(reg, journal):
     assert journal("SecretRotated")[-1]["client_id"] == told["client_id"]
 
 
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+def test_an_issuer_with_a_path_has_its_registration_under_it(settings, backend):
+    doors = create_wsgi(replace(settings, issuer="https://mag.test/api/v2"))
+    browser = Client(doors, use_cookies=False)
+
+    told = browser.post("/api/v2/reg", base_url="https://mag.test", json=LEAST).json
+
+    assert told["registration_client_uri"] == f"https://mag.test/api/v2/reg/{told['client_id']}"
+    token = {"Authorization": f"Bearer {told['registration_access_token']}"}
+    path = told["registration_client_uri"].removeprefix("https://mag.test")
+    assert browser.get(path, base_url="https://mag.test", headers=token).status_code == 200
+    doors.mag.connections.drop()
+
+
 # ----------------------------------------------------------------------------------------------------------------- refused
 
 BAD = [
@@ -373,6 +390,41 @@ def test_the_token_of_a_disabled_partner_opens_nothing(reg, closed, initial, wsg
 def test_a_wrong_token_is_refused_even_where_none_is_needed(reg, send):
     assert reg("faux").status_code == 401
     assert send("/reg", json=LEAST, auth=("a", "b")).status_code == 401
+
+
+@pytest.mark.parametrize("path", ["/reg", "/reg/personne"])
+def test_a_token_that_is_not_good_is_in_the_journal(send, journal, path):
+    send(path, "POST" if path == "/reg" else "GET", token="faux", json=LEAST)
+
+    assert journal("RegistrationRefused")[-1]["outcome"] == "failure"
+
+
+def at_once(act: Callable[[], Any], times: int) -> list[Any]:
+    """The answers of as many simultaneous calls."""
+    start = threading.Barrier(times)
+
+    def wait_and_act(_: int) -> Any:
+        start.wait(10)
+        return act()
+
+    with ThreadPoolExecutor(times) as pool:
+        return list(pool.map(wait_and_act, range(times)))
+
+
+def test_the_last_use_of_a_token_is_ones(reg, closed, initial):
+    token = initial(uses=2)
+
+    answers = at_once(lambda: reg(token).status_code, 8)
+
+    assert sorted(answers) == [201] * 2 + [401] * 6
+
+
+def test_the_first_clients_of_an_open_house_come_together(reg, journal):
+    """The partner they belong to is made once."""
+    assert at_once(lambda: reg().status_code, 4) == [201] * 4
+    assert [line for line in journal("PartenaireChanged") if line["change"] == "registered"] == [
+        {"client_id": None, "declarant_id": None, "outcome": "success", "partenaire": admission.OPEN_CODE, "change": "registered"}
+    ]
 
 
 def test_a_disabled_house_partner_closes_open_registration(reg, wsgi_app):
