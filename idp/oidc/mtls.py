@@ -55,6 +55,15 @@ NAMES = {
 }
 """RFC 4514 section 3, then what `openssl x509 -nameopt RFC2253` writes of French and European certificates."""
 ATTRIBUTE = re.compile(r"(^|(?<!\\)[,+])\s*([A-Za-z][A-Za-z0-9-]*)=")
+UNREADABLE = (
+    ValueError,
+    TypeError,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+    UnsupportedAlgorithm,
+)
+"""What the library raises of a certificate that it cannot read."""
 KEYS: tuple[type[ECKey] | type[RSAKey] | type[OKPKey], ...] = (ECKey, RSAKey, OKPKey)
 Subject = tuple[frozenset[tuple[str, str]], ...]
 
@@ -86,7 +95,7 @@ class Certificate:
             return subject_of(held.subject) == read_subject(value)
         try:
             names = held.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        except (x509.ExtensionNotFound, ValueError):
+        except x509.ExtensionNotFound:
             return False
         return _is_among(names, kind, value)
 
@@ -124,7 +133,10 @@ def _mailbox(address: str) -> tuple[str, str]:
 
 @lru_cache(maxsize=256)
 def _parsed(der: bytes) -> x509.Certificate:
-    return x509.load_der_x509_certificate(der)
+    """Raises what UNREADABLE lists: the library reads each part when it is asked, so all that is used is asked here."""
+    found = x509.load_der_x509_certificate(der)
+    _ = found.subject, found.extensions, found.public_key()
+    return found
 
 
 @lru_cache(maxsize=256)
@@ -183,8 +195,8 @@ class Certificates:
             return None
         try:
             der = read_certificate(text)
-            _parsed(der).public_key()
-        except (ValueError, TypeError, x509.InvalidVersion, UnsupportedAlgorithm) as error:
+            _parsed(der)
+        except UNREADABLE as error:
             logger.warning("client certificate cannot be read", extra={"fields": {"reason": type(error).__name__}})
             return None
         return Certificate(der, bool(self.verified_header) and environ.get(self.verified_header) in VERIFIED)

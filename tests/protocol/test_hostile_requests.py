@@ -1,16 +1,24 @@
 """Nonsense on every door gives a clear 4xx in the right form, never a 5xx. C02, C29, C49, C53 to C58."""
 
+import base64
 import io
 import string
+import time
 from urllib.parse import quote, unquote, urlencode
 
+import orjson
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from joserfc.jwk import ECKey
 
 from idp.authentication.demande import BINDING
 from idp.authentication.session import COOKIE
+from idp.config import Settings
+from idp.oidc.mtls import Certificates
 from idp.seals import b64
+from tests.conftest import SECRETS
+from tests.protocol import certificates as certificate
 from tests.protocol.relying import ASSERTION_TYPE, Partner
 
 wsgi_app = pytest.fixture(lambda standing_app: standing_app)
@@ -347,3 +355,61 @@ def test_any_jose_text_never_breaks_a_door(anyone, parts, alg, as_):
         response = anyone.get("/habilitations/v1", headers={"Authorization": f"Bearer {token}"})
 
     assert 400 <= response.status_code < 500
+
+
+# ------------------------------------------------------------------------------------------------------ proofs, certificates
+
+KEY = ECKey.generate_key("P-256")
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=30),
+    lambda inside: st.lists(inside, max_size=3) | st.dictionaries(st.sampled_from(["kty", "crv", "x", "y", "n", "e", "d", "a"]), inside),
+    max_leaves=6,
+)
+MEMBERS = st.dictionaries(st.sampled_from(["typ", "alg", "jwk", "crit", "b64", "kid", "jti", "htm", "htu", "iat", "ath", "nonce"]), JSON)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(header=MEMBERS, claims=MEMBERS, signature=st.binary(max_size=70))
+def test_C31b_a_proof_of_anything_is_refused_clearly(machine, header, claims, signature):
+    """Of a good proof, some members are anything; the rest is right, so that each rule is reached."""
+    good = {"typ": "dpop+jwt", "alg": "ES256", "jwk": KEY.as_dict(private=False)}
+    rest = {"jti": "1", "htm": "POST", "htu": "https://mag.test/token", "iat": int(time.time())}
+    text = ".".join(b64(part) for part in (orjson.dumps({**good, **header}), orjson.dumps({**rest, **claims}), signature))
+    headers = {**machine.credentials()[0], "DPoP": text}
+
+    assert is_clear(machine.call("/token", data={"grant_type": "client_credentials"}, headers=headers), 400)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(changes=MEMBERS)
+def test_C31b_a_signed_proof_that_says_anything_is_never_a_5xx(machine, changes):
+    changed = {name: value for name, value in changes.items() if name not in ("typ", "alg", "jwk", "crit", "b64", "kid")}
+    headers = {**machine.credentials()[0], "DPoP": machine.proof(key=KEY, **changed)}
+
+    assert machine.call("/token", data={"grant_type": "client_credentials"}, headers=headers).status_code in (200, 400)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    text=st.text(st.characters(max_codepoint=255, exclude_characters="\r\n\0"), max_size=60)
+    | st.binary(max_size=80).map(lambda b: f":{b64(b)}:")
+)
+def test_a_certificate_of_anything_is_as_if_absent(text):
+    certificates = Certificates(Settings(issuer="https://mag.test", secrets=SECRETS, **certificate.SETTINGS))
+
+    assert certificates.of({"REMOTE_ADDR": certificate.PROXY, certificate.HEADER: text}) is None
+
+
+@settings(max_examples=400, deadline=None)
+@given(at=st.integers(0, 600), value=st.integers(0, 255))
+def test_a_certificate_with_one_byte_changed_is_never_a_5xx(at, value):
+    der = bytearray(certificate.held().der)
+    der[at % len(der)] = value
+    certificates = Certificates(Settings(issuer="https://mag.test", secrets=SECRETS, **certificate.SETTINGS))
+    header = f":{base64.b64encode(der).decode()}:"
+    found = certificates.of({"REMOTE_ADDR": certificate.PROXY, certificate.HEADER: header, certificate.VERIFIED: "SUCCESS"})
+
+    if found is not None:
+        for kind, name in (("subject_dn", "CN=Paie en ligne"), ("san_dns", "a"), ("san_uri", "a"), ("san_ip", "::1"), ("san_email", "a@b")):
+            assert not found.has_name(kind, name)
+        assert not found.has_key_of([KEY])
