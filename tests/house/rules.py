@@ -74,6 +74,11 @@ LIBRARIES = {
 }
 """Each library has one home. A longer name opens a door to that part alone."""
 
+ENDINGS = {"close_session", "close_every_session", "change_password", "open_for"}
+"""What ends sessions at the edge, or may (another person signs in)."""
+TELLINGS = {"ended", "tell_of_session", "tell_of_person", "_tell"}
+"""What tells partners of it, in the same transaction."""
+
 CUPBOARDS = {
     "utils",
     "util",
@@ -294,6 +299,20 @@ def modules_say_what_they_are_for(house: House) -> Iterator[Violation]:
             yield Violation(source.path, "a module says what it is for", "has no docstring")
 
 
+def whoever_ends_sessions_tells_partners(house: House) -> Iterator[Violation]:
+    """At the edge, where the transaction is: a door that ends sessions in silence leaves people signed in at partners."""
+    for source in house.sources:
+        for node in ast.walk(source.tree) if source.name in EDGE and source.floor == "idp" else ():
+            if isinstance(node, ast.FunctionDef) and ENDINGS & set(_called(node)) and not TELLINGS & set(_called(node)):
+                yield Violation(source.path, "partners are told", f"{node.name} ends sessions in silence")
+
+
+def _called(function: ast.AST) -> Iterator[str]:
+    for node in ast.walk(function):
+        if isinstance(node, ast.Call):
+            yield node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+
+
 def every_to_do_has_a_number(house: House) -> Iterator[Violation]:
     """In any text of ours: code, templates, scripts, styles."""
     kinds = {".py", ".html", ".js", ".css", ".txt", ".toml", ".cfg", ".md"}
@@ -317,6 +336,7 @@ RULES = (
     no_cupboard,
     packages_are_a_docstring,
     modules_say_what_they_are_for,
+    whoever_ends_sessions_tells_partners,
     every_to_do_has_a_number,
 )
 

@@ -131,6 +131,12 @@ PLANTED = [
         "from idp.config import Settings",
         "a partner's program stands alone: imports idp.config",
     ),
+    (
+        "a-silent-end-of-sessions",
+        "idp/declarants/commands.py",
+        "def planted():\n    close_every_session(1, 2, 3)",
+        "partners are told: planted ends sessions in silence",
+    ),
     ("a-to-do", "idp/oidc/planted.py", "# TO" + "DO later", "a to-do has a number: line 2"),
 ]
 

@@ -1,5 +1,6 @@
 """Signing out at a partner's request. OpenID Connect RP-Initiated Logout 1.0; protocol checks 56 to 60; C67."""
 
+import base64
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
 
@@ -118,6 +119,48 @@ def test_the_alias_of_other_providers_does_the_same(portail, signed_in, code_flo
     query = urlencode({"id_token_hint": code_flow(portail).id_token, "post_logout_redirect_uri": AFTER})
 
     assert signed_in.get(f"/logout?{query}").headers["Location"] == AFTER
+
+
+@ONLY_SQLITE
+@pytest.mark.parametrize("parameters", [{}, {"state": "s"}, {"ui_locales": "fr-FR", "logout_hint": "x", "inconnu": "y"}])
+def test_58_with_a_hint_and_nothing_else_a_page_says_who_is_told(portail, partner, signed_in, code_flow, parameters):
+    """By name, in order; those that gave no address for it are not named."""
+    address = "https://partenaire.test/avis"
+    for name in ("zinc", "argent"):
+        code_flow(partner(name, backchannel_logout_uri=address))
+    page = leave(signed_in, id_token_hint=code_flow(portail).id_token, **parameters)
+
+    assert page.status_code == 200
+    assert "Sites prévenus de votre déconnexion" in page.text
+    assert page.text.index("<li>Portail argent</li>") < page.text.index("<li>Portail zinc</li>")
+    assert "<li>Portail portail</li>" not in page.text
+
+
+@ONLY_SQLITE
+def test_58_nobody_to_tell_is_not_a_list(portail, signed_in, code_flow):
+    page = leave(signed_in, id_token_hint=code_flow(portail).id_token)
+
+    assert "prévenu" not in page.text
+
+
+@ONLY_SQLITE
+def test_the_name_of_a_partner_is_escaped(partner, signed_in, code_flow):
+    hostile = partner("hostile", client_name="<script>alert(1)</script>", backchannel_logout_uri="https://partenaire.test/avis")
+    page = leave(signed_in, id_token_hint=code_flow(hostile).id_token)
+
+    assert "<script>alert" not in page.text
+    assert "&lt;script&gt;alert(1)" in page.text
+
+
+@ONLY_SQLITE
+def test_57_a_hint_turned_to_alg_none_or_of_another_client_s_secret_never_redirects(portail, signed_in, code_flow):
+    header, payload, signature = code_flow(portail).id_token.split(".")
+    none = base64.urlsafe_b64encode(b'{"alg":"none","typ":"JWT"}').rstrip(b"=").decode()
+    symmetric = base64.urlsafe_b64encode(b'{"alg":"HS256","typ":"JWT"}').rstrip(b"=").decode()
+
+    for hint in (f"{none}.{payload}.", f"{none}.{payload}.{signature}", f"{symmetric}.{payload}.{signature}", f"{header}.{payload}."):
+        assert is_refusal(leave(signed_in, id_token_hint=hint, post_logout_redirect_uri=AFTER))
+    assert is_signed_in(portail, signed_in)
 
 
 # ------------------------------------------------------------------------------------------------------------ a question

@@ -106,6 +106,15 @@ def test_an_exchange_costs_one_and_a_statement_for_its_refresh_token(partner, si
     assert cost(lambda: portail.tokens(portail.redeem(codes.pop()))) == (1, sql, 0)
 
 
+@pytest.mark.parametrize(("grants", "sql"), [(["authorization_code"], 1), (["authorization_code", "refresh_token"], 1)])
+def test_a_client_that_is_told_of_sign_outs_pays_a_statement_only_without_refresh_token(partner, signed_in, cost, no_orm, grants, sql):
+    portail = partner(grant_types=grants, backchannel_logout_uri="https://portail.test/avis")
+    codes = [portail.code(signed_in) for _ in range(2)]
+    no_orm()
+
+    assert cost(lambda: portail.tokens(portail.redeem(codes.pop()))) == (1, sql, 0)
+
+
 def test_a_refresh_costs_one_statement(partner, code_flow, cost, no_orm):
     portail = partner()
     held = [code_flow(portail).refresh_token]
