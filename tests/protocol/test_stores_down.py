@@ -157,6 +157,21 @@ def test_C69_without_the_database(partner, signed_in, code_flow, postgresql_gate
     assert portail.tokens(portail.redeem(portail.code(signed_in)))
 
 
+@pytest.mark.parametrize("down", ["redis_gate", "postgresql_gate"])
+def test_C69_registration_waits_for_its_store(partner, request, wsgi_app, down):
+    portail, gate = partner(), request.getfixturevalue(down)
+    object.__setattr__(wsgi_app.mag.settings, "open_registration", True)
+    told = portail.call("/reg", json={"redirect_uris": ["https://nouveau.test/r"]}).json
+    token = {"Authorization": f"Bearer {told['registration_access_token']}"}
+    gate.close()
+
+    assert is_unavailable(portail.call("/reg", json={"redirect_uris": ["https://nouveau.test/r"]}))
+    assert is_unavailable(portail.call(f"/reg/{told['client_id']}", "GET", headers=token))
+
+    gate.open()
+    assert portail.call(f"/reg/{told['client_id']}", "GET", headers=token).status_code == 200
+
+
 def test_C70_connections_cut_while_people_sign_in_never_cross_answers(partner, new_client, sign_in, new_declarant, redis_gate):
     """A late answer on a connection that was given up must never be read as the answer of another request."""
     portail = partner(subject_type="public")
