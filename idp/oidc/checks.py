@@ -11,6 +11,7 @@ from idp.oidc.client import RESPONSE_MODES, Client
 from idp.oidc.errors import AuthorizationError, UntrustedRequestError
 from idp.oidc.par import BOUND_KEY
 from idp.oidc.request import AuthorizationRequest, InvalidClaimsError, read_claims
+from idp.oidc.resources import are_open
 
 CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
 DETAILS_TYPES: frozenset[str] = frozenset()
@@ -145,8 +146,8 @@ def check_max_age(request: AuthorizationRequest) -> None:
 
 
 def check_resource(request: AuthorizationRequest) -> None:
-    """RFC 8707 section 2: absolute, without a fragment, and one that the client registered (`audience`)."""
-    if any("#" in resource or resource not in request.client.audience for resource in request.resource):
+    """RFC 8707 section 2."""
+    if not are_open(request.client, request.resource):
         raise AuthorizationError("invalid_target", "this resource is not registered for this client")
 
 
@@ -162,7 +163,7 @@ def check_authorization_details(request: AuthorizationRequest) -> None:
     if not isinstance(details, list) or not all(isinstance(detail, dict) for detail in details):
         raise AuthorizationError("invalid_authorization_details", "authorization_details is not an array of objects")
     known = request.client.authorization_details_types & DETAILS_TYPES
-    if any(detail.get("type") not in known for detail in details):
+    if any(not isinstance(detail.get("type"), str) or detail["type"] not in known for detail in details):
         raise AuthorizationError("invalid_authorization_details", "this type is not supported for this client")
 
 

@@ -40,7 +40,7 @@ class Grant:
     offline: bool
     family_id: str
     context: dict[str, Any]
-    """uid, version, scope, auth_time, acr, amr, nonce, id_token and userinfo claims."""
+    """uid, version, scope, auth_time, acr, amr, nonce, id_token and userinfo claims; resource, if some were named."""
 
 
 def bound_key(client: Client, confirmation: Confirmation | None) -> str:
@@ -65,6 +65,7 @@ def context_of(session: Session, granted: Granted) -> dict[str, Any]:
         "nonce": granted.nonce,
         "id_token": list(granted.id_token_claims),
         "userinfo": list(granted.userinfo_claims),
+        **({"resource": list(granted.resource)} if granted.resource else {}),
     }
 
 

@@ -24,7 +24,8 @@ def tokens_for(
     client, words, at = request.client, set(request.response_type.split()), int(now.timestamp())
     alg = client.id_token_signed_response_alg
     sub = issuer.mint.subjects.of(client, session.uid)
-    handle = Handle(session.declarant_id, session.version, granted.family_id, session.sid, opened(granted.userinfo_claims, client.scope))
+    userinfo, aimed = opened(granted.userinfo_claims, client.scope), bool(granted.resource)
+    handle = Handle(session.declarant_id, session.version, granted.family_id, session.sid, userinfo, resource=aimed)
     rights = issuer.rights.claims(client, session.declarant_id, services_of_scope(granted.scope), now, handle)
     birth = {"auth_time": session.auth_time, "acr": session.acr, "amr": amr_for(client.amr_names, session.amr)}
     answer: dict[str, str] = {}
@@ -34,7 +35,7 @@ def tokens_for(
         hashes |= {"s_hash": half_hash(request.state, alg)} if request.state.isascii() and request.state else {}
     if "token" in words:
         in_access = {name: value for name, value in rights.items() if name != "habilitations_flat"}
-        token = issuer.mint.access_token(client, sub, granted.scope, at, handle, {**birth, **in_access})
+        token = issuer.mint.access_token(client, sub, granted.scope, at, handle, {**birth, **in_access}, audience=granted.resource)
         hashes["at_hash"] = half_hash(token, alg)
         answer |= {"access_token": token, "token_type": "Bearer", "expires_in": str(issuer.settings.access_token_lifetime)}
         answer["scope"] = " ".join(granted.scope)

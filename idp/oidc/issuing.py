@@ -30,14 +30,18 @@ class Issuer:
     people: People
     rights: Rights
 
-    def for_client(self, client: Client, scope: Sequence[str], confirmation: Confirmation | None) -> dict[str, Any]:
-        """RFC 6749 section 4.4.3: no refresh token, no person."""
-        now = datetime.now(UTC)
-        token = self.mint.access_token(client, client.client_id, scope, int(now.timestamp()), Handle(), confirmed(confirmation))
+    def for_client(
+        self, client: Client, scope: Sequence[str], confirmation: Confirmation | None, audience: Sequence[str] = ()
+    ) -> dict[str, Any]:
+        """RFC 6749 section 4.4.3: no refresh token, no person. `audience`: resources named (RFC 8707), here and below."""
+        at, cnf = int(datetime.now(UTC).timestamp()), confirmed(confirmation)
+        token = self.mint.access_token(client, client.client_id, scope, at, Handle(), cnf, audience=audience)
         note("token issued", grant="client_credentials", client_id=client.client_id)
         return self._answer(token, scope, confirmation)
 
-    def for_code(self, client: Client, session: Session, granted: Granted, confirmation: Confirmation | None) -> dict[str, Any]:
+    def for_code(
+        self, client: Client, session: Session, granted: Granted, confirmation: Confirmation | None, audience: Sequence[str] = ()
+    ) -> dict[str, Any]:
         """OpenID Connect Core section 3.1.3.3. Raises InvalidGrantError when the person is no longer active."""
         now = datetime.now(UTC)
         offline = "offline_access" in granted.scope
@@ -47,13 +51,19 @@ class Issuer:
             refresh_token = self.families.open(client, session, granted, offline=offline, now=now, key=bound_key(client, confirmation))
         if refresh_token is None:
             take_part(self.families.connections, client, session)
-        return self._for_person(client, grant, granted.scope, confirmation, refresh_token, now, "authorization_code")
+        return self._for_person(client, grant, granted.scope, confirmation, audience, refresh_token, now, "authorization_code")
 
     def for_refresh(
-        self, client: Client, grant: Grant, scope: Sequence[str], refresh_token: str, confirmation: Confirmation | None
+        self,
+        client: Client,
+        grant: Grant,
+        scope: Sequence[str],
+        refresh_token: str,
+        confirmation: Confirmation | None,
+        audience: Sequence[str] = (),
     ) -> dict[str, Any]:
         """Core section 12.2: same subject and auth_time, a new access token."""
-        return self._for_person(client, grant, scope, confirmation, refresh_token, datetime.now(UTC), "refresh_token")
+        return self._for_person(client, grant, scope, confirmation, audience, refresh_token, datetime.now(UTC), "refresh_token")
 
     def _for_person(
         self,
@@ -61,11 +71,13 @@ class Issuer:
         grant: Grant,
         scope: Sequence[str],
         confirmation: Confirmation | None,
+        audience: Sequence[str],
         refresh_token: str | None,
         now: datetime,
         kind: str,
     ) -> dict[str, Any]:
         context, at = grant.context, int(now.timestamp())
+        audience = audience or context.get("resource", ())
         sub = self.mint.subjects.of(client, context["uid"])
         handle = Handle(
             grant.declarant_id,
@@ -73,11 +85,13 @@ class Issuer:
             grant.family_id,
             "" if grant.offline else grant.sid,
             opened(context["userinfo"], client.scope),
+            resource=bool(audience),
         )
         birth = {"auth_time": context["auth_time"], "acr": context["acr"], "amr": amr_for(client.amr_names, context["amr"])}
         rights = self.rights.claims(client, grant.declarant_id, services_of_scope(scope), now, handle, confirmation)
         in_access = {name: value for name, value in rights.items() if name != "habilitations_flat"}  # it travels in headers
-        access_token = self.mint.access_token(client, sub, scope, at, handle, {**birth, **in_access, **confirmed(confirmation)})
+        extra = {**birth, **in_access, **confirmed(confirmation)}
+        access_token = self.mint.access_token(client, sub, scope, at, handle, extra, audience=audience)
         answer = self._answer(access_token, scope, confirmation)
         if "openid" in scope:
             answer["id_token"] = self._id_token(client, sub, at, grant, {**birth, **rights}, access_token)

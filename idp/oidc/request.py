@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from idp.oidc.client import Client
+from idp.oidc.resources import read_resources
 
 CLAIMS_LIMIT = 4096
 """Characters of the `claims` parameter."""
@@ -67,7 +68,7 @@ class AuthorizationRequest:
 
     @property
     def resource(self) -> list[str]:
-        return list(dict.fromkeys(self.get("resource").split()))
+        return read_resources(self.get("resource"))
 
     def granted_scope(self, supported: frozenset[str]) -> list[str]:
         """Never more than the client's registration (C10); unknown scopes are ignored (OpenID Connect Core section 3.1.2.1)."""

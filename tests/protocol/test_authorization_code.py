@@ -197,7 +197,7 @@ def test_C16_a_family_opened_after_the_replay_was_seen_is_born_dead(partner, sig
     code = portail.code(signed_in)
     first = redeem(wsgi_app.mag.ephemeral, code, proof("portail", portail.redirect_uri, challenge_of(VERIFIER)))
     assert portail.redeem(code).json["error"] == "invalid_grant"
-    answer = machines.server.issuer.for_code(wsgi_app.mag.registry.find("portail"), first.session, first.granted)
+    answer = machines.server.issuer.for_code(wsgi_app.mag.registry.find("portail"), first.session, first.granted, None)
 
     assert portail.refresh(answer["refresh_token"]).json["error"] == "invalid_grant"
     assert portail.introspect(answer["access_token"]).json == {"active": False}

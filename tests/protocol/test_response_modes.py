@@ -1,4 +1,4 @@
-"""How an answer travels: query, fragment, form, in clear or signed. OAuth 2.0 Multiple Response Types 2.1, Form Post Response Mode, JARM, RFC 9207."""
+"""How an answer travels: query, fragment, form, in clear or signed. Multiple Response Types 2.1, Form Post, JARM, RFC 9207."""
 
 import re
 import time

@@ -16,6 +16,7 @@ from idp.audit.events import CodeReplayed
 from idp.oidc.codes import Redeemed, proof, redeem
 from idp.oidc.grants.grant import Grant
 from idp.oidc.request import s256
+from idp.oidc.resources import aimed_at
 
 VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")
 
@@ -28,10 +29,12 @@ class AuthorizationCodeGrant(Grant):
         self.granted_to = self.authenticated()
         if "code" not in self.form:
             raise InvalidRequestError("code is required")
+        aimed_at(self.granted_to, (), self.asked_resource)
         self.redeemed = self._redeem()
         if not self.redeemed.first:
             self._replayed()
         self._check_key(self.redeemed.granted.dpop_jkt)
+        self.audience = aimed_at(self.granted_to, self.redeemed.granted.resource, self.asked_resource)
 
     def _redeem(self) -> Redeemed:
         """RFC 7636 section 4.6: a verifier where no challenge was sent is refused as a wrong one is."""
@@ -59,4 +62,5 @@ class AuthorizationCodeGrant(Grant):
         raise InvalidGrantError("the code was already used")
 
     def answer(self) -> dict[str, Any]:
-        return self.context.issuer.for_code(self.granted_to, self.redeemed.session, self.redeemed.granted, self.confirmation)
+        redeemed = self.redeemed
+        return self.context.issuer.for_code(self.granted_to, redeemed.session, redeemed.granted, self.confirmation, self.audience)

@@ -12,6 +12,7 @@ from idp.audit import journal
 from idp.audit.events import CodeReplayed
 from idp.oidc.decoupled.awaited import poll
 from idp.oidc.grants.grant import Grant
+from idp.oidc.resources import aimed_at
 
 
 class AwaitedGrant(Grant):
@@ -38,4 +39,6 @@ class AwaitedGrant(Grant):
         raise InvalidGrantError("it was already used")
 
     def answer(self) -> dict[str, Any]:
-        return self.context.issuer.for_code(self.granted_to, self.redeemed.session, self.redeemed.granted, self.confirmation)
+        redeemed = self.redeemed
+        audience = aimed_at(self.granted_to, redeemed.granted.resource, self.asked_resource)
+        return self.context.issuer.for_code(self.granted_to, redeemed.session, redeemed.granted, self.confirmation, audience)

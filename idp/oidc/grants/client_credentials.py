@@ -10,6 +10,7 @@ from authlib.oauth2.rfc6749.errors import InvalidScopeError
 from idp.habilitations.disclosure import SCOPE as HABILITATIONS
 from idp.oidc.claims import SCOPE_CLAIMS
 from idp.oidc.grants.grant import Grant
+from idp.oidc.resources import aimed_at
 
 
 class ClientCredentialsGrant(Grant):
@@ -24,6 +25,7 @@ class ClientCredentialsGrant(Grant):
         if not set(self.asked_scope) <= set(allowed):
             raise InvalidScopeError("scope is not registered for this client")
         self.scope = self.asked_scope or allowed
+        self.audience = aimed_at(self.granted_to, (), self.asked_resource)
 
     def answer(self) -> dict[str, Any]:
-        return self.context.issuer.for_client(self.granted_to, self.scope, self.confirmation)
+        return self.context.issuer.for_client(self.granted_to, self.scope, self.confirmation, self.audience)

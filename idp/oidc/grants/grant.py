@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Protocol, cast
 
-from authlib.oauth2.rfc6749.errors import UnauthorizedClientError
+from authlib.oauth2.rfc6749.errors import OAuth2Error, UnauthorizedClientError
 from authlib.oauth2.rfc6749.grants import BaseGrant, TokenEndpointMixin
 
 from idp.ephemeral import Ephemeral
@@ -12,7 +12,15 @@ from idp.oidc.client_auth import Clients
 from idp.oidc.confirmation import Confirmation
 from idp.oidc.issuing import Issuer
 from idp.oidc.possession import Possession
+from idp.oidc.resources import read_resources
 from idp.oidc.tokens import Reader
+
+
+class InvalidDetailsError(OAuth2Error):
+    """RFC 9396 sections 5 and 6: MAG knows no type of authorization details."""
+
+    error = "invalid_authorization_details"
+    description = "this type is not supported for this client"
 
 
 class Context(Protocol):
@@ -46,12 +54,19 @@ class Grant(BaseGrant, TokenEndpointMixin):
         if self.GRANT_TYPE not in client.grant_types:
             raise UnauthorizedClientError("this client may not use this grant_type")
         self.confirmation = self.context.possession.at_token(cast(Any, self.request).environ, client)
+        if "authorization_details" in self.form:
+            raise InvalidDetailsError()
         return client
 
     @property
     def asked_scope(self) -> list[str]:
         """Section 3.3, in the order given, once each."""
         return list(dict.fromkeys(self.form.get("scope", "").split()))
+
+    @property
+    def asked_resource(self) -> list[str]:
+        """RFC 8707 section 2."""
+        return read_resources(self.form.get("resource", ""))
 
     def validate_token_request(self) -> None:
         raise NotImplementedError

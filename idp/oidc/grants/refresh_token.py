@@ -11,6 +11,7 @@ from authlib.oauth2.rfc6749.errors import InvalidRequestError, InvalidScopeError
 
 from idp.oidc.families import Grant as Granted
 from idp.oidc.grants.grant import Grant
+from idp.oidc.resources import aimed_at
 
 
 class RefreshTokenGrant(Grant):
@@ -22,12 +23,15 @@ class RefreshTokenGrant(Grant):
             raise InvalidRequestError("refresh_token is required")
         self.granted, self.successor = self._refreshed(self.form["refresh_token"], datetime.now(UTC))
         self.scope = self._scope(self.granted.context)
+        self.audience = self._audience(self.granted.context)
 
     def _refreshed(self, token: str, now: datetime) -> tuple[Granted, str]:
-        """A scope too wide is refused before the token is spent; without one, a refresh stays one statement."""
+        """A scope or a resource too wide is refused before the token is spent; without either, a refresh stays one statement."""
         families = self.context.issuer.families
-        if self.asked_scope and (context := families.context(self.granted_to, token, now, self.confirmation)):
+        narrowed = self.asked_scope or self.asked_resource
+        if narrowed and (context := families.context(self.granted_to, token, now, self.confirmation)):
             self._scope(context)
+            self._audience(context)
         return families.refresh(self.granted_to, token, now, self.confirmation)
 
     def _scope(self, context: Mapping[str, Any]) -> list[str]:
@@ -37,5 +41,10 @@ class RefreshTokenGrant(Grant):
             raise InvalidScopeError("scope is wider than what was granted")
         return self.asked_scope or granted
 
+    def _audience(self, context: Mapping[str, Any]) -> tuple[str, ...]:
+        """RFC 8707 section 2.2."""
+        return aimed_at(self.granted_to, context.get("resource", ()), self.asked_resource)
+
     def answer(self) -> dict[str, Any]:
-        return self.context.issuer.for_refresh(self.granted_to, self.granted, self.scope, self.successor, self.confirmation)
+        issuer = self.context.issuer
+        return issuer.for_refresh(self.granted_to, self.granted, self.scope, self.successor, self.confirmation, self.audience)
