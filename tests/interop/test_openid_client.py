@@ -87,14 +87,14 @@ def run(relying_party: Path, issuer: str, **given: Any) -> dict[str, Any]:
     return json.loads(done.stdout)  # type: ignore[no-any-return]
 
 
-def check(seen: dict[str, Any]) -> None:
+def check(seen: dict[str, Any], *, token_type: str = "bearer", rotated: bool = True) -> None:
     assert seen["userinfo"]["siret"] == factories.SIRET
     assert seen["userinfo"]["email"] == "anne@exemple.fr"
     assert seen["introspection"]["active"] is True
-    assert seen["refreshed"] == {"sub": seen["claims"]["sub"], "auth_time": seen["claims"]["auth_time"], "rotated": True}
+    assert seen["refreshed"] == {"sub": seen["claims"]["sub"], "auth_time": seen["claims"]["auth_time"], "rotated": rotated}
     assert seen["hop"] == {"sub": seen["claims"]["sub"], "password_asked": False}
     assert seen["revoked"] == {"active": False}
-    assert seen["machine"] == {"token_type": "bearer", "scope": "api:lire"}
+    assert seen["machine"] == {"token_type": token_type, "scope": "api:lire"}
     assert seen["signed_out"] == f"{OUT}?state=fini"
     assert seen["after"] == "login_required"
     assert seen["dead"] == 401
@@ -112,3 +112,20 @@ def test_openid_client_with_a_private_key_and_signed_userinfo(app: Any, served: 
     register(app, None, token_endpoint_auth_method="private_key_jwt", jwks={"keys": [key.as_dict(private=False)]}, **algs)
 
     check(run(relying_party, served, key=key.as_dict(private=True), metadata=algs))
+
+
+@pytest.mark.parametrize("nonces", ["", "fapi2"], ids=["without-nonces", "with-nonces"])
+def test_openid_client_under_fapi2_pushes_its_requests_and_proves_its_key(
+    app: Any, live_server: Callable[..., str], relying_party: Path, nonces: str
+) -> None:
+    factories.un_declarant(app, nom="Lefèvre", prenom="Anne", email="anne@exemple.fr")
+    port = services.free_port()
+    live_server(port, MAG_ISSUER=f"http://127.0.0.1:{port}", MAG_DPOP_NONCE=nonces)
+    key = ECKey.generate_key("P-256", {"kid": "k1", "alg": "ES256"})
+    algs = {"id_token_signed_response_alg": "ES256"}
+    method = {"token_endpoint_auth_method": "private_key_jwt", "jwks": {"keys": [key.as_dict(private=False)]}}
+    register(app, None, profile="fapi2", **method, **algs)
+
+    seen = run(relying_party, f"http://127.0.0.1:{port}", key=key.as_dict(private=True), metadata=algs, dpop=True)
+    check(seen, token_type="dpop", rotated=False)
+    assert seen["introspection"]["cnf"].keys() == {"jkt"}

@@ -46,12 +46,14 @@ async function authorize(config, extra = {}) {
   const verifier = oidc.randomPKCECodeVerifier();
   const state = oidc.randomState();
   const nonce = oidc.randomNonce();
-  const address = oidc.buildAuthorizationUrl(config, {
+  const request = {
     redirect_uri: given.redirect_uri, scope: given.scope, state, nonce,
     code_challenge: await oidc.calculatePKCECodeChallenge(verifier), code_challenge_method: 'S256', ...extra,
-  });
+  };
+  const address = given.dpop ? await oidc.buildAuthorizationUrlWithPAR(config, request, bound) : oidc.buildAuthorizationUrl(config, request);
   const back = await follow(address);
-  return oidc.authorizationCodeGrant(config, back, { pkceCodeVerifier: verifier, expectedState: state, expectedNonce: nonce, idTokenExpected: true });
+  const checks = { pkceCodeVerifier: verifier, expectedState: state, expectedNonce: nonce, idTokenExpected: true };
+  return oidc.authorizationCodeGrant(config, back, checks, undefined, bound);
 }
 
 const authentication = given.key
@@ -59,13 +61,14 @@ const authentication = given.key
   : oidc.ClientSecretBasic(given.client_secret);
 const config = await oidc.discovery(new URL(given.issuer), given.client_id, given.metadata, authentication, { execute: [oidc.allowInsecureRequests] });
 oidc.enableNonRepudiationChecks(config);
+const bound = given.dpop ? { DPoP: oidc.getDPoPHandle(config, await oidc.randomDPoPKeyPair('ES256')) } : {};
 
 const first = await authorize(config);
 seen.claims = first.claims();
-seen.userinfo = await oidc.fetchUserInfo(config, first.access_token, first.claims().sub);
+seen.userinfo = await oidc.fetchUserInfo(config, first.access_token, first.claims().sub, bound);
 seen.introspection = await oidc.tokenIntrospection(config, first.access_token);
 
-const second = await oidc.refreshTokenGrant(config, first.refresh_token);
+const second = await oidc.refreshTokenGrant(config, first.refresh_token, undefined, bound);
 seen.refreshed = { sub: second.claims().sub, auth_time: second.claims().auth_time, rotated: second.refresh_token !== first.refresh_token };
 
 seen.signed_in_with_password = false;
@@ -75,11 +78,11 @@ seen.hop = { sub: hop.claims().sub, password_asked: seen.signed_in_with_password
 await oidc.tokenRevocation(config, hop.refresh_token);
 seen.revoked = await oidc.tokenIntrospection(config, hop.access_token);
 
-const machine = await oidc.clientCredentialsGrant(config, { scope: 'api:lire' });
+const machine = await oidc.clientCredentialsGrant(config, { scope: 'api:lire' }, bound);
 seen.machine = { token_type: machine.token_type, scope: machine.scope };
 
 const end = oidc.buildEndSessionUrl(config, { post_logout_redirect_uri: given.post_logout_redirect_uri, id_token_hint: second.id_token, state: 'fini' });
 seen.signed_out = (await visit(end)).next.href;
 seen.after = await authorize(config, { prompt: 'none' }).then(() => 'a session', (error) => error.error);
-seen.dead = await oidc.fetchUserInfo(config, second.access_token, second.claims().sub).then(() => 'alive', (error) => error.status ?? error.cause?.status ?? error.code);
+seen.dead = await oidc.fetchUserInfo(config, second.access_token, second.claims().sub, bound).then(() => 'alive', (error) => error.status ?? error.cause?.status ?? error.code);
 process.stdout.write(`${JSON.stringify(seen)}\n`);
