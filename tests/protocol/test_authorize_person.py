@@ -83,7 +83,7 @@ def test_22_prompt_none_with_a_session_says_the_same_person_and_time(partner, co
     assert {name: first[name] for name in ("sub", "auth_time", "sid")} == {name: second[name] for name in ("sub", "auth_time", "sid")}
 
 
-def test_23_prompt_login_asks_again_and_moves_auth_time(partner, signed_in, sign_in, un_declarant):
+def test_C11_23_prompt_login_asks_again_and_moves_auth_time(partner, signed_in, sign_in, un_declarant):
     portail, now = partner(), datetime.now(UTC)
     response = portail.ask(signed_in, prompt="login")
 
@@ -140,7 +140,7 @@ def old_session(new_client, sign_in, un_declarant):
 
 
 @pytest.mark.parametrize("max_age", ["0", "1", "3599"])
-def test_24_an_authentication_too_old_is_made_again(partner, old_session, max_age):
+def test_C11_24_an_authentication_too_old_is_made_again(partner, old_session, max_age):
     assert goes_to_sign_in(partner().ask(old_session, max_age=max_age))
 
 
@@ -185,7 +185,7 @@ def test_25_a_hint_of_the_same_person_is_silent_even_expired(partner, signed_in,
         assert "code" in answer_of(portail.ask(signed_in, prompt="none", id_token_hint=hint))[1]
 
 
-def test_25_a_hint_of_another_person_is_login_required(partner, signed_in, code_flow, new_client, sign_in, new_declarant):
+def test_C11_25_a_hint_of_another_person_is_login_required(partner, signed_in, code_flow, new_client, sign_in, new_declarant):
     portail, other = partner(), new_client()
     sign_in(other, new_declarant())
     hint = code_flow(portail, browser=other).id_token

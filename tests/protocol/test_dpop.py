@@ -122,12 +122,12 @@ def test_C31b_76_a_proof_that_is_not_right_is_refused(machine, change):
 
 @ONLY_SQLITE
 @pytest.mark.parametrize("seconds", [-3600, -60, 31, 3600])
-def test_76_a_proof_of_another_time_is_refused(machine, seconds):
+def test_C31b_76_a_proof_of_another_time_is_refused(machine, seconds):
     assert is_refused(asked(machine, machine.proof(iat=int(time.time()) + seconds)))
 
 
 @ONLY_SQLITE
-def test_76_algorithms_that_are_not_announced_are_refused(machine):
+def test_C31b_76_algorithms_that_are_not_announced_are_refused(machine):
     """Signed truly where the key allows it: the algorithm alone is wrong."""
     proof = machine.proof()
     truly = [
@@ -374,7 +374,7 @@ def test_C24_after_redis_was_emptied_no_proof_serves_again(machine, redis_server
 
 
 @ONLY_SQLITE
-def test_5_a_refresh_token_of_a_public_client_is_bound_to_its_key(portail, code_flow):
+def test_C31b_5_a_refresh_token_of_a_public_client_is_bound_to_its_key(portail, code_flow):
     tokens = code_flow(portail)
     refused = [
         replace(portail, dpop=OTHER).refresh(tokens.refresh_token),
@@ -441,7 +441,7 @@ def test_81b_what_does_not_rotate_is_refused_to_others_and_after_its_end(partner
 
 @ONLY_SQLITE
 @pytest.mark.parametrize(("shown", "status"), [(KEY, 200), (OTHER, 400), (None, 400)], ids=["same", "other", "none"])
-def test_10_80_dpop_jkt_binds_the_code(partner, signed_in, shown, status):
+def test_C13_10_80_dpop_jkt_binds_the_code(partner, signed_in, shown, status):
     portail = partner()
     code = portail.code(signed_in, dpop_jkt=KEY.thumbprint())
     response = replace(portail, dpop=shown).redeem(code)
@@ -456,7 +456,7 @@ def pushed(portail, **changes):
 
 @ONLY_SQLITE
 @pytest.mark.parametrize(("shown", "status"), [(KEY, 200), (OTHER, 400), (None, 400)], ids=["same", "other", "none"])
-def test_10_1_80_a_proof_that_comes_with_a_pushed_request_binds_the_code(partner, signed_in, shown, status):
+def test_C13_10_1_80_a_proof_that_comes_with_a_pushed_request_binds_the_code(partner, signed_in, shown, status):
     portail = replace(partner(), dpop=KEY)
     request_uri = pushed(portail).json["request_uri"]
     _, answer = answer_of(signed_in.get("/authorize", query_string={"client_id": "portail", "request_uri": request_uri}))
@@ -490,7 +490,7 @@ def demanding(settings, wsgi_app, partner):
     doors.mag.connections.drop()
 
 
-def test_8_79_a_nonce_is_asked_then_accepted_for_a_minute_or_two(demanding):
+def test_C31b_79_a_nonce_is_asked_then_accepted_for_a_minute_or_two(demanding):
     first = asked(demanding, demanding.proof())
     nonce = first.headers["DPoP-Nonce"]
 

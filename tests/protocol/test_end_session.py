@@ -195,7 +195,7 @@ def test_a_person_who_says_no_stays_and_goes_nowhere_else(portail, signed_in):
 
 
 @ONLY_SQLITE
-def test_a_hint_of_another_session_is_a_question(portail, signed_in, new_client, sign_in, new_declarant, code_flow):
+def test_C67_a_hint_of_another_session_is_a_question(portail, signed_in, new_client, sign_in, new_declarant, code_flow):
     other = new_client()
     sign_in(other, new_declarant())
     hint = code_flow(portail, browser=other).id_token
@@ -257,7 +257,7 @@ def test_the_question_repeats_nothing_unescaped(portail, signed_in):
         pytest.param({"client_id": "autre"}, id="57-client-is-not-the-audience"),
     ],
 )
-def test_what_is_not_registered_or_not_ours_never_redirects(portail, partner, signed_in, code_flow, change, method):
+def test_C67_what_is_not_registered_or_not_ours_never_redirects(portail, partner, signed_in, code_flow, change, method):
     partner("autre")
     asked = {"id_token_hint": code_flow(portail).id_token, "post_logout_redirect_uri": AFTER, "state": "s"}
 

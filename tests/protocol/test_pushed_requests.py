@@ -42,7 +42,7 @@ def test_2_2_a_reference_and_its_life_are_given_once_the_request_is_checked(port
     assert type(response.json["expires_in"]) is int
 
 
-def test_33_a_reference_cannot_be_guessed(portail):
+def test_C31_33_a_reference_cannot_be_guessed(portail):
     found = {portail.pushed() for _ in range(5)}
 
     assert len(found) == 5
@@ -71,7 +71,7 @@ def test_33_a_reference_cannot_be_guessed(portail):
         pytest.param({"registration": "{}"}, "registration_not_supported", id="Core-3.1.2.6"),
     ],
 )
-def test_2_3_what_the_authorization_endpoint_would_refuse_is_refused_at_once(portail, change, error):
+def test_C31_2_3_what_the_authorization_endpoint_would_refuse_is_refused_at_once(portail, change, error):
     response = portail.push(**change)
 
     assert response.status_code == 400
@@ -79,7 +79,7 @@ def test_2_3_what_the_authorization_endpoint_would_refuse_is_refused_at_once(por
     assert "request_uri" not in response.json
 
 
-def test_2_3_refusals_of_the_client_are_those_of_the_token_endpoint(portail, partner):
+def test_C31_2_3_refusals_of_the_client_are_those_of_the_token_endpoint(portail, partner):
     other = partner("autre")
     wrong = {"Authorization": other.credentials()[0]["Authorization"][:-4] + "AAA="}
     anonymous = portail.call("/request", data=portail.request())
@@ -152,7 +152,7 @@ def test_4_the_browser_carries_the_reference_and_the_client_has_its_answer(porta
     assert tokens.claims["nonce"] == "n-1"
 
 
-def test_65_parameters_beside_the_reference_count_for_nothing(portail, signed_in):
+def test_C31_65_parameters_beside_the_reference_count_for_nothing(portail, signed_in):
     beside = {"state": "autre", "redirect_uri": "https://mal.test/", "scope": "email", "nonce": "autre", "response_mode": "fragment"}
     address, answer = answer_of(portail.ask_by(signed_in, portail.pushed(state="mien", nonce="n-1"), **beside))
 
@@ -168,7 +168,7 @@ def test_ours_names_that_only_MAG_writes_are_dropped(portail, client):
     assert urlsplit(location).path == "/connexion"
 
 
-def test_7_3_a_reference_serves_once(portail, signed_in):
+def test_C31_7_3_a_reference_serves_once(portail, signed_in):
     reference = portail.pushed()
     assert "code" in answer_of(portail.ask_by(signed_in, reference))[1]
 
@@ -209,7 +209,7 @@ def test_66_an_answer_without_a_person_is_one_too(portail, client):
     assert is_refusal_page(portail.ask_by(client, reference))
 
 
-def test_66_a_reference_belongs_to_its_client(portail, partner, signed_in):
+def test_C31_66_a_reference_belongs_to_its_client(portail, partner, signed_in):
     reference, other = portail.pushed(), partner("autre")
 
     assert is_refusal_page(other.ask_by(signed_in, reference))
@@ -219,7 +219,7 @@ def test_66_a_reference_belongs_to_its_client(portail, partner, signed_in):
 
 
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
-def test_66_a_reference_expires(portail, signed_in):
+def test_C31_66_a_reference_expires(portail, signed_in):
     with time_machine.travel(datetime.now(UTC), tick=False) as traveller:
         response = portail.push()
         traveller.shift(timedelta(seconds=response.json["expires_in"] + 1))
@@ -256,7 +256,7 @@ def test_12_a_post_too_long_for_an_address_goes_on_by_reference(portail, signed_
 
 
 @pytest.mark.parametrize("backend", ["sqlite", "postgresql"], indirect=True)
-def test_C17_of_twenty_uses_at_the_same_time_one_is_answered(portail, new_client, sign_in, un_declarant):
+def test_C31_of_twenty_uses_at_the_same_time_one_is_answered(portail, new_client, sign_in, un_declarant):
     browser = new_client()
     sign_in(browser, un_declarant)
     cookies = f"{COOKIE}={browser.get_cookie(COOKIE, domain='mag.test').value}"
@@ -284,7 +284,7 @@ def test_C17_of_twenty_uses_at_the_same_time_one_is_answered(portail, new_client
         pytest.param({"profile": "fapi2", "token_endpoint_auth_method": "private_key_jwt"}, id="FAPI-5.3.2.2"),
     ],
 )
-def test_65_a_client_that_must_push_may_not_ask_otherwise(partner, signed_in, metadata):
+def test_C31_65_a_client_that_must_push_may_not_ask_otherwise(partner, signed_in, metadata):
     strict = partner("strict", **metadata)
     response = strict.ask(signed_in)
     address, answer = answer_of(response)

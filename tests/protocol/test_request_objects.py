@@ -93,7 +93,7 @@ def test_numbers_objects_and_lists_of_an_object_are_parameters(portail, client, 
 # --------------------------------------------------------------------------------------------------------------- merging
 
 
-def test_30_what_the_object_says_wins(portail, signed_in):
+def test_C09_30_what_the_object_says_wins(portail, signed_in):
     signed = portail.request_object(state="dedans", nonce="dedans", scope="openid email")
     beside = {"state": "dehors", "nonce": "dehors", "scope": "openid", "redirect_uri": "https://mal.test/", "response_type": "code"}
     address, answer = answer_of(portail.ask_signed(signed_in, signed, **beside))
@@ -117,7 +117,7 @@ def test_6_1_the_response_type_is_the_same_on_both_sides(portail, signed_in):
 
 
 @pytest.mark.parametrize("metadata", [{"require_signed_request_object": True}, {"profile": "strict"}])
-def test_85_where_the_object_must_be_alone_nothing_beside_it_counts(wsgi_app, signed_in, metadata):
+def test_C09_85_where_the_object_must_be_alone_nothing_beside_it_counts(wsgi_app, signed_in, metadata):
     """RFC 9101 section 6.3, RFC 9126 section 3."""
     seul = register(wsgi_app, "seul", token_endpoint_auth_method="private_key_jwt", jwks=JWKS, **metadata)
     seul.key = ES256
@@ -164,14 +164,14 @@ def test_9126_3_what_is_pushed_beside_an_object_counts_for_nothing(portail, sign
         pytest.param({"sub": "portail"}, id="10.8-a-client-assertion-in-disguise"),
         pytest.param({"request": "x"}, id="4-an-object-inside"),
         pytest.param({"request_uri": "https://portail.test/r"}, id="4-a-reference-inside"),
-        pytest.param({"state": "\ud800"}, id="C56-half-a-surrogate-pair"),
-        pytest.param({"state": "a\0b"}, id="C55-nul"),
-        pytest.param({"inconnu": "\0"}, id="C55-nul-elsewhere"),
-        pytest.param({"max_age": 10**30}, id="C56-a-number-beyond-64-bits"),
-        pytest.param({"claims": {"userinfo": {"\ud800": None}}}, id="C56-surrogate-in-json"),
+        pytest.param({"state": "\ud800"}, id="C53-half-a-surrogate-pair"),
+        pytest.param({"state": "a\0b"}, id="C55b-nul"),
+        pytest.param({"inconnu": "\0"}, id="C55b-nul-elsewhere"),
+        pytest.param({"max_age": 10**30}, id="C53-a-number-beyond-64-bits"),
+        pytest.param({"claims": {"userinfo": {"\ud800": None}}}, id="C53-surrogate-in-json"),
     ],
 )
-def test_an_object_that_breaks_one_rule_is_refused(portail, signed_in, change):
+def test_C09_an_object_that_breaks_one_rule_is_refused(portail, signed_in, change):
     signed = portail.request_object(**change)
 
     assert refusal(portail.ask_signed(signed_in, signed, redirect_uri=portail.redirect_uri)) == "invalid_request_object"
@@ -187,13 +187,13 @@ def test_an_object_that_breaks_one_rule_is_refused(portail, signed_in, change):
         pytest.param({"alg": "HS256", "kid": "une"}, OctKey.import_key(json.dumps(ES256.as_dict(private=False))), id="8725-2.1-hmac"),
         pytest.param({"alg": "ES384"}, ECKey.generate_key("P-384"), id="8725-3.1-other-algorithm"),
         pytest.param({"typ": "at+jwt"}, ES256, id="8725-3.11-typ"),
-        pytest.param({"jwk": FOREIGN.as_dict(private=False)}, FOREIGN, id="C24-jwk"),
-        pytest.param({"jku": "https://mal.test/jwks"}, FOREIGN, id="C24-jku"),
-        pytest.param({"x5u": "https://mal.test/x"}, FOREIGN, id="C24-x5u"),
-        pytest.param({"x5c": ["AAAA"]}, FOREIGN, id="C24-x5c"),
+        pytest.param({"jwk": FOREIGN.as_dict(private=False)}, FOREIGN, id="C23-jwk"),
+        pytest.param({"jku": "https://mal.test/jwks"}, FOREIGN, id="C23-jku"),
+        pytest.param({"x5u": "https://mal.test/x"}, FOREIGN, id="C23-x5u"),
+        pytest.param({"x5c": ["AAAA"]}, FOREIGN, id="C23-x5c"),
     ],
 )
-def test_a_header_that_breaks_one_rule_is_refused(portail, signed_in, header, key):
+def test_C09_a_header_that_breaks_one_rule_is_refused(portail, signed_in, header, key):
     wanted = {"alg": "ES256", **header}
     payload = json.dumps({**portail.request(), "iss": "portail", "aud": portail.issuer}).encode()
     lax = jws.JWSRegistry(strict_check_header=False, algorithms=[wanted["alg"]])
@@ -216,14 +216,14 @@ def test_a_header_that_breaks_one_rule_is_refused(portail, signed_in, header, ke
         pytest.param(raw_jws("x", {}), id="header-is-a-text"),
         pytest.param(raw_jws({}, {}), id="no-alg"),
         pytest.param(raw_jws({"alg": ["ES256"]}, {}), id="alg-is-a-list"),
-        pytest.param(raw_jws({"alg": "ES256", "crit": ["b64"], "b64": False}, {}), id="C24-crit"),
+        pytest.param(raw_jws({"alg": "ES256", "crit": ["b64"], "b64": False}, {}), id="C23-crit"),
         pytest.param(raw_jws({"alg": "ES256"}, {}), id="unsigned"),
-        pytest.param(raw_jws(b'{"alg":"ES256","a":' + b"[" * 3000 + b"]" * 3000 + b"}", {}), id="C56-deep"),
-        pytest.param(raw_jws(b'{"alg":"ES256","a":' + b"9" * 5000 + b"}", {}), id="C56-number-of-5000-digits"),
+        pytest.param(raw_jws(b'{"alg":"ES256","a":' + b"[" * 3000 + b"]" * 3000 + b"}", {}), id="C53-deep"),
+        pytest.param(raw_jws(b'{"alg":"ES256","a":' + b"9" * 5000 + b"}", {}), id="C53-number-of-5000-digits"),
         pytest.param(raw_jws(b"\xff", b"\xff"), id="not-utf-8"),
     ],
 )
-def test_C56_what_is_not_a_request_object_is_refused(portail, signed_in, text):
+def test_C09_what_is_not_a_request_object_is_refused(portail, signed_in, text):
     asked = {"client_id": "portail", "request": text, "redirect_uri": portail.redirect_uri}
     first = signed_in.post("/authorize", data=asked)
 
@@ -231,7 +231,7 @@ def test_C56_what_is_not_a_request_object_is_refused(portail, signed_in, text):
 
 
 @pytest.mark.parametrize("payload", [b"[]", b'"x"', b"1", b"null", b"{", b"[" * 5000 + b"]" * 5000, b"\xff", b""])
-def test_C56_a_signed_object_that_holds_no_request_is_refused(portail, signed_in, payload):
+def test_C09_a_signed_object_that_holds_no_request_is_refused(portail, signed_in, payload):
     signed = jws.serialize_compact({"alg": "ES256", "kid": "une"}, payload, ES256, algorithms=["ES256"])
     response = signed_in.post("/authorize", data={"client_id": "portail", "request": signed, "redirect_uri": portail.redirect_uri})
 
@@ -317,7 +317,7 @@ def pushed(partner, **claims):
         pytest.param({"header": {"alg": "RS256", "kid": "deux"}, "key": RS256}, id="84-RS256"),
     ],
 )
-def test_84_what_message_signing_asks_of_an_object(message, change):
+def test_C09_84_what_message_signing_asks_of_an_object(message, change):
     response = pushed(message, **change)
 
     assert (response.status_code, response.json["error"]) == (400, "invalid_request_object")
