@@ -166,6 +166,13 @@ def check_subject(text: str) -> None:
         raise InvalidClientMetadataError(f"tls_client_auth_subject_dn: {error}") from None
 
 
+def check_frames(client: Client) -> None:
+    """Front-Channel Logout section 2: the frame is of an origin that the client already has."""
+    origins = {urlsplit(uri)[:2] for uri in client.redirect_uris}
+    if client.frontchannel_logout_uri and urlsplit(client.frontchannel_logout_uri)[:2] not in origins:
+        raise InvalidClientMetadataError("frontchannel_logout_uri: its origin must be that of a redirect_uri")
+
+
 def check_encryption(client: Client) -> None:
     """RFC 7591 section 2: what is encrypted for a client needs its key."""
     asked = (client.id_token_encryption, client.userinfo_encryption, client.introspection_encryption, client.authorization_encryption)
@@ -173,7 +180,7 @@ def check_encryption(client: Client) -> None:
         raise InvalidClientMetadataError("an encrypted answer needs jwks or jwks_uri")
 
 
-TOGETHER = (check_redirection, check_grants, check_sandbox, check_proof, check_encryption)
+TOGETHER = (check_redirection, check_grants, check_sandbox, check_proof, check_encryption, check_frames)
 
 
 class _Reader:

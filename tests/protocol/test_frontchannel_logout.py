@@ -58,7 +58,13 @@ def test_2_a_frame_opens_the_registered_address_with_iss_and_sid(framed, signed_
 
 def test_63_the_policy_of_the_page_lists_exactly_these_origins(framed, partner, signed_in, code_flow):
     one = framed()
-    two = framed("autre", frontchannel_logout_uri="https://autre.test:8443/depart", grant_types=["authorization_code"])
+    elsewhere = "https://autre.test:8443"
+    two = framed(
+        "autre",
+        frontchannel_logout_uri=f"{elsewhere}/depart",
+        redirect_uris=[f"{elsewhere}/retour"],
+        grant_types=["authorization_code"],
+    )
     silent = partner("muet")
     for client in (two, silent):
         code_flow(client)

@@ -119,13 +119,13 @@ def test_https_or_this_machine(uri):
         pytest.param({"redirect_uris": REDIRECT}, "redirect_uris", id="2-redirect-uris-is-a-list"),
         pytest.param({"redirect_uris": [3]}, "redirect_uris", id="2-redirect-uris-are-texts"),
         pytest.param({"grant_types": ["password"]}, "grant_types", id="rfc9700-2.4-no-password"),
-        pytest.param({"grant_types": ["password"]}, "grant_types", id="rfc9700-2.4-no-password"),
         pytest.param({"grant_types": ["refresh_token"]}, "grant_types", id="2-refresh-needs-code"),
         pytest.param(
             {"grant_types": ["client_credentials"], "token_endpoint_auth_method": "none"}, "grant_types", id="rfc6749-4.4-confidential"
         ),
         pytest.param({"response_types": ["token"]}, "response_types", id="rfc9700-2.1.2-code-alone"),
         pytest.param({"token_endpoint_auth_method": "private_key_jwt"}, "private_key_jwt", id="rfc7523-keys-required"),
+        pytest.param({"frontchannel_logout_uri": "https://autre.example.fr/depart"}, "frontchannel_logout_uri", id="frontchannel-2-origin"),
         pytest.param({"token_endpoint_auth_method": ["none"]}, "token_endpoint_auth_method", id="2-method-is-a-text"),
         pytest.param({"jwks": {"keys": [PUBLIC_KEY]}, "jwks_uri": "https://a.fr/k"}, "jwks", id="2-jwks-or-jwks-uri"),
         pytest.param({"jwks": {"keys": [PUBLIC_KEY | {"d": "x"}]}}, "jwks", id="ours-no-private-key"),

@@ -20,7 +20,7 @@ from idp.errors import RefusedError, StoreUnavailableError
 from idp.logs import logger, note
 from idp.notifications.pace import next_try
 from idp.oidc.backchannel.logout_token import logout_token
-from idp.oidc.backchannel.models import CLAIM, DELIVERED, NOT_DELIVERED, POSTPONE
+from idp.oidc.backchannel.models import CLAIM, DELIVERED, DUE, NOT_DELIVERED, POSTPONE
 from idp.oidc.client_auth import Clients
 from idp.oidc.encryption import Encrypter, NoClientKeyError
 from idp.oidc.tokens import Mint
@@ -123,7 +123,8 @@ class Messenger:
             self._record(*arrived)
         while self._in_flight < WIDTH:
             now = datetime.now(UTC)
-            row = self.connections.one(CLAIM, now=now, until=now + LEASE)
+            due = self.connections.one(DUE, now=now)
+            row = self.connections.one(CLAIM, now=now, until=now + LEASE) if due else None
             if row is None:
                 return
             self._send(Notice(*row), now)

@@ -117,6 +117,9 @@ def _take_part(dialect: str) -> Statement:
 
 TAKE_PART = {dialect: _take_part(dialect) for dialect in ("postgresql", "sqlite")}
 
+DUE = Statement(lambda: select(LogoutNotice.id).where(LogoutNotice.next_try_at <= NOW).limit(1))
+"""Whether there is anything to claim: asked all day, and takes no lock."""
+
 CLAIM = Statement(
     lambda: (
         update(LogoutNotice)

@@ -1,7 +1,8 @@
 """Who is told that a session ended. Notices join the transaction of the fact: no sign-out without them, none without a sign-out.
 
 A client took part in a session when it redeemed a code in it. Those with refresh tokens have a family that says so; the others
-are written down here, when they asked to be told. Left out on purpose: clients that only ever called userinfo.
+are written down here, when they asked to be told. Left out on purpose: sessions that end by themselves, of age or unused (their
+tokens end too); a code redeemed in the very instant of the sign-out (what it gives is dead, and userinfo says so).
 """
 
 from collections.abc import Iterable
