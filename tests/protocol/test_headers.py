@@ -13,7 +13,15 @@ from idp.oidc.client_metadata import InvalidClientMetadataError, read_client
 from tests.protocol.relying import hidden_fields
 
 wsgi_app = pytest.fixture(lambda standing_app: standing_app)
-MACHINES = ("/token", "/token/introspection", "/token/revocation", "/userinfo", "/habilitations/v1")
+MACHINES = (
+    "/device_authorization",
+    "/bc-authorize",
+    "/token",
+    "/token/introspection",
+    "/token/revocation",
+    "/userinfo",
+    "/habilitations/v1",
+)
 DOCUMENTS = ("/jwks", "/.well-known/openid-configuration")
 FORGED = {
     "X-Forwarded-Host": "mal.test",
@@ -151,7 +159,7 @@ def test_every_machine_answer_is_protected(partner, path):
         assert path in DOCUMENTS or headers["Cache-Control"] == "no-store"
 
 
-SINGLE_PAGE = ("/token", "/userinfo", "/token/revocation")
+SINGLE_PAGE = ("/token", "/device_authorization", "/userinfo", "/token/revocation")
 
 
 @pytest.fixture
