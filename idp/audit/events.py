@@ -122,6 +122,11 @@ class ConsentRefused(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConsentWithdrawn(Event):
+    """The person no longer lets a partner know anything."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TokenExchanged(Event):
     """A service traded a token it had received for one aimed at another service (RFC 8693)."""
 

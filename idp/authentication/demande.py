@@ -68,6 +68,8 @@ class Demande:
     """Digest of the session cookie when the partner asked: a sign-in made since has another."""
     select: bool = False
     """The person must choose an identity."""
+    establishments: bool = False
+    """The choice is between establishments: the partner asked for it, or named one."""
     create: bool = False
     """The partner sends someone who has no identity yet."""
 

@@ -283,11 +283,14 @@ def choice() -> ResponseReturnValue:
     person, identities = _person(_session()), _remembered().identites
     if person is not None:
         identities = tuple(i for i in identities if (i.siret, i.cle) != (person.siret, person.cle))
+    wished = hinted("", asked.demande.siret_hint).siret if asked.demande else ""
+    choices = [(_remembered().identites.index(i), i) for i in identities]
     return render_template(
         "authentication/choix.html",
         asked=asked,
         person=person,
-        identities=[(_remembered().identites.index(i), i) for i in identities],
+        hinted=wished,
+        identities=sorted(choices, key=lambda choice: choice[1].siret.grouped != wished),
         csrf=http.csrf_token(asked.purpose),
     )
 

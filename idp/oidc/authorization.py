@@ -28,6 +28,7 @@ from idp.oidc.claims import SCOPE_CLAIMS, opened, scope_of_claim
 from idp.oidc.client_auth import Clients
 from idp.oidc.codes import Granted
 from idp.oidc.dispatch import Progress, Step, next_step
+from idp.oidc.encryption import NoClientKeyError
 from idp.oidc.errors import AuthorizationError, UntrustedRequestError
 from idp.oidc.front_channel import tokens_for
 from idp.oidc.issuing import Issuer
@@ -128,7 +129,7 @@ class AuthorizationEndpoint:
             if reference := asked.request.get(REFERENCE):
                 self.pushed.answered(reference)
             answer = {"error": error.error, "error_description": error.description}
-            return respond(self.issuer.mint, asked.request, answer, int(now.timestamp()))
+            return self._respond(asked.request, answer, now)
 
     def _as_get(self, asked: AuthorizationRequest, given: Mapping[str, str]) -> Answer:
         """Core section 3.1.2.1 asks for POST too. A cross-site POST carries no Lax cookie: it becomes a GET of the same request.
@@ -204,7 +205,13 @@ class AuthorizationEndpoint:
             raise AuthorizationError("invalid_request_uri", "request_uri was already used")
         plain = asked.response_type == "code"
         answer = {"code": code} if plain else tokens_for(self.issuer, asked, session, granted, code, now)
-        return respond(self.issuer.mint, asked, answer, int(now.timestamp()))
+        return self._respond(asked, answer, now)
+
+    def _respond(self, asked: AuthorizationRequest, answer: Mapping[str, str], now: datetime) -> Answer | FormPost:
+        try:
+            return respond(self.issuer.mint, asked, answer, int(now.timestamp()))
+        except NoClientKeyError:
+            raise UntrustedRequestError(f"no key of {asked.client.client_id} can encrypt its answer") from None
 
     def _hinted_subject(self, asked: AuthorizationRequest) -> str | None:
         """Core section 3.1.2.2 (`id_token_hint`, expired or not) and 5.5.1 (`sub` asked by value)."""
@@ -247,6 +254,7 @@ class AuthorizationEndpoint:
             asked_at=int(now.timestamp()),
             before=browser.presented,
             select=bool(asked.prompt & {"select_account", "select_organization"}),
+            establishments="select_organization" in asked.prompt or bool(asked.siret_hint),
             create="create" in asked.prompt,
         )
         return demandes.seal_demande(mag.ephemeral, mag.keyring, demande, browser.binding, mag.settings.demande_lifetime)

@@ -14,13 +14,12 @@ from idp.habilitations.disclosure import SCOPE as HABILITATIONS
 from idp.oidc.claims import CLAIMS, SCOPE_CLAIMS
 from idp.oidc.client import CONTENT_ENCS, KEY_ALGS, RESPONSE_MODES, RESPONSE_TYPES
 from idp.oidc.client_auth import SYMMETRIC, auth_methods
-from idp.oidc.profiles import SIGNING_ALGS
+from idp.oidc.profiles import PROMPTS, SIGNING_ALGS
 from idp.oidc.server import GRANTS
 from idp.oidc.wire import DPOP_ALGS
 
 ACR_VALUES = ("eidas1",)
 AMR_VALUES = ("pwd",)
-PROMPTS = ("none", "login", "consent", "select_account")
 Members = dict[str, Any]
 
 
@@ -67,7 +66,7 @@ def authorization(offer: Offer) -> Members:
         "require_request_uri_registration": True,
         "require_signed_request_object": False,
         "request_object_signing_alg_values_supported": list(SIGNING_ALGS),
-        "prompt_values_supported": list(PROMPTS),
+        "prompt_values_supported": sorted(PROMPTS),
         "display_values_supported": ["page"],
     }
 

@@ -75,6 +75,16 @@ class RefreshFamily(Model):
         db.session.execute(ending.values(closed_at=now, closed_reason=reason), execution_options={"synchronize_session": False})
 
 
+    @classmethod
+    def close_person(cls, declarant_id: int, client_id: str, reason: str, now: datetime) -> list[str]:
+        """End what one person let one client keep, in the transaction of the page; which families there were."""
+        theirs = (cls.declarant_id == declarant_id, cls.client_id == client_id, cls.closed_at.is_(None))
+        found = list(db.session.scalars(select(cls.id).where(*theirs)))
+        ending = update(cls).where(*theirs).values(closed_at=now, closed_reason=reason)
+        db.session.execute(ending, execution_options={"synchronize_session": False})
+        return found
+
+
 class ImportedSubject(Model):
     """A subject that a partner knew a person by before MAG; unique both ways within a sector."""
 
@@ -101,6 +111,11 @@ class Consent(Model):
     client_id: Mapped[str] = mapped_column(String(100), primary_key=True)
     scope: Mapped[str] = mapped_column(Text)
     given_at: Mapped[datetime]
+
+    @classmethod
+    def of(cls, declarant_id: int) -> list[Self]:
+        """What one person agreed to, the latest first."""
+        return list(db.session.scalars(select(cls).filter_by(declarant_id=declarant_id).order_by(cls.given_at.desc(), cls.client_id)))
 
     @classmethod
     def forget_client(cls, client_id: str) -> None:
