@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, cast
 from urllib.parse import urlsplit, urlunsplit
 
@@ -23,7 +24,7 @@ from joserfc.jwk import ECKey, OKPKey, RSAKey
 from idp.config import Settings
 from idp.ephemeral import Ephemeral
 from idp.errors import SettingError
-from idp.keys import Keyring
+from idp.keys import Keyring, thumbprint
 from idp.oidc.client import Client
 from idp.oidc.profiles import PROFILES
 from idp.oidc.wire import DPOP_ALGS, DPOP_NONCE, Environ
@@ -38,6 +39,8 @@ NONCE_LIFE = 60
 REMEMBERED = 180
 """Seconds; longer than any proof is accepted."""
 KEYS: Mapping[str, type[ECKey] | type[RSAKey] | type[OKPKey]] = {"ES256": ECKey, "PS256": RSAKey, "EdDSA": OKPKey}
+MEMBERS = {"ES256": ("crv", "kty", "x", "y"), "PS256": ("e", "kty", "n"), "EdDSA": ("crv", "kty", "x")}
+"""RFC 7638 section 3.2, RFC 8037 section 2."""
 SHAPES = {"ES256": {"kty": "EC", "crv": "P-256"}, "PS256": {"kty": "RSA"}, "EdDSA": {"kty": "OKP", "crv": "Ed25519"}}
 PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 RSA_BITS = range(2048, 4097)
@@ -201,10 +204,23 @@ CHECKS = (
 
 
 def key_of(proof: Proof) -> ECKey | RSAKey | OKPKey:
-    """Of a proof whose `alg` and `jwk` passed. Raises JoseError or ValueError."""
-    alg = proof.header["alg"]
-    wanted = {"ES256": ("kty", "crv", "x", "y"), "PS256": ("kty", "n", "e"), "EdDSA": ("kty", "crv", "x")}[alg]
-    return KEYS[alg].import_key(cast(Any, {name: proof.jwk[name] for name in wanted if name in proof.jwk}))
+    """Of a proof whose `alg` and `jwk` passed. Raises JoseError, ValueError or TypeError."""
+    return _key(proof.header["alg"], _members(proof))
+
+
+def jkt_of(proof: Proof) -> str:
+    """RFC 7638 section 3, of a proof whose key was read."""
+    return thumbprint(dict(_members(proof)))
+
+
+def _members(proof: Proof) -> tuple[tuple[str, Any], ...]:
+    return tuple((name, proof.jwk[name]) for name in MEMBERS[proof.header["alg"]] if name in proof.jwk)
+
+
+@lru_cache(maxsize=1024)
+def _key(alg: str, members: tuple[tuple[str, Any], ...]) -> ECKey | RSAKey | OKPKey:
+    """A client proves the same key again and again: reading it costs more than checking what it signed."""
+    return KEYS[alg].import_key(cast(Any, dict(members)))
 
 
 def ath(access_token: str) -> str:
@@ -257,7 +273,7 @@ class Proofs:
         )
         for check in CHECKS:
             check(proof)
-        jkt = key_of(proof).thumbprint()
+        jkt = jkt_of(proof)
         self._spend(proof, jkt)
         return jkt
 

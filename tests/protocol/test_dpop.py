@@ -13,7 +13,7 @@ import time_machine
 from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 from redis import Redis
 
-from idp.oidc.dpop import CHECKS, key_of, read_proof
+from idp.oidc.dpop import CHECKS, jkt_of, read_proof
 from idp.seals import b64
 from tests.protocol.relying import altered, answer_of, challenge_of
 from wsgi import create_wsgi
@@ -231,7 +231,7 @@ def test_the_example_of_rfc9449_section_4_1_passes_every_check():
     for check in CHECKS:
         check(proof)
 
-    assert key_of(proof).thumbprint() == "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"
+    assert jkt_of(proof) == "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"
 
 
 @ONLY_SQLITE
