@@ -4,6 +4,7 @@ import threading
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import time_machine
@@ -12,9 +13,12 @@ from joserfc.jwk import RSAKey
 from sqlalchemy import select
 
 from idp.config import Settings
-from idp.database import db
+from idp.database import Version, db
 from idp.declarants.models import Declarant
-from idp.oidc.backchannel.models import LogoutNotice, Participation
+from idp.errors import InvalidRequestError
+from idp.oidc.backchannel.messenger import LEASE, Messenger
+from idp.oidc.backchannel.models import CLAIM, LogoutNotice, Participation
+from idp.oidc.models import ImportedSubject
 from partners.models import OAuthClient
 from tests.factories import PASSWORD, SIRET, csrf_in, se_connecter, un_declarant
 from tests.protocol.receiver import receiving
@@ -27,8 +31,13 @@ AFTER = "https://portail.test/deconnecte"
 
 
 @pytest.fixture
-def settings(settings: Settings) -> Settings:
-    return replace(settings, outgoing_hosts=("partenaire.localhost",))
+def front_channel(request) -> bool:
+    return getattr(request, "param", False)
+
+
+@pytest.fixture
+def settings(settings: Settings, front_channel: bool) -> Settings:
+    return replace(settings, outgoing_hosts=("partenaire.localhost",), front_channel_tokens=front_channel)
 
 
 @pytest.fixture
@@ -145,6 +154,34 @@ def test_2_4_it_is_encrypted_for_who_has_encrypted_id_tokens(told, signed_in, co
     inside = jwe.decrypt_compact(token.encode(), key, algorithms=["RSA-OAEP-256", "A256GCM"])
     assert inside.headers()["cty"] == "JWT"
     assert portail.verified(inside.plaintext.decode(), "logout+jwt")["sid"] == notices()[0].sid
+
+
+@ONLY_SQLITE
+def test_61_a_partner_that_brought_its_own_subjects_reads_them_here_too(app, wsgi_app, told, signed_in, code_flow, receiver, un_declarant):
+    portail = told()
+    with app.app_context():
+        uid = db.session.get(Declarant, un_declarant).uid
+        db.session.add(ImportedSubject(sector="portail.test", uid=uid, sub="ancien-identifiant"))
+        Version.bump("subjects")
+        db.session.commit()
+    wsgi_app.mag.versions.refresh()
+    tokens = code_flow(portail)
+    leave(signed_in, tokens)
+
+    (token,) = receiver.wait("/portail")
+    assert unverified_claims(token)["sub"] == tokens.claims["sub"] == "ancien-identifiant"
+
+
+@pytest.mark.parametrize("front_channel", [True], indirect=True)
+@ONLY_SQLITE
+def test_an_id_token_given_through_the_browser_is_a_part_taken(told, signed_in, receiver, front_channel):
+    portail = told(grant_types=["implicit"], response_types=["id_token"])
+    answer = portail.ask(signed_in, response_type="id_token", nonce="n" * 22, code_challenge=None, code_challenge_method=None)
+    id_token = parse_qs(urlsplit(answer.location).fragment)["id_token"][0]
+    signed_in.get("/session/end", query_string={"id_token_hint": id_token})
+
+    receiver.wait("/portail")
+    assert receiver.sids("/portail") == [unverified_claims(id_token)["sid"]]
 
 
 @ONLY_SQLITE
@@ -324,6 +361,47 @@ def test_a_partner_that_is_away_waits_with_all_its_notices(told, new_client, sig
     assert {one.next_try_at > datetime.now(UTC) for one in notices()} == {True}
 
 
+@ONLY_SQLITE
+def test_a_partner_that_is_away_is_left_alone_for_a_while_and_it_does_not_count(
+    wsgi_app, told, new_client, sign_in, un_declarant, code_flow, receiver, by_hand, notices
+):
+    """The same process: a notice written meanwhile holds no place, and is tried later as if it were new."""
+    messenger, calls = wsgi_app.mag.messenger, []
+
+    def away(url, _body, _headers):
+        calls.append(url)
+        raise InvalidRequestError("no answer")
+
+    portail, process = told(), Messenger(messenger.connections, messenger.mint, messenger.clients, away)
+    for _ in range(2):
+        browser = new_client()
+        sign_in(browser, un_declarant)
+        leave(browser, code_flow(portail, browser=browser))
+        process.step(None)
+        if process._in_flight:
+            process.step(process._mailbox.get(timeout=5))
+
+    assert len(calls) == 1
+    assert sorted(one.tries for one in notices()) == [0, 1]
+    with time_machine.travel(datetime.now(UTC) + timedelta(minutes=2)):
+        assert by_hand() == (2, 0)
+
+
+@ONLY_SQLITE
+def test_a_mistake_of_ours_is_logged_and_the_notice_tried_again(wsgi_app, told, signed_in, code_flow, by_hand, notices, caplog):
+    messenger = wsgi_app.mag.messenger
+
+    def broken(_url, _body, _headers):
+        raise ValueError("unforeseen")
+
+    leave(signed_in, code_flow(told()))
+    done = Messenger(messenger.connections, messenger.mint, messenger.clients, broken).send_due()
+
+    assert (done.sent, done.failed) == (0, 1)
+    assert "unexpected error" in caplog.text
+    assert (notices()[0].failure, notices()[0].next_try_at is None) == ("ValueError", False)
+
+
 # ------------------------------------------------------------------------------------------------------------------ again
 
 
@@ -439,9 +517,6 @@ def test_of_several_processes_one_sends_each_notice(wsgi_app, told, new_client, 
 
 
 def test_a_notice_claimed_by_a_process_that_died_is_anybody_s_after_its_lease(wsgi_app, told, signed_in, code_flow, receiver, by_hand):
-    from idp.oidc.backchannel.messenger import LEASE
-    from idp.oidc.backchannel.models import CLAIM
-
     leave(signed_in, code_flow(told()))
     now = datetime.now(UTC)
     assert wsgi_app.mag.connections.one(CLAIM, now=now, until=now + LEASE) is not None
@@ -454,8 +529,6 @@ def test_a_notice_claimed_by_a_process_that_died_is_anybody_s_after_its_lease(ws
 
 def test_what_a_process_wrote_before_it_died_is_found_by_another(wsgi_app, told, signed_in, code_flow, receiver):
     """Nobody wakes the thread: it looks by itself."""
-    from idp.oidc.backchannel.messenger import Messenger
-
     messenger = wsgi_app.mag.messenger
     messenger.stop()
     leave(signed_in, code_flow(told()))

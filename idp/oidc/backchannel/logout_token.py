@@ -5,7 +5,6 @@ session), `nonce` (forbidden, so that nobody takes one for an ID token).
 """
 
 from idp.oidc.client import Client
-from idp.oidc.encryption import Encrypter
 from idp.oidc.tokens import Mint
 from idp.seals import random_token
 
@@ -15,7 +14,7 @@ LIFETIME = 120
 """Seconds: a partner's clock may be late, and each try brings a new token."""
 
 
-def logout_token(mint: Mint, encrypter: Encrypter, client: Client, uid: str, sid: str, now: int) -> str:
+def logout_token(mint: Mint, client: Client, uid: str, sid: str, now: int) -> str:
     """The token of one try, signed and encrypted as this client's ID tokens are. `now` in epoch seconds. Raises NoClientKeyError."""
     claims = {
         "iss": mint.settings.issuer,
@@ -27,5 +26,4 @@ def logout_token(mint: Mint, encrypter: Encrypter, client: Client, uid: str, sid
         "sid": sid,
         "events": {EVENT: {}},
     }
-    token = mint.signed(client.id_token_signed_response_alg, claims, TYPE)
-    return encrypter.encrypt(client, client.id_token_encryption, token, "JWT") if client.id_token_encryption else token
+    return mint.signed_for(client, client.id_token_signed_response_alg, client.id_token_encryption, claims, TYPE)

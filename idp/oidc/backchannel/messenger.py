@@ -20,9 +20,9 @@ from idp.errors import RefusedError, StoreUnavailableError
 from idp.logs import logger, note
 from idp.notifications.pace import next_try
 from idp.oidc.backchannel.logout_token import logout_token
-from idp.oidc.backchannel.models import CLAIM, DELIVERED, DUE, NOT_DELIVERED, POSTPONE
+from idp.oidc.backchannel.models import CLAIM, DELIVERED, DUE, NOT_DELIVERED, POSTPONE, PUT_OFF
 from idp.oidc.client_auth import Clients
-from idp.oidc.encryption import Encrypter, NoClientKeyError
+from idp.oidc.encryption import NoClientKeyError
 from idp.oidc.tokens import Mint
 
 WIDTH = 8
@@ -31,6 +31,8 @@ POLL = 5.0
 """Seconds between two looks at what is due, when nobody says that something is."""
 LEASE = timedelta(seconds=60)
 """For how long a claimed notice is left alone: longer than a call may last."""
+AWAY = timedelta(seconds=30)
+"""For how long a partner that did not answer is not called again by this process: new notices would hold the places of others."""
 REFUSED_TRIES = 3
 """A partner that answers 400 read the token and refuses it: a day of repetition would change nothing."""
 HEADERS = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -71,10 +73,10 @@ class Messenger:
 
     def __init__(self, connections: Connections, mint: Mint, clients: Clients, post: Post, *, poll: float = POLL) -> None:
         self.connections, self.mint, self.clients, self.post, self.poll = connections, mint, clients, post, poll
-        self.encrypter = Encrypter(clients)
         self._mailbox: SimpleQueue[Outcome | None] = SimpleQueue()
         self._callers = ThreadPoolExecutor(WIDTH, "mag-notices")
         self._in_flight = 0
+        self._away: dict[str, datetime] = {}
         self._done = Sent()
         self._stopped = threading.Event()
 
@@ -134,8 +136,12 @@ class Messenger:
         if client is None or not client.backchannel_logout_uri:
             self._failed(notice, "the client is no longer told", None)
             return
+        back_at = self._away.get(notice.client_id, now)
+        if back_at > now:
+            self.connections.run(PUT_OFF, notice_id=notice.id, at_try=notice.tries, later=back_at)
+            return
         try:
-            token = logout_token(self.mint, self.encrypter, client, notice.uid, notice.sid, int(now.timestamp()))
+            token = logout_token(self.mint, client, notice.uid, notice.sid, int(now.timestamp()))
         except (RefusedError, NoClientKeyError) as error:
             self._failed(notice, str(error), next_try(notice.created_at, notice.tries, now))
             return
@@ -152,10 +158,11 @@ class Messenger:
             if not isinstance(error, RefusedError):
                 logger.error("unexpected error", exc_info=error)
             self._failed(notice, str(error) if isinstance(error, RefusedError) else type(error).__name__, later)
-            if later is not None:
-                self.connections.run(POSTPONE, of_client=notice.client_id, now=now, later=later)
+            self._away[notice.client_id] = now + AWAY
+            self.connections.run(POSTPONE, of_client=notice.client_id, now=now, later=later or now + AWAY)
         elif called.result() in (200, 204):
             self.connections.run(DELIVERED, notice_id=notice.id, at_try=notice.tries, now=now)
+            self._away.pop(notice.client_id, None)
             self._done = Sent(self._done.sent + 1, self._done.failed)
             note("partner told of a sign-out", client_id=notice.client_id, declarant_id=notice.declarant_id, tries=notice.tries)
         else:

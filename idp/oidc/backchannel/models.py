@@ -155,6 +155,11 @@ NOT_DELIVERED = Statement(
     lambda: update(LogoutNotice).where(*CLAIMED).values(next_try_at=_bind("later", "next_try_at"), failure=_bind("why", "failure"))
 )
 
+PUT_OFF = Statement(
+    lambda: update(LogoutNotice).where(*CLAIMED).values(next_try_at=_bind("later", "next_try_at"), tries=LogoutNotice.tries - 1)
+)
+"""Claimed, and not tried: it does not count."""
+
 POSTPONE = Statement(
     lambda: (
         update(LogoutNotice)
