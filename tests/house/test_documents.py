@@ -23,3 +23,47 @@ def test_every_link_between_documents_leads_somewhere() -> None:
                 dead.append(f"{document.relative_to(ROOT)} → {target}")
 
     assert not dead
+
+
+# --------------------------------------------------------------------------------------------------------- security checks
+
+CHECKS = [*(f"C{n:02}" for n in range(1, 32)), "C31b", *(f"C{n}" for n in range(49, 56)), "C55b", *(f"C{n}" for n in range(56, 68))]
+"""Of the protocol and of the web; those of sign-in and of reliability have tests of the same names, and no table yet."""
+
+
+def rows_of_checks() -> list[tuple[str, str]]:
+    """Number and tests of each row of docs/verifications.md."""
+    return re.findall(r"^\| (C\d+b?) \|.*\| ([^|]+) \|$", (ROOT / "docs" / "verifications.md").read_text(), re.MULTILINE)
+
+
+def bears(path: Path, number: str) -> bool:
+    """Whether a file has a test, or an identifier of a case, with this number."""
+    named = re.compile(rf'(def test_(?:\w+_)?|id="){number}(?![0-9a-z])')
+    return bool(named.search(path.read_text()))
+
+
+def test_the_table_of_checks_has_each_of_them_once_and_in_order() -> None:
+    assert [number for number, _ in rows_of_checks()] == CHECKS
+
+
+def test_every_test_that_the_table_of_checks_names_exists_and_bears_the_number() -> None:
+    wrong = []
+    for number, cell in rows_of_checks():
+        named = [ROOT / "tests" / name for name in re.findall(r"`([a-z]+/test_[a-z0-9_]+\.py)`", cell)]
+        wrong += [f"{number}: {path.name}" for path in named if not (path.exists() and bears(path, number))]
+        wrong += [] if named or "**later**" in cell else [f"{number}: no test"]
+
+    assert not wrong
+
+
+def test_a_check_that_has_tests_is_not_for_later() -> None:
+    later = [number for number, cell in rows_of_checks() if "**later**" in cell]
+
+    assert not [(number, path.name) for number in later for path in (ROOT / "tests").rglob("test_*.py") if bears(path, number)]
+
+
+def test_every_test_file_that_the_page_of_checks_names_exists() -> None:
+    named = set(re.findall(r"`([a-z]+/test_[a-z0-9_]+\.py)`", (ROOT / "docs" / "verifications.md").read_text()))
+
+    assert len(named) > 20
+    assert not [name for name in named if not (ROOT / "tests" / name).exists()]

@@ -63,7 +63,7 @@ def pages(partner, signed_in, client):
 # --------------------------------------------------------------------------------------------------------------- pages
 
 
-def test_every_page_is_protected(pages):
+def test_C66_every_page_is_protected_and_framed_by_nobody(pages):
     for name, response in pages.items():
         headers, policy = response.headers, policy_of(response)
         assert headers["Strict-Transport-Security"].startswith("max-age=63072000"), name

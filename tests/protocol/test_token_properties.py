@@ -149,7 +149,7 @@ def test_any_form_of_any_grant_has_an_answer_of_the_standard(held, key, who, gra
         maker = client or held.clients["basic"]
         headers = {**headers, "DPoP": maker.proof(key=key) if proof == "true" else proof}
     sent = {**fields, **filled(held, grant, changes)}
-    response = held.clients["basic"].call("/token", data=sent, headers=headers)
+    response = held.clients["basic"].call("/token", data=sent, headers=headers, content_type="application/x-www-form-urlencoded")
     error = is_an_answer(response)
     event(error or "tokens")
 
