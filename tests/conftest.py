@@ -248,32 +248,24 @@ def live_server(backend: Backend, start_process: Callable[..., services.Server])
     def start(port: int | None = None, **environ: str) -> str:
         port = port or services.free_port()
         address = f"http://mag.localhost:{port}"
-        command = [
-            sys.executable,
-            "-m",
-            "granian",
-            "--interface",
-            "wsgi",
-            "--factory",
-            "wsgi:create_wsgi",
-            "--host",
-            "127.0.0.1",
-            "--port",
-            str(port),
-            "--workers",
-            "1",
-            "--blocking-threads",
-            "16",
-            "--http",
-            "1",
-            "--no-ws",
-            "--log-level",
-            "warning",
-        ]
-        start_process(command, port, **(backend.environ() | {"MAG_ISSUER": address} | environ))
+        start_process(serving(port), port, **(backend.environ() | {"MAG_ISSUER": address} | environ))
         return address
 
     return start
+
+
+def serving(port: int) -> list[str]:
+    """The command that serves MAG in one process, as `mag serve` does."""
+    options = {
+        "--interface": "wsgi",
+        "--host": "127.0.0.1",
+        "--port": str(port),
+        "--workers": "1",
+        "--blocking-threads": "16",
+        "--http": "1",
+    }
+    words = [word for option in options.items() for word in option]
+    return [sys.executable, "-m", "granian", "--factory", "wsgi:create_wsgi", *words, "--no-ws", "--log-level", "warning"]
 
 
 @pytest.fixture(scope="session")

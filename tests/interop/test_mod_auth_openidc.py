@@ -1,68 +1,42 @@
-"""Debian's Apache with mod_auth_openidc: a site behind it signs in, reads claims in its headers, refreshes and signs out."""
+"""Debian's Apache with mod_auth_openidc 2.4.12: a site behind it signs in, reads claims in its headers, refreshes and signs out.
 
+That version does not push its requests, nor prove a key by DPoP: later ones do.
+"""
+
+import json
 import os
-import re
 import secrets
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
-from html import unescape
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import quote
 
 import pytest
-import requests
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from joserfc.jwk import RSAKey
 
-from idp.database import db
-from idp.habilitations import attribution, catalogue
-from idp.habilitations.droits import Catalogue, Droit
-from idp.habilitations.gesture import Gesture
-from partners import onboarding
 from tests import factories, services
+from tests.interop.conftest import IDENTITY, secret_of
+from tests.interop.person import Browser
 
 pytestmark = pytest.mark.interop
 MODULES = Path("/usr/lib/apache2/modules")
+KEY = RSAKey.generate_key(2048, {"kid": "k1", "use": "sig"})
+REQUEST = ["client_id", "redirect_uri", "response_type", "scope", "state", "nonce", "code_challenge", "code_challenge_method"]
+"""What the signed request repeats."""
+PATIENCE = 10
+"""Seconds."""
 
 
-class Browser:
-    """Cookies by origin, whatever their attributes: a browser trusts 127.0.0.1 with Secure cookies, `requests` does not."""
-
-    def __init__(self) -> None:
-        self.jars: dict[str, dict[str, str]] = {}
-
-    def get(self, url: str, **options: Any) -> requests.Response:
-        return self.request("GET", url, **options)
-
-    def request(self, method: str, url: str, **options: Any) -> requests.Response:
-        jar = self.jars.setdefault(urlsplit(url).netloc, {})
-        headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in jar.items())} if jar else {}
-        response = requests.request(method, url, headers=headers, allow_redirects=False, timeout=20, **options)
-        for line in response.raw.headers.getlist("Set-Cookie"):
-            name, _, value = line.split(";")[0].partition("=")
-            ended = not value or "max-age=0" in line.lower() or "01 jan 1970" in line.lower()
-            jar.pop(name, None) if ended else jar.__setitem__(name, value)
-        return response
-
-    def follow(self, url: str) -> requests.Response:
-        """To the end of the redirects."""
-        for _ in range(12):
-            response = self.get(url)
-            if response.status_code not in (301, 302, 303):
-                return response
-            url = urljoin(url, response.headers["Location"])
-        raise AssertionError(f"too many redirects, at {url}")
-
-    def submit(self, page: requests.Response, **fields: str) -> requests.Response:
-        """Send the first form of a page, and follow."""
-        action = re.search(r'<form[^>]*action="([^"]*)"', page.text)
-        assert action is not None, page.text
-        hidden = re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', page.text)
-        data = {name: unescape(value) for name, value in hidden} | fields
-        response = self.request("POST", urljoin(page.url, unescape(action[1])), data=data)
-        assert response.status_code == 303, response.text
-        return self.follow(urljoin(page.url, response.headers["Location"]))
+def certificate() -> bytes:
+    """Of KEY, in PEM: the module reads its public key there."""
+    name, now = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "site.test")]), datetime.now(UTC)
+    built = x509.CertificateBuilder(name, name, KEY.public_key, x509.random_serial_number(), now, now + timedelta(days=1))
+    return built.sign(KEY.private_key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
 
 
 @pytest.fixture
@@ -79,54 +53,53 @@ def folder() -> Iterator[Path]:
     shutil.rmtree(found)
 
 
+@pytest.fixture(scope="module")
+def issuer(serve: Callable[..., str], port: int) -> str:
+    """MAG, told of the sites that Apache will protect at one port."""
+    common = {
+        "client_name": "Site derrière Apache",
+        "redirect_uris": [f"http://127.0.0.1:{port}/prive/retour"],
+        "post_logout_redirect_uris": [f"http://127.0.0.1:{port}/adieu.txt"],
+        "grant_types": ["authorization_code", "refresh_token"],
+        "scope": "openid profile email siret habilitations:dsn",
+        "hab_flat": True,
+    }
+    proved = {
+        "token_endpoint_auth_method": "private_key_jwt",
+        "jwks": {"keys": [KEY.as_dict(private=False)]},
+        "require_signed_request_object": True,
+        "backchannel_logout_uri": f"http://127.0.0.1:{port}/prive/retour?logout=backchannel",
+    }
+    return serve("postgresql", {"secret": common, "cle": {**common, **proved}}, MAG_OUTGOING_HOSTS=f"127.0.0.1:{port}")
+
+
+@pytest.fixture(scope="module")
+def port() -> int:
+    return services.free_port()
+
+
 @pytest.fixture
-def site(app: Any, live_server: Callable[..., str], start_process: Callable[..., services.Server], folder: Path) -> str:
-    """A site that Apache protects, and its person with one right."""
-    mag_port, port = services.free_port(), services.free_port()
-    site = f"http://127.0.0.1:{port}"
-    secret = register(app, site)
-    issuer = f"http://127.0.0.1:{mag_port}"
-    live_server(mag_port, MAG_ISSUER=issuer)
-    account = "User www-data\nGroup www-data" if os.geteuid() == 0 else ""
-    text = (Path(__file__).parent / "httpd.conf").read_text()
-    filled = text.format(
-        port=port, folder=folder, modules=MODULES, issuer=issuer, secret=secret, passphrase=secrets.token_hex(16), account=account
-    )
-    (folder / "httpd.conf").write_text(filled)
-    start_process(["/usr/sbin/apache2", "-f", str(folder / "httpd.conf"), "-D", "FOREGROUND"], port)
-    return site
+def apache(issuer: str, port: int, folder: Path, start_process: Callable[..., services.Server]) -> Callable[..., str]:
+    """`apache("secret", *lines)`: a site of that client; its origin."""
+
+    def start(client_id: str, *lines: str) -> str:
+        account = "User www-data\nGroup www-data" if os.geteuid() == 0 else ""
+        values = {"port": port, "folder": folder, "modules": MODULES, "issuer": issuer, "client_id": client_id, "account": account}
+        text = (Path(__file__).parent / "httpd.conf").read_text()
+        (folder / "httpd.conf").write_text(text.format(**values, authentication="\n".join(lines), passphrase=secrets.token_hex(16)))
+        start_process(["/usr/sbin/apache2", "-f", str(folder / "httpd.conf"), "-D", "FOREGROUND"], port)
+        return f"http://127.0.0.1:{port}"
+
+    return start
 
 
-def register(app: Any, site: str) -> str:
-    """The client, the person and the right; the client's secret."""
-    person = factories.un_declarant(app, nom="Lefèvre", prenom="Anne", email="anne@exemple.fr")
-    with app.app_context():
-        now, shipped = datetime.now(UTC), catalogue.parse(catalogue.shipped())
-        catalogue.refresh(shipped, now)
-        db.session.commit()
-        gesture = Gesture(None, Catalogue.build(shipped.services, shipped.heritages), now)
-        attribution.attribuer(gesture, person.id, int(factories.SIRET), "dsn", {Droit.DECLARER})
-        owner = onboarding.register_partenaire("apache", "Site derrière Apache", None, now)
-        metadata = {
-            "client_name": "Site derrière Apache",
-            "redirect_uris": [f"{site}/prive/retour"],
-            "post_logout_redirect_uris": [f"{site}/adieu.txt"],
-            "grant_types": ["authorization_code", "refresh_token"],
-            "scope": "openid profile email siret habilitations:dsn",
-            "hab_flat": True,
-        }
-        _, secret = onboarding.register_client(owner, metadata, now, client_id="apache")
-        db.session.commit()
-    assert secret is not None
-    return secret
-
-
-def test_a_site_behind_apache_signs_in_refreshes_and_signs_out(site: str) -> None:
+def test_a_site_behind_apache_signs_in_refreshes_and_signs_out(apache: Callable[..., str]) -> None:
+    site = apache("secret", f"OIDCClientSecret {secret_of('secret')}", "OIDCProviderTokenEndpointAuth client_secret_basic")
     browser = Browser()
 
     mire = browser.follow(f"{site}/prive/page.txt")
     assert "Site derrière Apache" in mire.text
-    page = browser.submit(mire, siret=factories.SIRET, nom="lefevre", prenom="anne", password=factories.PASSWORD)
+    page = browser.submit(mire, **IDENTITY)
 
     assert (page.status_code, page.text) == (200, "page privée\n")
     assert page.headers["X-Claim-Siret"] == factories.SIRET
@@ -145,3 +118,26 @@ def test_a_site_behind_apache_signs_in_refreshes_and_signs_out(site: str) -> Non
     farewell = browser.follow(f"{site}/prive/retour?logout={quote(f'{site}/adieu.txt', safe='')}")
     assert farewell.text == "au revoir\n"
     assert "Site derrière Apache" in browser.follow(f"{site}/prive/page.txt").text
+
+
+def test_a_site_behind_apache_signs_its_requests_and_is_told_of_a_sign_out(apache: Callable[..., str], folder: Path, issuer: str) -> None:
+    """`private_key_jwt`, a signed request object, and back-channel logout: another sign-out of the same person ends the session here."""
+    (folder / "cle.pem").write_bytes(KEY.as_pem(private=True))
+    (folder / "certificat.pem").write_bytes(certificate())
+    signed = {"crypto": {"sign_alg": "RS256"}, "request_object_type": "request", "copy_from_request": REQUEST}
+    site = apache(
+        "cle",
+        f"OIDCPublicKeyFiles k1#{folder}/certificat.pem",
+        f"OIDCPrivateKeyFiles k1#{folder}/cle.pem",
+        "OIDCProviderTokenEndpointAuth private_key_jwt",
+        f"OIDCRequestObject {json.dumps(json.dumps(signed))}",
+    )
+    browser = Browser()
+    page = browser.submit(browser.follow(f"{site}/prive/page.txt"), **IDENTITY)
+    assert (page.status_code, page.headers["X-Claim-Siret"]) == (200, factories.SIRET)
+
+    accueil = browser.follow(f"{issuer}/")
+    browser.submit(accueil, f"{issuer}/")
+    deadline = time.monotonic() + PATIENCE
+    while browser.get(f"{site}/prive/page.txt").status_code == 200:
+        assert time.monotonic() < deadline, "Apache was not told"

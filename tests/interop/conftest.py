@@ -1,0 +1,147 @@
+"""What foreign clients need: a MAG served once for a whole file, with its clients and its person; npm's packages; Node."""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from idp.config import Settings
+from idp.database import db
+from idp.habilitations import attribution, catalogue
+from idp.habilitations.droits import Catalogue, Droit
+from idp.habilitations.gesture import Gesture
+from partners import onboarding
+from tests import factories, services
+from tests.conftest import QUICK_HASH, SECRETS, Backend, serving
+from wsgi import create_wsgi
+
+JAVASCRIPT = Path(__file__).parent / "javascript"
+REDIRECT, OUT = "https://portail.test/retour", "https://portail.test/fini"
+IDENTITY = {"siret": factories.SIRET, "nom": "LEFEVRE", "prenom": "anne", "password": factories.PASSWORD}
+"""As the person types it."""
+Clients = Mapping[str, Mapping[str, Any]]
+ROOT = Path(__file__).parents[2]
+
+
+# ---------------------------------------------------------------------------------------------------------------- a served MAG
+
+
+def secret_of(client_id: str, signs: str = "") -> str:
+    """The secret that `serve` gives a client, if its method has one. `signs`: what has a meaning in a form (RFC 6749 section 2.3.1)."""
+    return f"{signs}un-secret-de-32-caracteres-{client_id}"
+
+
+@pytest.fixture(scope="module")
+def serve(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., str]]:
+    """`serve(backend, clients, **environ)`: MAG at its issuer's port, the clients and the person written first; the issuer."""
+    started: list[Callable[[], None]] = []
+
+    def start(name: str, clients: Clients, issuer: str = "", signs: str = "", **environ: str) -> str:
+        backend = standing(name, request, tmp_path_factory, started)
+        issuer = issuer or f"http://127.0.0.1:{services.free_port()}"
+        settings = Settings(issuer=issuer, secrets=SECRETS, database_url=backend.database_url, redis_url=backend.redis_url, **QUICK_HASH)
+        prepare(settings, clients, signs)
+        port = int(issuer.rpartition(":")[2])
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("MAG_")}
+        environment = {**inherited, "PYTHONPATH": str(ROOT), **backend.environ(), "MAG_ISSUER": issuer, **environ}
+        started.append(services.Server(serving(port), port, environment=environment, folder=tmp_path_factory.mktemp("mag")).stop)
+        return issuer
+
+    yield start
+    for stop in reversed(started):
+        stop()
+
+
+def standing(name: str, request: pytest.FixtureRequest, folders: pytest.TempPathFactory, ends: list[Callable[[], None]]) -> Backend:
+    """A migrated database for a whole file, on SQLite alone or on PostgreSQL with Redis."""
+    if name == "sqlite":
+        path = folders.mktemp("interop") / "mag.sqlite3"
+        shutil.copyfile(request.getfixturevalue("sqlite_template"), path)
+        return Backend(name, f"sqlite:///{path}", "")
+    from redis import Redis
+
+    server, redis, database = (
+        request.getfixturevalue("postgresql"),
+        request.getfixturevalue("redis_server"),
+        f"interop_{os.urandom(4).hex()}",
+    )
+    ends.append(lambda: server.discard(database))
+    with Redis.from_url(redis.url) as client:
+        client.flushall()
+        client.set("mag:epoch", "1")
+    return Backend(name, server.create(database, request.getfixturevalue("postgresql_template")), redis.url)
+
+
+def prepare(settings: Settings, clients: Clients, signs: str) -> None:
+    """The person, a right of theirs, the clients."""
+    doors = create_wsgi(settings)
+    person = factories.un_declarant(doors.flask, nom="Lefèvre", prenom="Anne", email="anne@exemple.fr")
+    with doors.flask.app_context():
+        now, shipped = datetime.now(UTC), catalogue.parse(catalogue.shipped())
+        catalogue.refresh(shipped, now)
+        db.session.commit()
+        gesture = Gesture(None, Catalogue.build(shipped.services, shipped.heritages), now)
+        attribution.attribuer(gesture, person.id, int(factories.SIRET), "dsn", {Droit.DECLARER})
+        owner = onboarding.register_partenaire("etranger", "Clients étrangers", None, now)
+        for client_id, metadata in clients.items():
+            given = {"client_name": f"Client {client_id}", **metadata}
+            onboarding.register_client(owner, given, now, client_id=client_id, secret=secret_of(client_id, signs), seals=doors.mag.keyring)
+        db.session.commit()
+        db.session.remove()
+        db.engine.dispose()
+    doors.mag.messenger.stop()
+    doors.mag.connections.drop()
+
+
+# ----------------------------------------------------------------------------------------------------------- JavaScript clients
+
+
+@pytest.fixture(scope="session")
+def packages() -> Path:
+    """The folder of npm's packages: installed once for all, under a name that tells which."""
+    lock = (JAVASCRIPT / "package-lock.json").read_bytes()
+    folder = Path(tempfile.gettempdir()) / f"mag-interop-{os.getuid()}-{hashlib.sha256(lock).hexdigest()[:12]}"
+    if not (folder / "node_modules").exists():
+        install(folder)
+    return folder / "node_modules"
+
+
+def install(folder: Path) -> None:
+    if shutil.which("npm") is None:
+        pytest.fail("npm is missing: sudo apt-get install nodejs npm", pytrace=False)
+    fresh = Path(tempfile.mkdtemp(prefix="mag-npm-"))
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(JAVASCRIPT / name, fresh)
+    command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+    done = subprocess.run(command, cwd=fresh, check=False, capture_output=True, text=True, timeout=300)
+    if done.returncode != 0:
+        pytest.fail(f"npm cannot install the foreign clients: {done.stderr.strip().splitlines()[-1]}", pytrace=False)
+    try:
+        fresh.rename(folder)
+    except OSError:  # another worker was first
+        shutil.rmtree(fresh)
+
+
+@pytest.fixture(scope="session")
+def play(packages: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., dict[str, Any]]:
+    """`play("openid_client/basic.mjs", issuer=…, …)`: what a journey of `javascript/` saw."""
+    folder = tmp_path_factory.mktemp("javascript") / "journeys"
+    shutil.copytree(JAVASCRIPT, folder)
+    (folder / "node_modules").symlink_to(packages)
+
+    def run(journey: str, **given: Any) -> dict[str, Any]:
+        asked = {"identity": IDENTITY, **given}
+        command = ["node", str(folder / "play.mjs"), journey]
+        done = subprocess.run(command, input=json.dumps(asked), capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)  # type: ignore[no-any-return]
+
+    return run
