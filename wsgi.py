@@ -5,7 +5,7 @@ front of it (docs/decisions/0001). `create_wsgi()` composes both, for any WSGI s
 command line.
 """
 
-import secrets
+import os
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
@@ -126,15 +126,16 @@ class Doors:
         return host.lower().removesuffix(self.default_port)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        if self._canonical(environ.get("HTTP_HOST", "")) not in self.hosts:
+        host = environ.get("HTTP_HOST", "")
+        if host not in self.hosts and self._canonical(host) not in self.hosts:
             return refuse(start_response, "421 Misdirected Request", b"This host is not served here.\n")
-        if len(environ.get("PATH_INFO", "")) + len(environ.get("QUERY_STRING", "")) > URL_LIMIT:
+        path = environ.get("PATH_INFO", "")
+        if len(path) + len(environ.get("QUERY_STRING", "")) > URL_LIMIT:
             return refuse(start_response, "414 URI Too Long", b"This address is too long.\n")
-        if sum(len(value) for name, value in environ.items() if name.startswith("HTTP_")) > HEADERS_LIMIT:
+        if sum([len(value) for name, value in environ.items() if name[:5] == "HTTP_"]) > HEADERS_LIMIT:
             return refuse(start_response, "431 Request Header Fields Too Large", b"These headers are too large.\n")
         self.watch()
-        environ["mag.request_id"] = request_id = secrets.token_hex(8)
-        path = environ.get("PATH_INFO", "")
+        environ["mag.request_id"] = request_id = os.urandom(8).hex()
         if path == self.authorize:
             return self.authorization(environ, start_response)
         endpoint = self.machines.find(path)

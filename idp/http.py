@@ -9,6 +9,7 @@ import re
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
@@ -87,6 +88,12 @@ def address_of(environ: dict[str, Any], trusted_proxies: int) -> str:
         chain = [part.strip() for part in str(environ.get("HTTP_X_FORWARDED_FOR", "")).split(",") if part.strip()]
         if len(chain) >= trusted_proxies:
             address = chain[-trusted_proxies]
+    return _canonical(address)
+
+
+@lru_cache(maxsize=4096)
+def _canonical(address: str) -> str:
+    """One way to write an address. Remembered: partners' machines call from few of them, and reading one costs more than a document."""
     try:
         return str(ip_address(address))
     except ValueError:

@@ -124,12 +124,14 @@ class Machines:
     def answer(self, endpoint: Endpoint, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         """One answer, whatever happens."""
         request_id, method, origin = environ["mag.request_id"], environ["REQUEST_METHOD"], environ.get("HTTP_ORIGIN", "")
-        headers = [("X-Request-ID", request_id), *self._secure]
         allowed: list[tuple[str, str]] = []
-        answer = self._acted(lambda: self._routed(endpoint, environ, method, origin, allowed), environ, request_id)
+        try:
+            answer = self._routed(endpoint, environ, method, origin, allowed)
+        except Exception as error:
+            answer = refusal(error, request_id, environ.get("PATH_INFO"))
         if DPOP_NONCE in environ:
-            headers.append(("DPoP-Nonce", environ[DPOP_NONCE]))
-        sent = answer.send(start_response, *headers, *allowed)
+            allowed.append(("DPoP-Nonce", environ[DPOP_NONCE]))
+        sent = answer.send(start_response, ("X-Request-ID", request_id), *self._secure, *allowed)
         return [b""] if method == "HEAD" else sent
 
     def _routed(self, endpoint: Endpoint, environ: Environ, method: str, origin: str, allowed: list[tuple[str, str]]) -> Answer:
@@ -141,20 +143,6 @@ class Machines:
             return described(answer, endpoint.metadata) if endpoint.metadata and answer.status in (401, 403) else answer
         return cors.preflight() if method == "OPTIONS" and allowed else not_allowed(endpoint.methods)
 
-    def _acted(self, act: Callable[[], Answer], environ: Environ, request_id: str) -> Answer:
-        """One way out for every refusal."""
-        where = {"request_id": request_id, "path": environ.get("PATH_INFO")}
-        try:
-            return act()
-        except OAuth2Error as error:
-            return error_answer(error)
-        except MagError as error:
-            logger.error("refused", extra={"fields": {"code": error.code, "reason": str(error), **where}})
-            return unavailable(error) if error.status >= 500 else error_answer(InvalidRequestError("this request is not valid"))
-        except Exception as error:
-            logger.error("unexpected error", exc_info=error, extra={"fields": where})
-            return json_answer({"error": "server_error", "error_description": f"incident {request_id}"}, 500)
-
     def _registers(self) -> bool:
         """Whether somebody may register a client now (RFC 7591): settings say so, or an operator let someone in."""
         return self.settings.open_registration or self.settings.sandbox or self.mag.registry.admits()
@@ -162,6 +150,18 @@ class Machines:
     def token(self, environ: Environ) -> Answer:
         """RFC 6749 section 3.2."""
         return self.server.answer(environ)
+
+
+def refusal(error: Exception, request_id: str, path: object) -> Answer:
+    """One way out for every refusal."""
+    where = {"request_id": request_id, "path": path}
+    if isinstance(error, OAuth2Error):
+        return error_answer(error)
+    if isinstance(error, MagError):
+        logger.error("refused", extra={"fields": {"code": error.code, "reason": str(error), **where}})
+        return unavailable(error) if error.status >= 500 else error_answer(InvalidRequestError("this request is not valid"))
+    logger.error("unexpected error", exc_info=error, extra={"fields": where})
+    return json_answer({"error": "server_error", "error_description": f"incident {request_id}"}, 500)
 
 
 def not_allowed(methods: tuple[str, ...]) -> Answer:

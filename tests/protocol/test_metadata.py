@@ -191,7 +191,7 @@ DESCRIBED = {
 }
 
 
-def test_each_resource_is_described():
+def test_each_resource_is_described(backend):
     assert set(DESCRIBED) == set(RESOURCES)
 
 
