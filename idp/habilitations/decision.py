@@ -20,6 +20,8 @@ LONGEST_PAGE = 1000
 """Sets that one page examines at most."""
 MENU_SETS, ALL_SETS = 10_000, 2**31
 """Direct sets read for the menu of a token, and for that of a person."""
+PAGE_READINGS = 3
+"""Times that a page is read when the rights change under it."""
 NO_VERSION = "0" * 16
 """Version of the rights of whoever has none to have: unknown, or not active."""
 
@@ -162,7 +164,16 @@ def claim_page(
     connections: Connections, catalogue: Catalogue, declarant_id: int, *, services: Collection[str], now: datetime,
     after: str = "", limit: int = LONGEST_PAGE,
 ) -> ClaimPage:
-    """One page of what form B points to; `after` is the `next` of the page before. Raises InvalidPositionError. Two statements."""
+    """One page of what form B points to; `after` is the `next` of the page before. Raises InvalidPositionError. Three statements.
+
+    The version is read before and after the targets: between two that are equal no gesture came, so two pages of one version
+    are of one state. When gestures never pause, the page bears the version before: whoever compares it starts again.
+    """
     position = Position.parse(after) if after else None
-    page = targets(connections, catalogue, declarant_id, services=services, now=now, after=position, limit=limit)
-    return ClaimPage(rights_version(connections, catalogue, declarant_id, now), page.targets, page.following)
+    version = rights_version(connections, catalogue, declarant_id, now)
+    for _ in range(PAGE_READINGS):
+        page = targets(connections, catalogue, declarant_id, services=services, now=now, after=position, limit=limit)
+        before, version = version, rights_version(connections, catalogue, declarant_id, now)
+        if before == version:
+            break
+    return ClaimPage(before, page.targets, page.following)

@@ -8,8 +8,9 @@ import time_machine
 from joserfc.jwk import ECKey
 
 from idp.authentication.session import COOKIE, close_session, find_session
-from idp.database import db
-from idp.habilitations.attribution import attribuer
+from idp.database import Connections, db
+from idp.habilitations import decision
+from idp.habilitations.attribution import attribuer, retirer
 from idp.habilitations.droits import Droit
 from idp.habilitations.gesture import Gesture
 from idp.habilitations.models import DroitDirect, Operation
@@ -297,3 +298,45 @@ def test_C47_introspection_tells_the_rights_of_now_in_the_form_they_have_now(ope
 
     assert now["hab"]["g"] == [{"s": {"dsn": "dpc"}, "t": [str(FIRST)]}]
     assert not {"_claim_names", "_claim_sources"} & now.keys()
+
+
+# ------------------------------------------------------------------------------------------- rights that change meanwhile
+
+
+@pytest.mark.parametrize("statement", range(8))
+def test_C47_a_version_is_never_newer_than_what_it_names(wsgi_app, un_declarant, give, statement):
+    """The right is taken between two statements of one reading, whichever they are: a page is of one state; a token may hold
+    newer rights than its version says, which the next version tells, never older ones."""
+    give("dsn", int(SIRET))
+    other = Connections(wsgi_app.mag.settings.database_url)
+    catalogue, now = wsgi_app.mag.catalogue(), datetime.now(UTC)
+    asked = {"services": frozenset({"dsn"}), "now": now}
+
+    def take() -> None:
+        with wsgi_app.flask.app_context():
+            retirer(Gesture(None, catalogue, now), un_declarant, int(SIRET), "dsn", [Droit.DECLARER])
+            db.session.commit()
+
+    class Interrupted:
+        """The connections of a process, where another one acts after so many statements."""
+
+        count = 0
+
+        def all(self, *arguments, **named):
+            found = other.all(*arguments, **named)
+            self.count += 1
+            if self.count == statement + 1:
+                take()
+            return found
+
+    before = decision.rights_version(other, catalogue, un_declarant, now)
+    page = decision.claim_page(interrupted := Interrupted(), catalogue, un_declarant, **asked)
+    taken = decision.rights_version(other, catalogue, un_declarant, now)
+    assert (page.version, bool(page.targets)) in ((before, True), (taken, False))
+    assert (taken != before) == (interrupted.count > statement)
+
+    give("dsn", int(SIRET))
+    before = decision.rights_version(other, catalogue, un_declarant, now)
+    token = decision.disclose(Interrupted(), catalogue, un_declarant, bound=40, **asked)
+    assert (token.version, bool(token.targets)) in ((before, True), (before, False))
+    other.drop()

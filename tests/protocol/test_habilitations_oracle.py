@@ -452,7 +452,7 @@ def test_a_page_costs_the_same_anywhere_in_any_account(connections: Connections)
 
     page = decision.claim_page(connections, CATALOGUE, 1, services=frozenset({"dsn"}), now=NOON, after=str(middle))
 
-    assert connections.count - before == 2
+    assert connections.count - before == 3
     assert [page.targets[0].cible, len(page.targets)] == [middle.cible + 100_000, decision.LONGEST_PAGE]
     assert page.claim["next"] == f"1.{middle.cible + 1000 * 100_000}"
 
