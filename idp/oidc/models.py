@@ -74,7 +74,6 @@ class RefreshFamily(Model):
         ending = update(cls).where(cls.client_id == client_id, cls.closed_at.is_(None))
         db.session.execute(ending.values(closed_at=now, closed_reason=reason), execution_options={"synchronize_session": False})
 
-
     @classmethod
     def close_person(cls, declarant_id: int, client_id: str, reason: str, now: datetime) -> list[str]:
         """End what one person let one client keep, in the transaction of the page; which families there were."""
