@@ -1,0 +1,200 @@
+"""Answers by form, consent and the choice of an establishment, in a real browser: policy, no script, light and dark, from 320 pixels up."""
+
+import os
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qsl, urlencode
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from tests.factories import PASSWORD, SIRET, un_declarant
+from tests.protocol.relying import VERIFIER, challenge_of, register
+
+pytestmark = [pytest.mark.browser, pytest.mark.parametrize("backend", ["sqlite"], indirect=True)]
+LOOKS = [(scheme, width) for scheme in ("light", "dark") for width in (1280, 320)]
+LOGO = b'<svg xmlns="http://www.w3.org/2000/svg" width="40" height="40"><rect width="40" height="40" fill="#a33"/></svg>'
+
+
+class Site:
+    """A partner's site: what it was posted."""
+
+    def __init__(self) -> None:
+        self.posted: list[tuple[str, dict[str, str]]] = []
+        site = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+                assert self.headers["Content-Type"] == "application/x-www-form-urlencoded"
+                site.posted.append((self.path, dict(parse_qsl(body))))
+                self.answer(b"<!doctype html><title>Portail</title><h1>Bienvenue</h1>", "text/html; charset=utf-8")
+
+            def do_GET(self) -> None:
+                self.answer(LOGO, "image/svg+xml")
+
+            def answer(self, body: bytes, kind: str) -> None:
+                self.send_response(200)
+                self.send_header("Content-Type", kind)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: object) -> None:
+                """Quiet."""
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.address = f"http://portail.localhost:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
+
+
+@pytest.fixture
+def site():
+    found = Site()
+    yield found
+    found.server.shutdown()
+    found.server.server_close()
+
+
+@pytest.fixture
+def mag(app, wsgi_app, site, live_server):
+    """MAG with one person, and a partner that is not ours."""
+    un_declarant(app, email="claire@exemple.fr")
+    links = {"logo_uri": f"{site.address}/logo.svg", "policy_uri": f"{site.address}/vie-privee", "tos_uri": f"{site.address}/conditions"}
+    register(
+        wsgi_app,
+        "portail",
+        client_name="Comptes & Cie : paie",
+        redirect_uris=[f"{site.address}/retour"],
+        first_party=False,
+        scope="openid profile email siret",
+        **links,
+    )
+    return live_server()
+
+
+@pytest.fixture
+def complaints():
+    """What consoles say: a broken policy shows here."""
+    return []
+
+
+@pytest.fixture
+def ask(mag, site, page, complaints):
+    """`ask(**request)`: a browser sent to MAG by the partner."""
+
+    def visit(*, javascript=True, look=None, **changes):
+        options = {"viewport": {"width": look[1], "height": 900}, "color_scheme": look[0]} if look else {}
+        opened = page(javascript=javascript, **options)
+        opened.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+        asked = {
+            "client_id": "portail",
+            "redirect_uri": f"{site.address}/retour",
+            "response_type": "code",
+            "response_mode": "form_post",
+            "scope": "openid profile email siret",
+            "state": "été",
+            "code_challenge": challenge_of(VERIFIER),
+            "code_challenge_method": "S256",
+            **changes,
+        }
+        opened.goto(f"{mag}/authorize?{urlencode(asked)}")
+        return opened
+
+    return visit
+
+
+def sign_in(opened):
+    for name, text in {"siret": SIRET, "nom": "LEFEVRE", "prenom": "claire", "password": PASSWORD}.items():
+        opened.fill(f"#{name}", text)
+    opened.get_by_role("button", name="Se connecter", exact=True).click()
+
+
+def look_at(opened, name, look):
+    """No horizontal scroll, no fault that axe knows; an image where MAG_TEST_SCREENSHOTS says."""
+    assert opened.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    found = Axe().run(opened, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"]})
+    assert found.violations_count == 0, found.generate_report()
+    if folder := os.environ.get("MAG_TEST_SCREENSHOTS"):
+        opened.screenshot(path=f"{folder}/{name}-{look[0]}-{look[1]}.png", full_page=True)
+
+
+def test_32_the_answer_goes_on_by_itself_to_the_partner(ask, site, complaints):
+    opened = ask()
+    sign_in(opened)
+    opened.get_by_role("button", name="Autoriser").click()
+    opened.wait_for_url("**/retour")
+
+    assert opened.locator("h1").inner_text() == "Bienvenue"
+    [(path, fields)] = site.posted
+    assert path == "/retour", "nothing in the address"
+    assert set(fields) == {"code", "state", "iss"}
+    assert fields["state"] == "été"
+    assert complaints == []
+
+
+def test_32_without_javascript_a_button_sends_it(ask, site):
+    opened = ask(javascript=False)
+    sign_in(opened)
+    opened.get_by_role("button", name="Autoriser").click()
+    opened.get_by_role("button", name="Continuer").wait_for()
+    if folder := os.environ.get("MAG_TEST_SCREENSHOTS"):
+        opened.screenshot(path=f"{folder}/retour.png", full_page=True)
+    opened.get_by_role("button", name="Continuer").click()
+    opened.wait_for_url("**/retour")
+
+    assert set(site.posted[0][1]) == {"code", "state", "iss"}
+
+
+def test_86_a_signed_answer_goes_the_same_way(ask, site, complaints):
+    opened = ask(response_mode="form_post.jwt")
+    sign_in(opened)
+    opened.get_by_role("button", name="Autoriser").click()
+    opened.wait_for_url("**/retour")
+
+    assert set(site.posted[0][1]) == {"response"}
+    assert complaints == []
+
+
+def test_82_a_person_who_refuses_is_reported_by_the_same_way(ask, site, complaints):
+    opened = ask()
+    sign_in(opened)
+    opened.get_by_role("button", name="Refuser").click()
+    opened.wait_for_url("**/retour")
+
+    assert site.posted[0][1]["error"] == "access_denied"
+    assert complaints == []
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_the_pages_on_the_way_in_light_and_dark_wide_and_narrow(mag, ask, site, look):
+    opened = ask(look=look, prompt="create", siret_hint="55203253400646")
+    assert opened.get_by_role("heading", name="Vous n'avez pas encore d'identité").is_visible()
+    look_at(opened, "creation", look)
+    sign_in(opened)
+    assert opened.locator("h1").inner_text() == "Autoriser «\u00a0Comptes & Cie\u00a0: paie\u00a0»\u00a0?"
+    assert opened.locator(".asker img").evaluate("image => image.naturalWidth") == 40, "the policy lets the logo in"
+    assert opened.get_by_role("link", name="Politique de confidentialité").get_attribute("href") == f"{site.address}/vie-privee"
+    look_at(opened, "consentement", look)
+    opened.get_by_role("button", name="Autoriser").click()
+    opened.wait_for_url("**/retour")
+    opened.goto(f"{mag}/autorisations")
+    look_at(opened, "autorisations", look)
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_the_choice_of_an_establishment(ask, site, look):
+    opened = ask()
+    sign_in(opened)
+    opened.get_by_role("button", name="Autoriser").wait_for()
+    mag = opened.url.partition("/authorize")[0]
+    opened.set_viewport_size({"width": look[1], "height": 900})
+    opened.emulate_media(color_scheme=look[0])
+    asked = {"client_id": "portail", "redirect_uri": f"{site.address}/retour", "response_type": "code", "scope": "openid"}
+    proof = {"code_challenge": challenge_of(VERIFIER), "code_challenge_method": "S256"}
+    opened.goto(f"{mag}/authorize?{urlencode({**asked, **proof, 'siret_hint': '55203253400646'})}")
+
+    assert opened.locator("h1").inner_text() == "Pour quel établissement\u00a0?"
+    look_at(opened, "choix", look)
+    opened.get_by_role("link", name="Utiliser un autre établissement").click()
+    assert opened.input_value("#siret").replace("\u00a0", " ") == "552 032 534 00646"
