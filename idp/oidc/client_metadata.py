@@ -72,7 +72,7 @@ def read_client(
         dpop_bound_access_tokens=reader.flag("dpop_bound_access_tokens"),
         require_pushed_authorization_requests=reader.flag("require_pushed_authorization_requests"),
         require_signed_request_object=reader.flag("require_signed_request_object"),
-        request_object_signing_alg=reader.one("request_object_signing_alg", (*algs, "none", ""), ""),
+        request_object_signing_alg=reader.one("request_object_signing_alg", (*algs, ""), ""),
         request_uris=reader.uris("request_uris", fragment=True),
         default_max_age=reader.number("default_max_age"),
         require_auth_time=reader.flag("require_auth_time"),

@@ -51,7 +51,7 @@ def unverified_issuer(statement: Any) -> str:
     try:
         unverified = jws.extract_compact(statement.encode())
         claims = orjson.loads(unverified.payload)
-    except (JoseError, ValueError, TypeError):
+    except (JoseError, ValueError, TypeError, RecursionError):
         raise SoftwareStatementError("the software statement is not a JWT") from None
     if BRINGS_KEYS & set(unverified.headers()):
         raise SoftwareStatementError("the software statement brings keys or extensions")
@@ -66,7 +66,7 @@ def verified_members(statement: str, trusted: Trusted, now: datetime) -> dict[st
     try:
         keys = KeySet.import_key_set(cast(Any, dict(trusted.jwks)))
         claims = jwt.decode(statement, keys, algorithms=[trusted.alg]).claims
-    except (JoseError, ValueError, TypeError):
+    except (JoseError, ValueError, TypeError, RecursionError):
         raise SoftwareStatementError("the signature of the software statement is wrong") from None
     _check_time(claims, now.timestamp())
     return {name: value for name, value in claims.items() if name not in CLAIMS}
