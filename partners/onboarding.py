@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+import orjson
+
 from idp.audit import journal
 from idp.audit.events import PartenaireChanged, SecretRotated
 from idp.database import Version, db
@@ -178,6 +180,7 @@ def check_storable(metadata: Mapping[str, Any]) -> None:
     """Both databases must keep it as it is: JSON, without the NUL that PostgreSQL refuses."""
     try:
         text = json.dumps(metadata, allow_nan=False, ensure_ascii=False).encode()
+        orjson.dumps(metadata)  # what tells it again refuses deeper objects than what reads it
     except (TypeError, ValueError, RecursionError):
         raise InvalidClientMetadataError("the metadata is not JSON") from None
     if len(text) > METADATA_LIMIT or rb"\u0000" in text:

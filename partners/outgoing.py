@@ -37,6 +37,8 @@ TIME_LIMIT = 3.0
 NOTICE_LIMIT = 5.0
 """The same, for a notice: nobody waits for it."""
 JSON_TYPES = ("application/json", "application/jwk-set+json", "application/jwks+json")
+UNREADABLE_KEYS = (JoseError, ValueError, TypeError, KeyError)
+"""What the library raises of a JWK that it cannot read; KeyError: a curve that it does not know."""
 NAT64 = IPv6Network("64:ff9b::/96")
 RESOLVERS = 32
 """Names asked at the same time. The system's resolver has no time limit of its own: each slow name holds one thread, and one only."""
@@ -295,7 +297,7 @@ def read_keys(unverified_jwks: Any) -> tuple[KeySet, frozenset[str]]:
             continue
         try:
             read += KeySet.import_key_set(cast(Any, {"keys": [jwk]})).keys
-        except (JoseError, ValueError, TypeError):
+        except UNREADABLE_KEYS:
             continue
         if isinstance(jwk.get("kid"), str):
             kids.add(jwk["kid"])

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
 from idp.database import Connections, Kept, Versions
@@ -19,7 +18,7 @@ from idp.oidc.client_metadata import InvalidClientMetadataError, read_client
 from idp.oidc.cors import origins_of
 from idp.seals import Seals, UnsealError
 from partners.models import ANY_PUBLISHER, EVERY_CLIENT, EVERY_SECRET, LAST_INITIAL_TOKEN
-from partners.outgoing import JwksCache
+from partners.outgoing import UNREADABLE_KEYS, JwksCache
 
 REQUEST_OBJECT_TYPES = ("application/oauth-authz-req+jwt", "application/jwt", "text/plain")
 VERSION = "registry"
@@ -115,7 +114,7 @@ class Registry:
         if client.client_id not in keysets:
             try:
                 keysets[client.client_id] = KeySet.import_key_set(cast(Any, dict(client.jwks)))
-            except (JoseError, ValueError, TypeError):
+            except UNREADABLE_KEYS:
                 logger.error("client keys cannot be read", extra={"fields": {"client_id": client.client_id}})
                 return None
         return keysets[client.client_id]

@@ -320,8 +320,9 @@ def test_an_assertion_of_another_client_is_refused(machine, partner):
 
 
 @ONLY_SQLITE
-def test_C23_a_client_whose_keys_cannot_be_read_is_refused_without_a_5xx(partner):
-    unreadable = {"keys": [{"kty": "EC", "crv": "P-256", "x": "?"}]}
+@pytest.mark.parametrize("curve", ["P-256", "brainpoolP256r1"])
+def test_C23_a_client_whose_keys_cannot_be_read_is_refused_without_a_5xx(partner, curve):
+    unreadable = {"keys": [{"kty": "EC", "crv": curve, "x": "?", "y": "?"}]}
     broken = partner("machine", token_endpoint_auth_method="private_key_jwt", jwks=unreadable, **MACHINE)
 
     assert is_refused(with_assertion(broken, broken.assertion(key=ECKey.generate_key("P-256"))))

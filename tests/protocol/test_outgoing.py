@@ -477,6 +477,7 @@ def test_many_threads_make_one_call(site, cache, client):
         {"keys": [{"kty": "oct", "k": "c2VjcmV0"}]},
         {"keys": [{"kty": "EC", "crv": "P-256"}]},
         {"keys": [{"kty": "EC", "crv": "x", "x": 1, "y": 2}]},
+        {"keys": [{"kty": "EC", "crv": "brainpoolP256r1", "x": "AQAB", "y": "AQAB"}]},
     ],
 )
 def test_a_document_without_a_public_key(document):
@@ -488,8 +489,9 @@ def test_one_bad_key_does_not_hide_the_others():
     good = ECKey.generate_key("P-256", {"kid": "bon"})
     private, encryption = good.as_dict(private=True) | {"kid": "prive"}, good.as_dict(private=False) | {"use": "enc", "kid": "enc"}
     edwards = OKPKey.generate_key("Ed25519", {"kid": "ed"}).as_dict(private=False)
+    curve = good.as_dict(private=False) | {"crv": "brainpoolP256r1", "kid": "courbe"}
 
-    keys, known = read_keys({"keys": [{"kty": "EC"}, private, encryption, edwards, good.as_dict(private=False)]})
+    keys, known = read_keys({"keys": [{"kty": "EC"}, curve, private, encryption, edwards, good.as_dict(private=False)]})
     assert known == kids(keys) == {"bon", "enc", "ed"}
 
 

@@ -223,6 +223,12 @@ def test_an_issuer_with_a_path_has_its_registration_under_it(settings, backend):
 
 # ----------------------------------------------------------------------------------------------------------------- refused
 
+
+def nested(depth: int) -> list[Any]:
+    """Lists in lists."""
+    return [nested(depth - 1)] if depth else []
+
+
 BAD = [
     pytest.param({"redirect_uris": [REDIRECT + "#f"]}, "invalid_redirect_uri", id="52-redirect-uri-with-a-fragment"),
     pytest.param({"redirect_uris": []}, "invalid_redirect_uri", id="2-redirect-uris-required"),
@@ -255,6 +261,7 @@ BAD = [
     pytest.param({"client_name": "a\u0000b"}, "invalid_client_metadata", id="ours-printable-name"),
     pytest.param({"client_name": "\ud800"}, "invalid_client_metadata", id="ours-lone-surrogate"),
     pytest.param({"jwks": {"keys": [{"kty": "oct", "k": "AA"}]}}, "invalid_client_metadata", id="ours-public-keys"),
+    pytest.param({"jwks": {"keys": [{"kty": "EC", "x": nested(300)}]}}, "invalid_client_metadata", id="ours-not-that-deep"),
     pytest.param({"software_statement": 3}, "invalid_software_statement", id="2.3-statement-is-a-jwt"),
 ]
 
