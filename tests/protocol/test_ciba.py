@@ -416,6 +416,28 @@ def test_ours_nobody_is_pestered_whether_she_exists_or_not(centre, anne):
 
 
 @ONLY_SQLITE
+def test_ours_nobody_is_pestered_however_she_is_spelt(centre, anne):
+    spelt = [
+        f"{SIRET}|LEFEVRE|anne",
+        f"{SIRET}|Lefèvre|Anne",
+        "732 829 320 00074|lefèvre| anne ",
+        *(f"{SIRET}|lefevre|ANNE|{n}" for n in range(9)),
+    ]
+    for hint in spelt[: ciba.MOST_FOR_ONE]:
+        assert ask(centre, login_hint=hint).status_code == 200
+    for hint in spelt[ciba.MOST_FOR_ONE :]:
+        refused(ask(centre, login_hint=hint), "access_denied", 403)
+
+
+def test_ours_nobody_is_pestered_by_one_id_token_after_another(partner, browser, anne):
+    centre = caller(partner, grant_types=["authorization_code", CIBA], redirect_uris=["https://centre.test/r"], response_types=["code"])
+    hints = [centre.tokens(centre.redeem(centre.code(browser))).id_token for _ in range(ciba.MOST_FOR_ONE + 1)]
+    for hint in hints[:-1]:
+        assert ask(centre, login_hint=None, id_token_hint=hint).status_code == 200
+    refused(ask(centre, login_hint=None, id_token_hint=hints[-1]), "access_denied", 403)
+
+
+@ONLY_SQLITE
 def test_C46_a_suspended_person_is_nobody(centre, new_declarant, wsgi_app, browser):
     suspended = new_declarant(nom="Martin", prenom="Zoé", email="zoe@exemple.fr")
     with wsgi_app.flask.app_context():

@@ -86,7 +86,8 @@ class Backchannel:
         return json_answer(self._accepted(asked, datetime.now(UTC)))
 
     def _brake(self, asked: BackchannelRequest) -> None:
-        named = b64(self.keyring.mac("ciba", f"{asked.client.client_id}|{'|'.join(asked.hint)}".encode("utf-8", "surrogatepass"))[:16])
+        who = f"{asked.client.client_id}|{asked.hint[0]}|{self._named(asked)}"
+        named = b64(self.keyring.mac("ciba", who.encode("utf-8", "surrogatepass"))[:16])
         if self.store.count(Counter(f"ciba:{named}", WINDOW))[0] > MOST_FOR_ONE:
             raise TooManyRequestsError("this person was asked too often")
 
@@ -123,33 +124,45 @@ class Backchannel:
 
     # ------------------------------------------------------------------------------------------------------------ the hint
 
+    def _named(self, asked: BackchannelRequest) -> str:
+        """What the hint says, in one spelling: a person has many ID tokens, and a name is written in many ways."""
+        name, text = asked.hint
+        if name == "id_token_hint":
+            claims = self._own_id_token(asked.client, text)
+            return str(claims["sub"]) if claims else text
+        identite = None if "@" in text else identity_of(text)
+        return f"{identite.siret}|{identite.cle}" if identite else text
+
     def _find(self, asked: BackchannelRequest) -> int | None:
         """Whom the hint names; None for nobody, or more than one."""
         name, text = asked.hint
         if name == "id_token_hint":
-            return self._of_id_token(asked.client, text)
+            claims = self._own_id_token(asked.client, text)
+            return self.reader.person_of_hint(claims) if claims else None
         return self._of_email(text) if "@" in text else self._of_identity(text)
 
-    def _of_id_token(self, client: Client, text: str) -> int | None:
-        """An ID token that this client was given, expired or not."""
+    def _own_id_token(self, client: Client, text: str) -> Mapping[str, Any] | None:
+        """Claims of an ID token that this client was given, expired or not."""
         claims = self.reader.id_token_hint(text)
-        if claims is None or claims.get("aud") != client.client_id:
-            return None
-        return self.reader.person_of_hint(claims)
+        return claims if claims is not None and claims.get("aud") == client.client_id else None
 
     def _of_email(self, text: str) -> int | None:
         rows = self.connections.all(WITH_EMAIL, email=text) if text.isascii() and len(text) <= 254 else []
         return int(rows[0][0]) if len(rows) == 1 else None
 
     def _of_identity(self, text: str) -> int | None:
-        """`siret|nom|prenom`, however it is spelt (OpenID Connect Core section 3.1.2.1 leaves the form to MAG)."""
-        siret, nom, prenom = (*text.split("|"), "", "")[:3]
-        try:
-            identite = Identite(Siret.parse(siret), check_name(nom), check_name(prenom))
-        except (InvalidSiretError, InvalidNameError):
-            return None
-        row = self.connections.one(BEARER, siret=identite.siret, cle=identite.cle)
+        identite = identity_of(text)
+        row = self.connections.one(BEARER, siret=identite.siret, cle=identite.cle) if identite else None
         return int(row[COLUMNS.index("id")]) if row else None
+
+
+def identity_of(text: str) -> Identite | None:
+    """`siret|nom|prenom`, however it is spelt (OpenID Connect Core section 3.1.2.1 leaves the form to MAG)."""
+    siret, nom, prenom = (*text.split("|"), "", "")[:3]
+    try:
+        return Identite(Siret.parse(siret), check_name(nom), check_name(prenom))
+    except (InvalidSiretError, InvalidNameError):
+        return None
 
 
 # ------------------------------------------------------------------------------------------------- the answer, and the ping
