@@ -122,6 +122,8 @@ class ClientAuthenticator:
                 raise refused("two methods at once")
             return self._basic(authorization, form.get("client_id"))
         if "client_assertion" in form or "client_assertion_type" in form:
+            if "client_secret" in form:
+                raise refused("two methods at once")
             return self._assertion(environ, form)
         client = self.clients.find(form.get("client_id", ""))
         if client is None:

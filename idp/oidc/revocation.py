@@ -14,6 +14,13 @@ from idp.oidc.tokens import Reader
 from idp.oidc.wire import Answer, Environ, read_form
 
 
+class UnsupportedTokenError(OAuth2Error):
+    """Section 2.2.1. Nothing of MAG's own ends these; to answer 200 would say that something did."""
+
+    error = "unsupported_token_type"
+    description = "exchanged tokens and tokens of client_credentials end by themselves, within minutes"
+
+
 class Revocation:
     """The endpoint, for one process."""
 
@@ -39,10 +46,9 @@ class Revocation:
         token = self.reader.access_token(text, datetime.now(UTC).timestamp())
         if token is not None:
             own = token.claims["client_id"] == client.client_id
-            if own and "act" in token.claims:
-                why = "an exchanged token ends with the token it came from, or within minutes"
-                raise OAuth2Error(why, status_code=400, error="unsupported_token_type")  # RFC 7009 section 2.2.1
-            return (token.handle.family_id or None, token.handle.declarant_id or None) if own else (None, None)
+            if own and ("act" in token.claims or not token.handle.family_id):
+                raise UnsupportedTokenError()
+            return (token.handle.family_id, token.handle.declarant_id) if own else (None, None)
         family_id = self.families.family_of(text)
         found = self.families.owner(family_id) if family_id else None
         return (family_id, found[1]) if found and found[0] == client.client_id else (None, None)

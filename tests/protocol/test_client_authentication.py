@@ -328,6 +328,13 @@ def test_C23_a_client_whose_keys_cannot_be_read_is_refused_without_a_5xx(partner
     assert is_refused(with_assertion(broken, broken.assertion(key=ECKey.generate_key("P-256"))))
 
 
+@ONLY_SQLITE
+def test_2_3_an_assertion_and_a_secret_are_two_methods_at_once(machine):
+    fields = {"client_assertion_type": ASSERTION_TYPE, "client_assertion": machine.assertion(), "client_secret": "x"}
+
+    assert is_refused(machine.call("/token", data={**FORM, **fields}))
+
+
 def test_C24_an_assertion_serves_once(machine, journal):
     assertion = machine.assertion()
 

@@ -34,6 +34,14 @@ def test_C26_a_client_without_the_grant_is_refused(partner):
     assert partner().token("client_credentials").json["error"] == "unauthorized_client"
 
 
+def test_7009_2_2_1_its_token_ends_by_itself_and_revocation_does_not_say_otherwise(machine):
+    token = machine.tokens(machine.token("client_credentials", scope="api:lire")).access_token
+    response = machine.revoke(token)
+
+    assert (response.status_code, response.json["error"]) == (400, "unsupported_token_type")
+    assert machine.introspect(token).json["active"] is True
+
+
 @pytest.mark.parametrize(("scope", "given"), [(None, "api:ecrire api:lire"), ("api:lire", "api:lire"), ("api:lire api:lire", "api:lire")])
 def test_the_token_says_who_and_what_and_nothing_of_a_person(machine, scope, given):
     response = machine.token("client_credentials", scope=scope)
