@@ -60,6 +60,8 @@ NEEDS = {
     "apache": Need("Apache with mod_auth_openidc", ("apache2-bin", "libapache2-mod-auth-openidc"), apache),
     "node": Need("Node.js", ("nodejs",), lambda: shutil.which("node")),
     "npm": Need("npm", ("npm",), lambda: shutil.which("npm")),
+    "curl": Need("curl", ("curl",), lambda: shutil.which("curl")),
+    "openssl": Need("openssl", ("openssl",), lambda: shutil.which("openssl")),
 }
 
 

@@ -25,6 +25,22 @@ def test_every_link_between_documents_leads_somewhere() -> None:
     assert not dead
 
 
+def headings(document: Path) -> set[str]:
+    """Names that links may follow `#` with, as forges make them from headings."""
+    text = re.sub(r"^```.*?^```", "", document.read_text(), flags=re.S | re.M)
+    return {re.sub(r"[^\w\- ]", "", found.lower()).replace(" ", "-") for found in re.findall(r"^#+ (.*)$", text, re.M)}
+
+
+def test_every_chapter_that_a_link_names_exists() -> None:
+    lost = []
+    for document in DOCUMENTS:
+        for target, chapter in re.findall(r"\]\(([^)#: ]*)#([^)]+)\)", document.read_text()):
+            if chapter not in headings(document.parent / target if target else document):
+                lost.append(f"{document.relative_to(ROOT)} → {target}#{chapter}")
+
+    assert not lost
+
+
 # --------------------------------------------------------------------------------------------------------- security checks
 
 CHECKS = [*(f"C{n:02}" for n in range(1, 32)), "C31b", *(f"C{n}" for n in range(49, 56)), "C55b", *(f"C{n}" for n in range(56, 68))]

@@ -39,12 +39,14 @@ class Browser:
         raise AssertionError(f"too many redirects, at {url}")
 
     def submit(self, page: requests.Response, until: str = "", **fields: str) -> requests.Response:
-        """Send the first form of a page, and follow."""
+        """Send the first form of a page, and follow; a page in answer is where it ends."""
         action = re.search(r'<form[^>]*action="([^"]*)"', page.text)
         assert action is not None, page.text
         hidden = re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', page.text)
         data = {name: unescape(value) for name, value in hidden} | fields
         response = self.request("POST", urljoin(page.url, unescape(action[1])), data=data)
+        if response.status_code == 200:
+            return response
         assert response.status_code == 303, response.text
         return self.follow(urljoin(page.url, response.headers["Location"]), until)
 

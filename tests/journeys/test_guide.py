@@ -120,5 +120,5 @@ def test_the_guide_names_every_scope_and_every_member_of_a_client():
     unseen = {"chorusdt", "custom"}
 
     assert [scope for scope in SCOPE_CLAIMS if f"`{scope}`" not in table and scope not in unseen] == []
-    members = GUIDE.split("## 2.")[1].split("## 3.")[0]
+    members = GUIDE.split("## 13.")[1].split("## 14.")[0]
     assert all(hasattr(Client, name) for name in re.findall(r"^\| `([a-z_]+)` \|", members, re.M) if name != "sector_identifier")

@@ -1,0 +1,225 @@
+"""The partners' guides, stack by stack: what a reader copies is what runs here, against a served MAG.
+
+Python, Node and Apache are played as written, but for addresses, the secret and what http asks of a library. PHP, Java and .NET are
+not: their registrations are accepted by MAG, and what they write is compared with what it publishes.
+"""
+
+import json
+import os
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from tests import factories, services
+from tests.interop.conftest import IDENTITY, secret_of
+from tests.interop.person import Browser
+from tests.journeys.portal import listening
+
+pytestmark = pytest.mark.interop
+DOCS = Path(__file__).parents[2] / "docs"
+GUIDES = {path.stem: path.read_text("utf-8") for path in sorted((DOCS / "guides").glob("*.md"))}
+PLAYED = ("apache", "node", "python-flask")
+MODULES = Path("/usr/lib/apache2/modules")
+PATIENCE = 15
+"""Seconds."""
+HEADERS = '<Location /prive>\nHeader always set X-Claim-Siret "%{OIDC_CLAIM_siret}e"\n</Location>\n'
+"""What the application behind Apache would read."""
+
+
+def blocks(guide: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", GUIDES[guide], re.S | re.M)
+
+
+def registered(guide: str, site: str) -> dict[str, Any]:
+    """What the guide has registered, at another address."""
+    metadata: dict[str, Any] = json.loads(blocks(guide, "json")[0].replace("https://portail.example.fr", site))
+    return metadata
+
+
+@pytest.fixture(scope="module")
+def ports() -> dict[str, int]:
+    return {guide: services.free_port() for guide in PLAYED}
+
+
+@pytest.fixture(scope="module")
+def issuer(serve: Callable[..., str], ports: dict[str, int]) -> str:
+    """MAG, told of each guide's client: accepting the registrations of all is part of the test."""
+    sites = {guide: f"http://127.0.0.1:{ports[guide]}" if guide in ports else "https://portail.example.fr" for guide in GUIDES}
+    hosts = ",".join(f"127.0.0.1:{port}" for port in ports.values())
+    return serve("sqlite", {guide: registered(guide, sites[guide]) for guide in GUIDES}, MAG_OUTGOING_HOSTS=hosts)
+
+
+@pytest.fixture
+def written(issuer: str, ports: dict[str, int]) -> Callable[[str, str], str]:
+    """`written("node", text)`: with the addresses and the secret of here."""
+
+    def fill(guide: str, text: str) -> str:
+        found = text.replace("https://mag.example.fr", issuer).replace("https://portail.example.fr", f"http://127.0.0.1:{ports[guide]}")
+        return found.replace("mon-portail", guide).replace("3kP…", secret_of(guide))
+
+    return fill
+
+
+# ------------------------------------------------------------------------------------------------------------------- played
+
+
+def visit(site: str, issuer: str, page: str) -> tuple[Browser, requests.Response]:
+    """Section 3 of each guide, first lines: the page leads to MAG, which names the site, and comes back."""
+    browser = Browser()
+    mire = browser.follow(f"{site}{page}")
+    assert mire.url.startswith(issuer)
+    assert "Mon portail" in mire.text
+    return browser, browser.submit(mire, **IDENTITY)
+
+
+def leave_mag(browser: Browser, issuer: str) -> None:
+    """From MAG's own page: the site is told by the backchannel."""
+    browser.submit(browser.follow(f"{issuer}/"), f"{issuer}/")
+
+
+def until_asked_again(browser: Browser, page: str) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while browser.get(page).status_code == 200:
+        assert time.monotonic() < deadline, "the site was not told"
+
+
+def tour(site: str, issuer: str) -> None:
+    """What sections 3 of the Python and Node guides promise."""
+    browser, page = visit(site, issuer, "/espace")
+    assert page.json() == {"nom": "Anne Lefèvre", "siret": factories.SIRET}
+    leave_mag(browser, issuer)
+    until_asked_again(browser, f"{site}/espace")
+
+    browser, page = visit(site, issuer, "/espace")
+    out = browser.request("POST", f"{site}/deconnexion")
+    assert browser.follow(out.headers["Location"]).url == f"{site}/"
+    assert browser.get(f"{site}/espace").status_code in (302, 303)
+    assert "Mon portail" in browser.follow(f"{site}/espace").text
+    assert requests.post(f"{site}/auth/mag/backchannel-logout", data={"logout_token": "faux"}, timeout=10).status_code == 400
+    refused = browser.follow(f"{site}/auth/mag/callback?error=access_denied&state=faux&iss=https://ailleurs.test")
+    assert refused.status_code == 400
+
+
+def test_python(issuer: str, ports: dict[str, int], written: Callable[[str, str], str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUTHLIB_INSECURE_TRANSPORT", "1")
+    (source,) = blocks("python-flask", "python")
+    module: dict[str, Any] = {"__name__": "application"}
+    exec(compile(written("python-flask", source), "python-flask.md", "exec"), module)
+
+    with listening(module["app"], ports["python-flask"]):
+        tour(f"http://127.0.0.1:{ports['python-flask']}", issuer)
+
+
+def test_node(
+    issuer: str,
+    ports: dict[str, int],
+    written: Callable[[str, str], str],
+    packages: Path,
+    tmp_path: Path,
+    start_process: Callable[..., services.Server],
+) -> None:
+    """http asks one more argument of `discovery`, which the guide tells."""
+    (source,) = blocks("node", "js")
+    more = re.findall(r"`(\{ execute: \[oidc\.allowInsecureRequests\] \})`", GUIDES["node"])[0]
+    text = written("node", source).replace("listen(3000", f"listen({ports['node']}")
+    plain = re.sub(r"(oidc\.ClientSecretBasic\('[^']+'\))\)", rf"\1, {more})", text)
+    assert plain != text
+    (tmp_path / "application.mjs").write_text(plain, "utf-8")
+    (tmp_path / "node_modules").symlink_to(packages)
+    start_process(["node", "--experimental-global-webcrypto", "application.mjs"], ports["node"])
+
+    tour(f"http://127.0.0.1:{ports['node']}", issuer)
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """Apache's processes do not run as root: they must be able to enter."""
+    found = Path(tempfile.mkdtemp(prefix="mag-guide-"))
+    found.chmod(0o755)
+    (found / "site" / "prive").mkdir(parents=True)
+    (found / "site" / "prive" / "page.txt").write_text("page privée\n")
+    (found / "site" / "adieu.txt").write_text("au revoir\n")
+    if os.geteuid() == 0:
+        shutil.chown(found, "www-data", "www-data")
+    yield found
+    shutil.rmtree(found)
+
+
+def test_apache(
+    issuer: str,
+    ports: dict[str, int],
+    written: Callable[[str, str], str],
+    folder: Path,
+    start_process: Callable[..., services.Server],
+) -> None:
+    (source,) = blocks("apache", "apache")
+    start = (Path(__file__).parent / "httpd.conf").read_text().split("\n\n")[0]
+    account = "User www-data\nGroup www-data" if os.geteuid() == 0 else ""
+    start = start.format(port=ports["apache"], folder=folder, modules=MODULES, account=account)
+    inside = f"<Directory {folder}/site>\nRequire all granted\n</Directory>\n"
+    (folder / "httpd.conf").write_text(f"{start}\n{inside}{written('apache', source)}\n{HEADERS}", "utf-8")
+    start_process(["/usr/sbin/apache2", "-f", str(folder / "httpd.conf"), "-D", "FOREGROUND"], ports["apache"])
+    site = f"http://127.0.0.1:{ports['apache']}"
+
+    browser, page = visit(site, issuer, "/prive/page.txt")
+    assert (page.text, page.headers["X-Claim-Siret"]) == ("page privée\n", factories.SIRET)
+    leave_mag(browser, issuer)
+    until_asked_again(browser, f"{site}/prive/page.txt")
+
+    browser, page = visit(site, issuer, "/prive/page.txt")
+    link = re.findall(r"`(/prive/retour\?logout=[^`]+)`", GUIDES["apache"])[0]
+    out = link.replace("https%3A%2F%2Fportail.example.fr", f"http%3A%2F%2F127.0.0.1%3A{ports['apache']}")
+    assert browser.follow(f"{site}{out}").text == "au revoir\n"
+    assert "Mon portail" in browser.follow(f"{site}/prive/page.txt").text
+
+
+# --------------------------------------------------------------------------------------------------------------- not played
+
+
+@pytest.mark.parametrize(
+    ("guide", "language", "of_issuer", "of_scopes"),
+    [
+        pytest.param("php", "php", r"OpenIDConnectClient\('(.*?)'", r"addScope\(\[(.*?)\]", id="php"),
+        pytest.param("java-spring", "yaml", r"issuer-uri: (\S+)", r"^ *scope: (.*)$", id="java-spring"),
+        pytest.param("dotnet", "csharp", r'Authority = "(.*?)"', r"((?:\s*options\.Scope\.Add.*\n)+)", id="dotnet"),
+    ],
+)
+def test_what_is_not_played_agrees_with_what_mag_publishes(issuer: str, guide: str, language: str, of_issuer: str, of_scopes: str) -> None:
+    """Issuer, scopes, methods, algorithms, addresses; and the page says that it is not played."""
+    published = requests.get(f"{issuer}/.well-known/openid-configuration", timeout=10).json()
+    metadata, source = registered(guide, "https://portail.example.fr"), "\n".join(blocks(guide, language))
+    asked = re.findall(of_scopes, source, re.M)[0]
+    scopes = re.findall(r"\w+(?=['\",]|$)", asked, re.M)
+
+    assert re.findall(of_issuer, source) == ["https://mag.example.fr"]
+    assert sorted(scopes) == sorted(metadata["scope"].split())
+    assert set(scopes) <= set(published["scopes_supported"])
+    assert metadata["token_endpoint_auth_method"] in published["token_endpoint_auth_methods_supported"]
+    assert metadata["id_token_signed_response_alg"] in published["id_token_signing_alg_values_supported"]
+    assert set(metadata["grant_types"]) <= set(published["grant_types_supported"])
+    assert "S256" in published["code_challenge_methods_supported"]
+    assert "query" in published["response_modes_supported"]
+    assert published["backchannel_logout_session_supported"]
+    assert "n'est pas jouée par la suite d'essais" in GUIDES[guide]
+
+
+@pytest.mark.parametrize("guide", GUIDES)
+def test_each_guide_has_the_same_four_parts(guide: str) -> None:
+    """Install and register, the code, what to see, three errors; the overview leads to it."""
+    text = GUIDES[guide]
+    parts = re.findall(r"^## \d\. (.*)$", text, re.M)
+
+    assert [parts[0], *parts[2:]] == ["Installer, inscrire", "Ce que vous devez voir", "Les trois erreurs habituelles"]
+    assert len(re.findall(r"^\| (?!Ce que|---)", text.split("## 4.")[1], re.M)) == 3
+    assert f"guides/{guide}.md" in (DOCS / "partenaires.md").read_text("utf-8")
+
+
+def test_there_is_a_guide_for_each_stack() -> None:
+    assert list(GUIDES) == ["apache", "dotnet", "java-spring", "node", "php", "python-flask"]
