@@ -28,6 +28,14 @@ def are_open(client: Client, resources: Iterable[str]) -> bool:
     return all(":" in resource and "#" not in resource and resource in client.audience for resource in resources)
 
 
+def opened_resources(client: Client, text: str) -> list[str]:
+    """Those that a request names, where every one of them is open to its client. Raises InvalidTargetError."""
+    resources = read_resources(text)
+    if not are_open(client, resources):
+        raise InvalidTargetError()
+    return resources
+
+
 def aimed_at(client: Client, granted: Sequence[str], asked: Sequence[str]) -> tuple[str, ...]:
     """Section 2.2: what the token request names, within what was granted; all of that when it names nothing.
 

@@ -408,6 +408,24 @@ def test_the_person_receives_a_mail_that_opens_nothing(centre, anne, wsgi_app):
 
 
 @ONLY_SQLITE
+@pytest.mark.parametrize("signed", [False, True])
+def test_8707_2_a_request_names_the_resources_of_its_tokens(partner, browser, signed):
+    alg = {"backchannel_authentication_request_signing_alg": "ES256", "token_endpoint_auth_method": "private_key_jwt"} if signed else {}
+    centre = caller(partner, audience=["https://a.test", "https://b.test"], **alg)
+
+    def asked(resource):
+        about = {"scope": "openid email", "login_hint": f"{SIRET}|LEFEVRE|anne", "sub": None}
+        claims = {**about, "nbf": int(time.time()), "resource": [resource]}
+        return centre.post("/bc-authorize", {"request": centre.assertion(**claims)}) if signed else ask(centre, resource=resource)
+
+    refused(asked("https://c.test"), "invalid_target")
+    told = asked("https://a.test").json
+    answer(browser)
+
+    assert centre.tokens(poll(centre, told["auth_req_id"])).access["aud"] == "https://a.test"
+
+
+@ONLY_SQLITE
 def test_ours_nobody_is_pestered_whether_she_exists_or_not(centre, anne):
     for hint in (f"{SIRET}|LEFEVRE|anne", f"{SIRET}|Personne|Zoé"):
         for _ in range(ciba.MOST_FOR_ONE):

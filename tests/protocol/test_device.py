@@ -47,6 +47,16 @@ def refused(response, error, status=400):
     assert (response.status_code, response.json["error"]) == (status, error), response.text
 
 
+def test_8707_2_a_device_names_the_resources_of_its_tokens(partner, signed_in):
+    tele = partner("tele", grant_types=[DEVICE], redirect_uris=[], response_types=[], audience=["https://a.test", "https://b.test"])
+    refused(ask(tele, resource="https://c.test"), "invalid_target")
+    told = ask(tele, resource="https://a.test").json
+    answer(signed_in, told["user_code"])
+
+    refused(tele.token(DEVICE, device_code=told["device_code"], resource="https://c.test"), "invalid_target")
+    assert tele.tokens(poll(tele, told["device_code"])).access["aud"] == "https://a.test"
+
+
 # ------------------------------------------------------------------------------------------------------------ the request
 
 

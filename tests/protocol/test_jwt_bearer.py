@@ -178,6 +178,15 @@ def test_the_grant_of_one_person_does_not_open_another(paie, grant, new_declaran
 
 
 @ONLY_SQLITE
+def test_8707_2_2_the_token_is_for_the_resource_named(partner, signed_in):
+    paie = software(partner, "paie", audience=["https://a.test", "https://b.test"])
+    grant = granted(paie, signed_in)
+
+    refused(bear(paie, assertion(paie, grant), resource="https://c.test"), "invalid_target")
+    assert paie.tokens(bear(paie, assertion(paie, grant), resource="https://a.test")).access["aud"] == "https://a.test"
+
+
+@ONLY_SQLITE
 def test_ours_a_grant_without_offline_access_is_not_one(paie, signed_in):
     answer = paie.redeem(paie.code(signed_in, scope="openid siret")).json
     assert "grant_id" not in answer

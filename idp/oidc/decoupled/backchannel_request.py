@@ -16,6 +16,7 @@ from idp.ephemeral import Ephemeral
 from idp.oidc.client import Client
 from idp.oidc.client_auth import Clients
 from idp.oidc.client_jwt import ClientJwtError, check_once, check_parties, check_times, verified
+from idp.oidc.resources import opened_resources
 
 LIFETIME = 600
 """Seconds, at most; a client may ask for less."""
@@ -44,6 +45,8 @@ class BackchannelRequest:
 
     client: Client
     scope: tuple[str, ...]
+    resource: tuple[str, ...]
+    """RFC 8707."""
     hint: tuple[str, str]
     """Which hint, and its text."""
     message: str
@@ -68,7 +71,15 @@ class Requests:
         name = next(name for name in HINTS if name in parameters)
         token = parameters.get("client_notification_token", "")
         lifetime = min(int(parameters.get("requested_expiry", LIFETIME)), LIFETIME)
-        return BackchannelRequest(client, tuple(scope), (name, parameters[name]), parameters.get("binding_message", ""), lifetime, token)
+        return BackchannelRequest(
+            client=client,
+            scope=tuple(scope),
+            resource=tuple(opened_resources(client, parameters.get("resource", ""))),
+            hint=(name, parameters[name]),
+            message=parameters.get("binding_message", ""),
+            lifetime=lifetime,
+            notification_token=token,
+        )
 
     def _parameters(self, client: Client, form: Mapping[str, str]) -> Parameters:
         """Section 7.1.1: what is signed, and then nothing beside it but the client's authentication."""
@@ -88,7 +99,8 @@ class Requests:
             check_once(self.store, claims, client, "jti-ciba", HOUR)
         except ClientJwtError as error:
             raise InvalidRequestError(f"the signed request is refused: {error}") from None
-        return {name: value for name, value in claims.items() if name not in OF_THE_JWT and value not in (None, "")}
+        found = {name: value for name, value in claims.items() if name not in OF_THE_JWT and value not in (None, "")}
+        return found | {"resource": " ".join(map(str, named))} if isinstance(named := found.get("resource"), list) else found
 
 
 # ---------------------------------------------------------------------------------------------------------- rules, in order
@@ -96,7 +108,7 @@ class Requests:
 
 def check_texts(_client: Client, parameters: Parameters) -> None:
     """ours: what is signed is typed as a form is, but for `requested_expiry`."""
-    for name in ("scope", "client_notification_token", "acr_values", "binding_message", "user_code", *HINTS):
+    for name in ("scope", "resource", "client_notification_token", "acr_values", "binding_message", "user_code", *HINTS):
         if not isinstance(parameters.get(name, ""), str) or len(parameters.get(name, "")) > LONGEST_HINT:
             raise InvalidRequestError(f"{name} is not an acceptable text")
 

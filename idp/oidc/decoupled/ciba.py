@@ -100,6 +100,7 @@ class Backchannel:
         awaited = Awaited(
             client_id=asked.client.client_id,
             scope=asked.scope,
+            resource=asked.resource,
             asked_at=at,
             expires_at=at + asked.lifetime,
             ping=sealed_ping(self.keyring, auth_req_id, asked.notification_token) if pinged else "",

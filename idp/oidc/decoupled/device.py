@@ -7,7 +7,7 @@ page that answers at once, since a link that somebody else sends must not save t
 
 import secrets
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -26,6 +26,7 @@ from idp.oidc.client import Client
 from idp.oidc.client_auth import ClientAuthenticator
 from idp.oidc.decoupled import awaited as waiting
 from idp.oidc.decoupled.awaited import INTERVAL, Awaited
+from idp.oidc.resources import opened_resources
 from idp.oidc.wire import Answer, Environ, json_answer, read_form
 from idp.seals import Seals, b64, digest
 
@@ -79,18 +80,20 @@ class DeviceAuthorization:
         if GRANT_TYPE not in client.grant_types:
             raise UnauthorizedClientError("this client may not use this grant_type")
         scope = asked_scope(client, form.get("scope", ""), self.supported_scopes())
+        resource = opened_resources(client, form.get("resource", ""))
         if client.is_public:
             self._brake()
-        return json_answer(self._asked(client, scope, datetime.now(UTC)))
+        return json_answer(self._asked(client, scope, resource, datetime.now(UTC)))
 
     def _brake(self) -> None:
         if self.store.count(Counter(f"appareil:d:{_block(circumstances.get().address)}", WINDOW))[0] > MOST_ASKED:
             raise TooManyRequestsError("too many requests from this address")
 
-    def _asked(self, client: Client, scope: list[str], now: datetime) -> Mapping[str, Any]:
+    def _asked(self, client: Client, scope: list[str], resource: Sequence[str], now: datetime) -> Mapping[str, Any]:
         """Section 3.2."""
         at = int(now.timestamp())
-        awaited = Awaited(client_id=client.client_id, scope=tuple(scope), asked_at=at, expires_at=at + LIFETIME)
+        until = at + LIFETIME
+        awaited = Awaited(client_id=client.client_id, scope=tuple(scope), resource=tuple(resource), asked_at=at, expires_at=until)
         device_code, user_code = waiting.ask(self.store, KIND, awaited), self._free_code()
         self.store.put(USER_CODE, name_of(self.seals, user_code), digest(device_code), LIFETIME)
         note("device authorization asked", client_id=client.client_id)

@@ -25,9 +25,11 @@ class AwaitedGrant(Grant):
         self.granted_to = self.authenticated()
         if self.PARAMETER not in self.form:
             raise InvalidRequestError(f"{self.PARAMETER} is required")
+        aimed_at(self.granted_to, (), self.asked_resource)
         self.redeemed = poll(self.context.store, self.KIND, self.form[self.PARAMETER], self.granted_to, datetime.now(UTC))
         if not self.redeemed.first:
             self._replayed()
+        self.audience = aimed_at(self.granted_to, self.redeemed.granted.resource, self.asked_resource)
 
     def _replayed(self) -> None:
         """As for a code (RFC 6749 section 4.1.2): what the first use gave dies too."""
@@ -40,5 +42,4 @@ class AwaitedGrant(Grant):
 
     def answer(self) -> dict[str, Any]:
         redeemed = self.redeemed
-        audience = aimed_at(self.granted_to, redeemed.granted.resource, self.asked_resource)
-        return self.context.issuer.for_code(self.granted_to, redeemed.session, redeemed.granted, self.confirmation, audience)
+        return self.context.issuer.for_code(self.granted_to, redeemed.session, redeemed.granted, self.confirmation, self.audience)

@@ -22,6 +22,7 @@ from idp.oidc.client_jwt import Claims, ClientJwtError, ReplayedError, check_onc
 from idp.oidc.families import Grant as Granted
 from idp.oidc.grants.grant import Grant
 from idp.oidc.models import FIND_FAMILY
+from idp.oidc.resources import aimed_at
 
 LIFE = 300
 """Longest life of an assertion, in seconds (C25)."""
@@ -37,6 +38,7 @@ class JwtBearerGrant(Grant):
             raise InvalidRequestError("assertion is required")
         self.granted = self._granted(self._claims(self.form["assertion"]), datetime.now(UTC))
         self.scope = self._scope()
+        self.audience = aimed_at(self.granted_to, self.granted.context.get("resource", ()), self.asked_resource)
 
     def _claims(self, assertion: str) -> Claims:
         """Section 3; the jti last, so that what is refused spends nothing."""
@@ -82,6 +84,6 @@ class JwtBearerGrant(Grant):
         issuer = self.context.issuer
         used = DelegationUsed(declarant_id=self.granted.declarant_id, client_id=self.granted_to.client_id, family_id=self.granted.family_id)
         journal.write(issuer.families.connections, used, now)
-        answer = issuer.for_refresh(self.granted_to, self.granted, self.scope, "", self.confirmation)
+        answer = issuer.for_refresh(self.granted_to, self.granted, self.scope, "", self.confirmation, self.audience)
         answer.pop("id_token", None)
         return answer
