@@ -170,10 +170,15 @@ def check_metadata(client_id: str, metadata: Mapping[str, Any], fetch_sector: Se
     read = read_client(client_id, metadata)
     uri = metadata.get("sector_identifier_uri")
     if uri and fetch_sector is not None:
-        declared = fetch_sector(uri)
-        if not isinstance(declared, list) or not set(read.redirect_uris) <= {u for u in declared if isinstance(u, str)}:
-            raise InvalidClientMetadataError("sector_identifier_uri does not list every redirect URI (OpenID Connect Core section 8.1)")
+        check_sector(read, fetch_sector(uri))
     return read
+
+
+def check_sector(client: Client, declared: Any) -> None:
+    """OpenID Connect Core section 8.1, and CIBA Core section 4 where nobody is redirected: no address listed, no sector proved."""
+    own = set(client.redirect_uris) or {client.jwks_uri}
+    if not isinstance(declared, list) or not own <= {u for u in declared if isinstance(u, str)}:
+        raise InvalidClientMetadataError("sector_identifier_uri does not list every redirect URI, or without any the jwks_uri")
 
 
 def check_storable(metadata: Mapping[str, Any]) -> None:

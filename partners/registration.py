@@ -16,6 +16,7 @@ from idp.config import Settings
 from idp.database import Version, db
 from idp.oidc.client_metadata import InvalidClientMetadataError
 from idp.oidc.models import Consent, RefreshFamily
+from idp.oidc.software_statement import SoftwareStatementError, unverified_issuer
 from idp.seals import Seals, digest, random_token
 from partners import onboarding
 from partners.admission import STATEMENT, Admission, NotAdmittedError, read_statement
@@ -126,6 +127,7 @@ def replace(held: Registered, unverified: Mapping[str, Any], means: Means, now: 
     registration = client.registration
     assert registration is not None  # noqa: S101  # `find` gave it
     if unverified.get(STATEMENT) not in (None, (registration.statement or {}).get(STATEMENT)):
+        check_publisher(registration, unverified[STATEMENT])
         registration.statement = read_statement(unverified, now)[1]
     given = {**unverified, **(registration.statement or {})}
     metadata = _settled(given, Terms.load(registration.terms), means, client.client_metadata)
@@ -133,6 +135,13 @@ def replace(held: Registered, unverified: Mapping[str, Any], means: Means, now: 
     needs_secret = metadata["token_endpoint_auth_method"] in onboarding.SECRET_METHODS and not onboarding.live_secrets(client, now)
     secret = onboarding.rotate_secret(client, now, seals=means.seals, actor=ACTOR) if needs_secret else None
     return Registered(client, held.token, secret)
+
+
+def check_publisher(registration: Registration, statement: Any) -> None:
+    """ours: what a publisher fixed, another one does not undo. Raises SoftwareStatementError."""
+    before = (registration.statement or {}).get(STATEMENT)
+    if before is not None and unverified_issuer(statement) != unverified_issuer(before):
+        raise SoftwareStatementError("this client has a software statement of another publisher", "unapproved_software_statement")
 
 
 def check_replacement(client: OAuthClient, unverified: Mapping[str, Any], now: datetime) -> None:

@@ -497,6 +497,26 @@ def test_a_statement_that_proves_nothing_is_refused(reg, closed, publisher, make
     assert (answer.status_code, answer.json["error"]) == (400, error)
 
 
+def test_what_a_publisher_fixed_another_does_not_undo(reg, send, closed, publisher, wsgi_app):
+    """RFC 7592 section 2.2: a new statement of the same publisher is welcome."""
+    other = other_key()
+    with wsgi_app.flask.app_context():
+        now, jwks = datetime.now(UTC), {"keys": [other.as_dict(private=False)]}
+        owner = onboarding.register_partenaire("autres", "Autres", None, now)
+        admission.register_publisher(owner, "https://autre.test", "ES256", jwks, read_terms([], []), now)
+        db.session.commit()
+    told = reg(software_statement=statement(publisher)).json
+    path, token = f"/reg/{told['client_id']}", told["registration_access_token"]
+
+    def changed(sent: str) -> TestResponse:
+        whole = {**LEAST, "client_id": told["client_id"], "software_statement": sent}
+        return send(path, "PUT", token=token, json=whole)
+
+    refused = changed(statement(other, iss="https://autre.test", client_name="Autre"))
+    assert (refused.status_code, refused.json["error"]) == (400, "unapproved_software_statement")
+    assert changed(statement(publisher, client_name="Paie plus facile")).json["client_name"] == "Paie plus facile"
+
+
 def test_a_publisher_that_was_stopped_is_believed_no_more(reg, closed, publisher, wsgi_app):
     with wsgi_app.flask.app_context():
         admission.stop_publisher(ISS, datetime.now(UTC))
@@ -535,6 +555,24 @@ def test_the_sector_document_lists_every_redirect_uri(reg, wsgi_app, declared, s
     assert answer.status_code == status
     if status == 201:
         assert wsgi_app.mag.registry.find(answer.json["client_id"]).sector == "secteur.test"
+
+
+@pytest.mark.parametrize(
+    ("own", "status"),
+    [
+        pytest.param({}, 400, id="nothing-proves-it"),
+        pytest.param({"jwks_uri": "https://nouveau.test/jwks"}, 400, id="jwks-uri-not-listed"),
+        pytest.param({"jwks_uri": "https://secteur.test/jwks"}, 201, id="ciba-4-jwks-uri-listed"),
+    ],
+)
+def test_whoever_redirects_nobody_does_not_take_the_sector_of_another(reg, wsgi_app, own, status):
+    """OpenID Connect Core section 8.1, CIBA Core section 4: with the sector come the subjects that another partner knows."""
+    registrations = wsgi_app.flask.extensions["mag_registrations"]
+    declared = ["https://secteur.test/retour", "https://secteur.test/jwks"]
+    registrations.means = replace(registrations.means, fetch_sector=lambda uri: declared)
+    device = {"redirect_uris": [], "grant_types": ["urn:ietf:params:oauth:grant-type:device_code"], "response_types": []}
+
+    assert reg(**device, sector_identifier_uri="https://secteur.test/s.json", **own).status_code == status
 
 
 # --------------------------------------------------------------------------------------------------------------- properties
