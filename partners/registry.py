@@ -6,7 +6,7 @@ never stops the others. Changing the registry is `onboarding.py`.
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 from joserfc.jwk import KeySet
@@ -18,9 +18,11 @@ from idp.oidc.client_metadata import InvalidClientMetadataError, read_client
 from idp.oidc.cors import origins_of
 from idp.seals import Seals, UnsealError
 from partners.models import ANY_PUBLISHER, EVERY_CLIENT, EVERY_SECRET, LAST_INITIAL_TOKEN
-from partners.outgoing import UNREADABLE_KEYS, JwksCache
+from partners.outgoing import UNREADABLE_KEYS, JwksCache, OutgoingRefusedError
 
 REQUEST_OBJECT_TYPES = ("application/oauth-authz-req+jwt", "application/jwt", "text/plain")
+QUIET = timedelta(seconds=10)
+"""For how long an address of request objects that failed is not asked again."""
 VERSION = "registry"
 """Name of the number that says the registry changed."""
 SEALED_FOR = "client-secret"
@@ -70,6 +72,8 @@ class Registry:
         self._connections, self._jwks, self._seals = connections, jwks, seals
         self._clock = clock or (lambda: datetime.now(UTC))
         self._snapshot = Kept(versions, VERSION, self._load)
+        self._failed: dict[str, datetime] = {}
+        """Addresses of request objects, and when they could not be read."""
 
     def find(self, client_id: str) -> Client | None:
         """An enabled client of an enabled partner."""
@@ -97,8 +101,15 @@ class Registry:
         return origin in self._snapshot().origins
 
     def fetch_request_object(self, uri: str) -> str:
-        """RFC 9101 section 5.2.3. Raises OutgoingRefusedError."""
-        return self._jwks.fetcher.text(uri, REQUEST_OBJECT_TYPES)
+        """RFC 9101 section 5.2.3; any browser may name it: what failed is left alone a while (C52). Raises OutgoingRefusedError."""
+        address, now = uri.partition("#")[0], self._clock()
+        if now - self._failed.get(address, now - QUIET) < QUIET:
+            raise OutgoingRefusedError(f"{address}: failed a moment ago")
+        try:
+            return self._jwks.fetcher.text(uri, REQUEST_OBJECT_TYPES)
+        except OutgoingRefusedError:
+            self._failed[address] = now
+            raise
 
     def deliver(self, uri: str, body: bytes, headers: Mapping[str, str]) -> int:
         """Raises OutgoingRefusedError."""

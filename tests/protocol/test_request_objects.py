@@ -4,10 +4,12 @@ import base64
 import json
 import threading
 import time
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
 import pytest
+import time_machine
 from joserfc import jws
 from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 
@@ -443,6 +445,16 @@ class TestByReference:
 
         assert refusal(response) == "invalid_request_uri"
         assert len(shelf.asked) == 1, "no redirect is followed"
+
+    def test_C52_a_failure_is_remembered_for_a_moment(self, portail, shelf, signed_in):
+        """Anybody's browser may name a registered address: it must not become a flood."""
+        for fragment in ("", "#a", "#b"):
+            response = portail.ask_by(signed_in, f"{shelf.address}/absent{fragment}", redirect_uri=portail.redirect_uri)
+            assert refusal(response) == "invalid_request_uri"
+        assert shelf.asked == ["/absent"]
+        shelf.holds["/absent"] = shelf.holds["/objet"]
+        with time_machine.travel(datetime.now(UTC) + timedelta(seconds=11)):
+            assert "code" in answer_of(portail.ask_by(signed_in, f"{shelf.address}/absent"))[1]
 
     def test_what_is_there_obeys_the_same_rules(self, portail, shelf, signed_in):
         response = portail.ask_by(signed_in, f"{shelf.address}/faux", redirect_uri=portail.redirect_uri)
