@@ -12,7 +12,7 @@ from idp.authentication.session import COOKIE
 from idp.database import db
 from idp.oidc.claims import SCOPE_CLAIMS
 from idp.oidc.models import Consent
-from idp.oidc.views import CLAIM_NAMES
+from idp.oidc.told import CLAIM_NAMES
 from partners.onboarding import change_client, client_named
 from tests.protocol.relying import answer_of, hidden_fields
 from wsgi import create_wsgi
