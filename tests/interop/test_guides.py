@@ -90,8 +90,8 @@ def until_asked_again(browser: Browser, page: str) -> None:
         assert time.monotonic() < deadline, "the site was not told"
 
 
-def tour(site: str, issuer: str) -> None:
-    """What sections 3 of the Python and Node guides promise."""
+def tour(guide: str, site: str, issuer: str, mismatch: str) -> None:
+    """What sections 3 of the Python and Node guides promise, and the error of section 4 that anybody meets first."""
     browser, page = visit(site, issuer, "/espace")
     assert page.json() == {"nom": "Anne Lefèvre", "siret": factories.SIRET}
     leave_mag(browser, issuer)
@@ -103,8 +103,9 @@ def tour(site: str, issuer: str) -> None:
     assert browser.get(f"{site}/espace").status_code in (302, 303)
     assert "Mon portail" in browser.follow(f"{site}/espace").text
     assert requests.post(f"{site}/auth/mag/backchannel-logout", data={"logout_token": "faux"}, timeout=10).status_code == 400
-    refused = browser.follow(f"{site}/auth/mag/callback?error=access_denied&state=faux&iss=https://ailleurs.test")
-    assert refused.status_code == 400
+    refused = browser.follow(f"{site}/auth/mag/callback?code=faux&state=faux&iss={issuer}")
+    assert (refused.status_code, refused.json()) == (400, {"erreur": mismatch})
+    assert f"| `{mismatch}` au retour |" in GUIDES[guide]
 
 
 def test_python(issuer: str, ports: dict[str, int], written: Callable[[str, str], str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,7 +115,7 @@ def test_python(issuer: str, ports: dict[str, int], written: Callable[[str, str]
     exec(compile(written("python-flask", source), "python-flask.md", "exec"), module)
 
     with listening(module["app"], ports["python-flask"]):
-        tour(f"http://127.0.0.1:{ports['python-flask']}", issuer)
+        tour("python-flask", f"http://127.0.0.1:{ports['python-flask']}", issuer, "mismatching_state")
 
 
 def test_node(
@@ -135,7 +136,7 @@ def test_node(
     (tmp_path / "node_modules").symlink_to(packages)
     start_process(["node", "--experimental-global-webcrypto", "application.mjs"], ports["node"])
 
-    tour(f"http://127.0.0.1:{ports['node']}", issuer)
+    tour("node", f"http://127.0.0.1:{ports['node']}", issuer, "OAUTH_INVALID_RESPONSE")
 
 
 @pytest.fixture
@@ -219,6 +220,7 @@ def test_each_guide_has_the_same_four_parts(guide: str) -> None:
     assert [parts[0], *parts[2:]] == ["Installer, inscrire", "Ce que vous devez voir", "Les trois erreurs habituelles"]
     assert len(re.findall(r"^\| (?!Ce que|---)", text.split("## 4.")[1], re.M)) == 3
     assert f"guides/{guide}.md" in (DOCS / "partenaires.md").read_text("utf-8")
+    assert all(f"`{code}`" in (DOCS / "erreurs.md").read_text("utf-8") for code in re.findall(r"M\d{6}", text))
 
 
 def test_there_is_a_guide_for_each_stack() -> None:
