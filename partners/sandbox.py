@@ -1,6 +1,6 @@
 """The sandbox: a client at once for anybody, for test identities alone, for a month, in limited number.
 
-Only test identities sign in there: `idp/oidc/test_identities.py` sees to it, at every sign-in.
+Only test identities sign in there: `idp/oidc/sandbox.py` sees to it, at every sign-in.
 """
 
 from datetime import datetime, timedelta

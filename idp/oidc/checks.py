@@ -12,6 +12,7 @@ from idp.oidc.errors import AuthorizationError, UntrustedRequestError
 from idp.oidc.par import BOUND_KEY
 from idp.oidc.request import AuthorizationRequest, InvalidClaimsError, read_claims
 from idp.oidc.resources import are_open
+from idp.oidc.sandbox import shown_name
 
 CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
 DETAILS_TYPES: frozenset[str] = frozenset()
@@ -40,7 +41,7 @@ def read_request(parameters: Mapping[str, str], client: Client) -> Authorization
     if redirect_uri not in client.redirect_uris:
         raise UntrustedRequestError(
             f"redirect_uri is not registered by {client.client_id}",
-            public=f"L'adresse de retour n'est pas l'une de celles que « {client.client_name} » a déclarées. Prévenez son assistance.",
+            public=f"L'adresse de retour n'est pas l'une de celles que « {shown_name(client)} » a déclarées. Prévenez son assistance.",
         )
     return AuthorizationRequest(parameters, client)
 

@@ -14,6 +14,7 @@ import orjson
 from idp.oidc.client import Client
 from idp.oidc.client_auth import Clients
 from idp.oidc.responses import origin
+from idp.oidc.sandbox import shown_name
 from idp.seals import Seals, UnsealError, b64, unb64
 
 LIFETIME = 300
@@ -39,7 +40,7 @@ class Farewell:
 def farewell(issuer: str, clients: Sequence[Client], sid: str) -> Farewell:
     """`sid`: of this browser's session; the others' frames would say nothing to it."""
     frames = (frame(issuer, client.frontchannel_logout_uri, sid) for client in clients if client.frontchannel_logout_uri and sid)
-    return Farewell(tuple(client.client_name for client in clients[:SHOWN]), tuple(frames))
+    return Farewell(tuple(map(shown_name, clients[:SHOWN])), tuple(frames))
 
 
 def frame(issuer: str, uri: str, sid: str) -> str:

@@ -20,6 +20,7 @@ from idp.oidc.backchannel.notices import tell_of_session
 from idp.oidc.client import Client
 from idp.oidc.client_auth import Clients
 from idp.oidc.models import RefreshFamily
+from idp.oidc.sandbox import shown_name
 from idp.oidc.tokens import Reader
 
 
@@ -65,7 +66,7 @@ def read_request(reader: Reader, clients: Clients, parameters: Mapping[str, str]
     redirect_uri = parameters.get("post_logout_redirect_uri", "")
     if redirect_uri and (client is None or redirect_uri not in client.post_logout_redirect_uris):
         raise LogoutRefusedError(f"post_logout_redirect_uri is not registered by {client_id or 'a client that is not named'}")
-    name = client.client_name if client else ""
+    name = shown_name(client) if client else ""
     return LogoutRequest(
         dict(parameters), client.client_id if client else "", name, redirect_uri, parameters.get("state", ""), sid, bool(hint)
     )

@@ -27,6 +27,8 @@ OPAQUE = "access-token"
 """Purpose of the seal of opaque tokens."""
 KNOWN_LIMIT = 20_000
 """Tokens a process remembers having verified."""
+KNOWN_CHARACTERS = 16 * 1024 * 1024
+"""And how long they are together: whoever holds long tokens makes it remember fewer."""
 OUR_HEADER = {"alg", "kid", "typ"}
 """What MAG writes, and all it reads: `crit`, `jwk`, `b64` and the rest are never ours."""
 TOKEN_LIMIT = 8192
@@ -147,6 +149,7 @@ class Reader:
     def __init__(self, settings: Settings, keyring: Keyring) -> None:
         self.settings, self.keyring = settings, keyring
         self._known: dict[bytes, tuple[KeySet, AccessToken]] = {}
+        self._characters = 0
 
     def access_token(self, text: str, now: float) -> AccessToken | None:
         """None for anything that is not a live access token of this issuer; an ID token is not one (RFC 9068 section 4).
@@ -160,9 +163,11 @@ class Reader:
             token = self._verify(text, keyset)
             if token is None:
                 return None
-            if len(self._known) >= KNOWN_LIMIT:
+            if len(self._known) >= KNOWN_LIMIT or self._characters + len(text) > KNOWN_CHARACTERS:
                 self._known.clear()
+                self._characters = 0
             self._known[fingerprint] = known = (keyset, token)
+            self._characters += len(text)
         return known[1] if known[1].claims["exp"] > now else None
 
     def _verify(self, text: str, keyset: KeySet) -> AccessToken | None:

@@ -30,7 +30,7 @@ def answer_yes(browser, page, reponse: str = "oui"):
 
 
 def is_question(response) -> bool:
-    return response.status_code == 200 and "Location" not in response.headers and "Se déconnecter ?" in response.text
+    return response.status_code == 200 and "Location" not in response.headers and "Se déconnecter&nbsp;?" in response.text
 
 
 def is_refusal(response) -> bool:

@@ -169,9 +169,11 @@ def test_what_a_grant_leaves_is_one_row_and_entries_that_die(partner, signed_in,
 
 
 @ONLY_SQLITE
-def test_what_a_process_remembers_of_tokens_is_bounded(partner, wsgi_app, monkeypatch):
+@pytest.mark.parametrize(("bound", "value"), [("KNOWN_LIMIT", 10), ("KNOWN_CHARACTERS", 5_000)])
+def test_what_a_process_remembers_of_tokens_is_bounded(partner, wsgi_app, monkeypatch, bound, value):
+    """In number, and in bytes."""
     machine = partner("machine", grant_types=["client_credentials"], redirect_uris=[], scope="api:lire")
-    monkeypatch.setattr(signed, "KNOWN_LIMIT", 10)
+    monkeypatch.setattr(signed, bound, value)
     for _ in range(40):
         assert machine.introspect(machine.token("client_credentials").json["access_token"]).json["active"]
     gc.collect()

@@ -79,6 +79,12 @@ def test_the_session_of_anybody_else_counts_as_none(bac, signed_in):
     assert answer_of(bac.ask(signed_in, prompt="none"))[1]["error"] == "login_required"
 
 
+def test_whatever_page_it_brings_anybody_to_says_what_it_is(bac, signed_in):
+    """Whoever registers a client chooses its name, and sends whom it wants to sign out or to a refusal."""
+    assert "Mon essai (bac à sable)" in signed_in.get(f"/session/end?client_id={bac.client_id}").text
+    assert "Mon essai (bac à sable)" in bac.ask(signed_in, redirect_uri="https://ailleurs.test/").text
+
+
 def test_anybody_else_who_signs_in_is_sent_back(bac, new_client, sign_in, un_declarant):
     browser = new_client()
     demande = answer_of(bac.ask(browser))[1]["demande"]
