@@ -58,8 +58,9 @@ class Introspection:
     def _rights_now(self, holder: Client, token: AccessToken, now: datetime) -> dict[str, Any]:
         """Rights as they are, not as they were signed: a right withdrawn is gone at the next introspection (C47)."""
         bound = Confirmation.read(token.claims.get("cnf"))
-        services = services_of_scope(token.claims["scope"].split()) if token.handle.declarant_id else frozenset()
-        rights = self.rights.claims(holder, token.handle.declarant_id, services, now, token.handle, bound)
+        scope = [s for s in token.claims["scope"].split() if s in holder.scope] if token.handle.declarant_id else []
+        told = services_of_scope(scope)
+        rights = self.rights.claims(holder, token.handle.declarant_id, told, now, token.handle, bound, until=token.claims["exp"])
         return {name: value for name, value in rights.items() if name in CLAIMS_OF_RIGHTS}
 
 

@@ -55,15 +55,18 @@ class Rights:
         now: datetime,
         handle: Handle,
         bound: Confirmation | None = None,
+        *,
+        until: int | None = None,
     ) -> dict[str, Any]:
         """`hab` and what goes with it; nothing when no such scope was granted. The pass lives and dies with `handle`.
 
-        It is bound to what the token that it comes in is bound to.
+        It is bound to what the token that it comes in is bound to, and ends with it: `until`, in epoch seconds, for a token
+        that is not made now.
         """
         if not services:
             return {}
         found = self._disclosed(client, declarant_id, services, now)
-        expires_at = int(now.timestamp()) + self.settings.access_token_lifetime
+        expires_at = until or int(now.timestamp()) + self.settings.access_token_lifetime
         token = None if found.is_whole else self._pass(Pass(client.client_id, handle, tuple(sorted(services)), expires_at, bound))
         claims = found.claims(self.endpoint, token)
         if client.hab_flat and found.habilitations_flat is not None:

@@ -55,11 +55,12 @@ class UserInfo:
     def _claims(self, client: Client, token: AccessToken, person: Person, now: datetime) -> dict[str, Any]:
         scope = [s for s in token.claims["scope"].split() if s in client.scope]
         wanted = claims_of_scope(scope) | set(opened(token.handle.userinfo_claims, client.scope))
-        bound = Confirmation.read(token.claims.get("cnf"))
+        bound, services = Confirmation.read(token.claims.get("cnf")), services_of_scope(scope)
+        handle, until = token.handle, token.claims["exp"]
         return {
             "sub": token.claims["sub"],
             **select_claims(person, wanted, idp_id=self.settings.issuer, acr=token.claims["acr"], amr=token.claims["amr"]),
-            **self.rights.claims(client, token.handle.declarant_id, services_of_scope(scope), now, token.handle, bound),
+            **self.rights.claims(client, handle.declarant_id, services, now, handle, bound, until=until),
         }
 
     def _answer(self, client: Client, claims: dict[str, Any], asks_jwt: bool, now: datetime) -> Answer:

@@ -256,6 +256,25 @@ def test_C21_a_pass_dies_with_its_token(opened):
         assert is_challenged(read(portail, given))
 
 
+def test_C21_a_pass_asked_later_dies_with_its_token_too(opened):
+    """Whoever reads userinfo or introspects at the last moment gains no time."""
+    portail, tokens, _ = opened
+    begun = datetime.now(UTC)
+    with time_machine.travel(begun + timedelta(seconds=290)):
+        told = [portail.userinfo(tokens.access_token).json, portail.introspect(tokens.access_token).json]
+        passes = [found["_claim_sources"]["h1"]["access_token"] for found in told]
+        assert [read(portail, given).status_code for given in passes] == [200, 200]
+    with time_machine.travel(begun + timedelta(seconds=301)):
+        assert [read(portail, given).status_code for given in passes] == [401, 401]
+
+
+def test_C10_introspection_leaves_out_a_service_withdrawn_from_the_client(opened, partner):
+    portail, tokens, _ = opened
+    partner(scope="openid")
+
+    assert portail.introspect(tokens.access_token).json.keys().isdisjoint({"hab", "_claim_sources"})
+
+
 def test_C21_a_pass_dies_with_its_family(opened):
     portail, tokens, given = opened
     portail.revoke(tokens.refresh_token)

@@ -130,7 +130,7 @@ class TokenExchangeGrant(Grant):
         expires_at = min(claims["exp"], at + issuer.settings.access_token_lifetime)
         extra = {
             **{name: claims[name] for name in ("auth_time", "acr", "amr") if name in claims},
-            **self._rights(client, handle, now),
+            **self._rights(client, handle, now, expires_at),
             "aud": self.audience[0] if len(self.audience) == 1 else self.audience,
             "exp": expires_at,
             "act": self.actors,
@@ -146,11 +146,10 @@ class TokenExchangeGrant(Grant):
             "scope": " ".join(self.scope),
         }
 
-    def _rights(self, client: Client, handle: Handle, now: datetime) -> dict[str, Any]:
+    def _rights(self, client: Client, handle: Handle, now: datetime, until: int) -> dict[str, Any]:
         """As they are now, and as this client may know them."""
-        rights = self.context.issuer.rights.claims(
-            client, handle.declarant_id, services_of_scope(self.scope), now, handle, self.confirmation
-        )
+        services = services_of_scope(self.scope)
+        rights = self.context.issuer.rights.claims(client, handle.declarant_id, services, now, handle, self.confirmation, until=until)
         return {name: value for name, value in rights.items() if name != "habilitations_flat"}
 
     def _tell(self, claims: Mapping[str, Any], now: datetime) -> None:
