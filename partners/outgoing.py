@@ -23,7 +23,7 @@ from urllib.parse import SplitResult, urlsplit
 import orjson
 import urllib3
 from joserfc.errors import JoseError
-from joserfc.jwk import KeySet
+from joserfc.jwk import KeySet, RSAKey
 from urllib3.exceptions import HTTPError
 
 from idp.config import Settings
@@ -39,6 +39,8 @@ NOTICE_LIMIT = 5.0
 JSON_TYPES = ("application/json", "application/jwk-set+json", "application/jwks+json")
 UNREADABLE_KEYS = (JoseError, ValueError, TypeError, KeyError)
 """What the library raises of a JWK that it cannot read; KeyError: a curve that it does not know."""
+SMALLEST_RSA = 2048
+"""Bits (RFC 7518 sections 3.3 and 3.5, FAPI 2.0 Security Profile section 5.4.1)."""
 NAT64 = IPv6Network("64:ff9b::/96")
 RESOLVERS = 32
 """Names asked at the same time. The system's resolver has no time limit of its own: each slow name holds one thread, and one only."""
@@ -289,16 +291,19 @@ class JwksCache:
 
 
 def read_keys(unverified_jwks: Any) -> tuple[KeySet, frozenset[str]]:
-    """RFC 7517 section 5: keys that cannot be read are left out. Raises OutgoingRefusedError when none can."""
-    given = unverified_jwks.get("keys") if isinstance(unverified_jwks, dict) else None
+    """RFC 7517 section 5: keys that cannot be read, or are weak, are left out. Raises OutgoingRefusedError when none is left."""
+    given = unverified_jwks.get("keys") if isinstance(unverified_jwks, Mapping) else None
     read, kids = [], set()
     for jwk in given if isinstance(given, list) else []:
         if not isinstance(jwk, dict) or jwk.get("kty") not in ("EC", "RSA", "OKP") or "d" in jwk:
             continue
         try:
-            read += KeySet.import_key_set(cast(Any, {"keys": [jwk]})).keys
+            (key,) = KeySet.import_key_set(cast(Any, {"keys": [jwk]})).keys
         except UNREADABLE_KEYS:
             continue
+        if isinstance(key, RSAKey) and key.raw_value.key_size < SMALLEST_RSA:
+            continue
+        read.append(key)
         if isinstance(jwk.get("kid"), str):
             kids.add(jwk["kid"])
     if not read:

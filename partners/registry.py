@@ -7,7 +7,7 @@ never stops the others. Changing the registry is `onboarding.py`.
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, cast
+from typing import Any
 
 from joserfc.jwk import KeySet
 
@@ -18,7 +18,7 @@ from idp.oidc.client_metadata import InvalidClientMetadataError, read_client
 from idp.oidc.cors import origins_of
 from idp.seals import Seals, UnsealError
 from partners.models import ANY_PUBLISHER, EVERY_CLIENT, EVERY_SECRET, LAST_INITIAL_TOKEN
-from partners.outgoing import UNREADABLE_KEYS, JwksCache, OutgoingRefusedError
+from partners.outgoing import JwksCache, OutgoingRefusedError, read_keys
 
 REQUEST_OBJECT_TYPES = ("application/oauth-authz-req+jwt", "application/jwt", "text/plain")
 QUIET = timedelta(seconds=10)
@@ -124,8 +124,8 @@ class Registry:
         keysets = self._snapshot().keysets
         if client.client_id not in keysets:
             try:
-                keysets[client.client_id] = KeySet.import_key_set(cast(Any, dict(client.jwks)))
-            except UNREADABLE_KEYS:
+                keysets[client.client_id] = read_keys(client.jwks)[0]
+            except OutgoingRefusedError:
                 logger.error("client keys cannot be read", extra={"fields": {"client_id": client.client_id}})
                 return None
         return keysets[client.client_id]

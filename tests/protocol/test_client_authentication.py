@@ -335,6 +335,27 @@ def test_2_3_an_assertion_and_a_secret_are_two_methods_at_once(machine):
     assert is_refused(machine.call("/token", data={**FORM, **fields}))
 
 
+@ONLY_SQLITE
+def test_a_registered_key_that_cannot_be_read_does_not_hide_the_others(partner):
+    key = ECKey.generate_key("P-256", {"kid": "bonne", "use": "sig"})
+    unknown = key.as_dict(private=False) | {"crv": "brainpoolP256r1", "kid": "courbe"}
+    jwks = {"keys": [unknown, key.as_dict(private=False)]}
+    software = partner("logiciel", token_endpoint_auth_method="private_key_jwt", jwks=jwks, **MACHINE)
+
+    assert with_assertion(software, software.assertion(key=key)).status_code == 200
+
+
+@ONLY_SQLITE
+@pytest.mark.filterwarnings("ignore:Key size")
+def test_9_a_weak_key_of_a_client_signs_nothing(partner):
+    """FAPI 2.0 Security Profile section 5.4.1, RFC 7518 section 3.3."""
+    weak = RSAKey.generate_key(1024, {"kid": "faible"})
+    jwks = {"keys": [weak.as_dict(private=False)]}
+    software = partner("logiciel", token_endpoint_auth_method="private_key_jwt", jwks=jwks, **MACHINE)
+
+    assert is_refused(with_assertion(software, software.assertion(header={"alg": "RS256"}, key=weak)))
+
+
 def test_C24_an_assertion_serves_once(machine, journal):
     assertion = machine.assertion()
 

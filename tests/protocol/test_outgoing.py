@@ -18,7 +18,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from joserfc.jwk import ECKey, OKPKey
+from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from idp.config import Secret, Settings
 from idp.oidc.client import Client
@@ -485,13 +485,16 @@ def test_a_document_without_a_public_key(document):
         read_keys(document)
 
 
+@pytest.mark.filterwarnings("ignore:Key size")
 def test_one_bad_key_does_not_hide_the_others():
     good = ECKey.generate_key("P-256", {"kid": "bon"})
     private, encryption = good.as_dict(private=True) | {"kid": "prive"}, good.as_dict(private=False) | {"use": "enc", "kid": "enc"}
     edwards = OKPKey.generate_key("Ed25519", {"kid": "ed"}).as_dict(private=False)
     curve = good.as_dict(private=False) | {"crv": "brainpoolP256r1", "kid": "courbe"}
 
-    keys, known = read_keys({"keys": [{"kty": "EC"}, curve, private, encryption, edwards, good.as_dict(private=False)]})
+    weak = RSAKey.generate_key(1024, {"kid": "faible"}).as_dict(private=False)
+
+    keys, known = read_keys({"keys": [{"kty": "EC"}, curve, weak, private, encryption, edwards, good.as_dict(private=False)]})
     assert known == kids(keys) == {"bon", "enc", "ed"}
 
 
