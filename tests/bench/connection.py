@@ -26,6 +26,8 @@ class Connection:
     """Requests go out one after the other. Cookies are sent whatever their attributes: there is one server."""
 
     base: str
+    port: int = 0
+    """Where it connects, when that is not the port that `base` names: a proxy would send it there."""
     cookies: dict[str, str] = field(default_factory=dict)
     _socket: socket.socket | None = None
     _read: bytes = b""
@@ -57,7 +59,7 @@ class Connection:
     def _exchange(self, message: bytes) -> Answer:
         if self._socket is None:
             parts = urlsplit(self.base)
-            self._socket = socket.create_connection((parts.hostname or "", parts.port or 80), timeout=60)
+            self._socket = socket.create_connection((parts.hostname or "", self.port or parts.port or 80), timeout=60)
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket.sendall(message)
         lines = self._until_blank_line().decode("latin-1").split("\r\n")

@@ -26,12 +26,11 @@ def environment(settings: Mapping[str, str]) -> dict[str, str]:
     return {**inherited, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", **settings}
 
 
-def serve(seeded: Seeded, *options: str, cpu: int | None = None, **settings: str) -> services.Server:
-    """Ready when it returns; the caller stops it. `cpu` pins it there."""
-    pin = ["taskset", "-c", str(cpu)] if cpu is not None else []
-    return services.Server(
-        [*pin, *serve_command(seeded.port, *options)], seeded.port, environment=environment(seeded.environ | settings), folder=ROOT
-    )
+def serve(seeded: Seeded, *options: str, cpu: int | None = None, port: int = 0, nice: int = 0, **settings: str) -> services.Server:
+    """Ready when it returns; the caller stops it. `cpu` pins it there; `nice` lowers its priority."""
+    before = ["taskset", "-c", str(cpu)] if cpu is not None else ["nice", "-n", str(nice)] if nice else []
+    port = port or seeded.port
+    return services.Server([*before, *serve_command(port, *options)], port, environment=environment(seeded.environ | settings), folder=ROOT)
 
 
 def _fields() -> dict[int, list[str]]:

@@ -1,7 +1,8 @@
 """The sign-in storm: how long tokens take while fifty connections hammer the sign-in page.
 
 Tokens are asked at a fixed rate, on a schedule, and their latency counts from the scheduled instant: a queue shows. Each
-hammering connection reads the page once, then posts its form as fast as it is answered.
+hammering connection reads the page once, then posts its form as fast as it is answered. Sign-ins may go to a group of processes
+of their own, as a large site's proxy sends them (docs/exploitation.md).
 """
 
 import multiprocessing
@@ -73,8 +74,9 @@ def tokens(target: dict[str, Any], seconds: float) -> Latencies:
     return Latencies(percentile(latencies, 0.5), percentile(latencies, 0.99), percentile(latencies, 1), sum(one[1] for one in found))
 
 
-def _hammer(target: dict[str, Any], index: int, end: float, seen: list[tuple[int, float]]) -> None:
+def _hammer(target: dict[str, Any], port: int, index: int, end: float, seen: list[tuple[int, float]]) -> None:
     flow = Flow(target, index)
+    flow.connection.port = port
     try:
         form = sign_in_form(flow.connection.get("/connexion").body.decode(), flow.user)
         while (began := time.monotonic()) < end:
@@ -84,10 +86,10 @@ def _hammer(target: dict[str, Any], index: int, end: float, seen: list[tuple[int
         seen.append((0, 0.0))
 
 
-def _hammers(target: dict[str, Any], seconds: float, out: Any) -> None:
+def _hammers(target: dict[str, Any], port: int, seconds: float, out: Any) -> None:
     seen: list[tuple[int, float]] = []
     end = time.monotonic() + seconds
-    threads = [threading.Thread(target=_hammer, args=(target, i, end, seen)) for i in range(HAMMERS)]
+    threads = [threading.Thread(target=_hammer, args=(target, port, i, end, seen)) for i in range(HAMMERS)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -95,11 +97,11 @@ def _hammers(target: dict[str, Any], seconds: float, out: Any) -> None:
     out.put(seen)
 
 
-def run(target: dict[str, Any], seconds: float) -> Storm:
-    """Quiet, then stormy."""
+def run(target: dict[str, Any], seconds: float, port: int = 0) -> Storm:
+    """Quiet, then stormy; sign-ins go to `port`, when they have processes of their own."""
     quiet, out = tokens(target, seconds), multiprocessing.Queue()
     lasting = seconds + WARM_UP + 1
-    hammers = multiprocessing.Process(target=_hammers, args=(target, lasting, out), daemon=True)
+    hammers = multiprocessing.Process(target=_hammers, args=(target, port, lasting, out), daemon=True)
     hammers.start()
     time.sleep(WARM_UP)
     stormy = tokens(target, seconds)
