@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Any, Self, cast
 
 import orjson
@@ -163,10 +163,6 @@ class PublishedKeys:
     def algorithms(self) -> tuple[str, ...]:
         """What MAG can sign with today."""
         return tuple(alg for alg in ALGORITHMS if alg in self.signers)
-
-    @cached_property
-    def etag(self) -> str:
-        return f'"{hashlib.sha256(self.jwks).hexdigest()[:16]}"'
 
     def signer(self, alg: str) -> Signer:
         """Raises NoKeyError."""

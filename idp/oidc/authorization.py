@@ -261,10 +261,18 @@ class AuthorizationEndpoint:
 
 
 def _parameters(environ: Environ) -> dict[str, str]:
-    """Of a query or a form; bytes that came without percent-encoding stay the same bytes."""
-    posted = environ["REQUEST_METHOD"] == "POST"
+    """Of a query or a form."""
+    if environ["REQUEST_METHOD"] != "POST":
+        return parameters_of(str(environ.get("QUERY_STRING", "")).encode("latin-1"))
     try:
-        raw = read_body(environ) if posted else str(environ.get("QUERY_STRING", "")).encode("latin-1")
+        return parameters_of(read_body(environ))
+    except OAuth2Error as error:
+        raise UntrustedRequestError(str(error.description)) from None
+
+
+def parameters_of(raw: bytes) -> dict[str, str]:
+    """Bytes that came without percent-encoding stay the same bytes. Raises UntrustedRequestError."""
+    try:
         return read_pairs(quote_from_bytes(raw, SENT_AS_IS))
     except OAuth2Error as error:
         raise UntrustedRequestError(str(error.description)) from None

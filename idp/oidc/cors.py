@@ -17,11 +17,20 @@ PREFLIGHT = (
 )
 
 
+DEFAULT_PORTS = {"https": ":443", "http": ":80"}
+"""Schemes of redirect URIs."""
+
+
 def origins_of(clients: Iterable[Client]) -> frozenset[str]:
     """Origins of the redirect URIs of public clients."""
     public = (client for client in clients if client.token_endpoint_auth_method == "none")
-    parts = (urlsplit(uri) for client in public for uri in client.redirect_uris)
-    return frozenset(f"{part.scheme}://{part.netloc}" for part in parts)
+    return frozenset(_origin(uri) for client in public for uri in client.redirect_uris)
+
+
+def _origin(uri: str) -> str:
+    """As browsers write it: lower case, without the port of its scheme (RFC 6454 section 6.1)."""
+    parts = urlsplit(uri)
+    return f"{parts.scheme}://{parts.netloc.lower().removesuffix(DEFAULT_PORTS.get(parts.scheme, ''))}"
 
 
 def headers_for(origin: str) -> tuple[tuple[str, str], ...]:

@@ -57,7 +57,7 @@ def respond(mint: Mint, request: AuthorizationRequest, answer: Mapping[str, str]
         parameters["iss"] = mint.settings.issuer
     if mode == "form_post":
         return FormPost(request.redirect_uri, parameters)
-    return sent_back(request.redirect_uri, parameters, "#" if mode == "fragment" else "?")
+    return redirection(joined(request.redirect_uri, parameters, "#" if mode == "fragment" else "?"))
 
 
 def _signed(mint: Mint, request: AuthorizationRequest, parameters: Mapping[str, str], now: int) -> str:
@@ -70,11 +70,12 @@ def _signed(mint: Mint, request: AuthorizationRequest, parameters: Mapping[str, 
     return mint.signed_for(client, alg, client.authorization_encryption, claims)
 
 
-def sent_back(uri: str, parameters: Mapping[str, str], mark: str = "?") -> Answer:
-    """303 after whatever method (RFC 9700 section 4.12); a registered query is kept (RFC 6749 section 3.1.2)."""
+def joined(uri: str, parameters: Mapping[str, str], mark: str = "?") -> str:
+    """A registered address with these, its own query kept (RFC 6749 section 3.1.2)."""
     joint = "&" if mark == "?" and "?" in uri else mark
-    return redirection(f"{uri}{joint}{urlencode(parameters)}" if parameters else uri)
+    return f"{uri}{joint}{urlencode(parameters)}" if parameters else uri
 
 
 def redirection(address: str) -> Answer:
+    """303 after whatever method (RFC 9700 section 4.12)."""
     return Answer(303, b"", headers=(("Location", address),))

@@ -4,7 +4,7 @@ The authorization endpoint itself is `authorization.py`, at the machines' door: 
 """
 
 from dataclasses import dataclass
-from urllib.parse import quote_from_bytes, urlencode, urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from flask import Blueprint, Response, current_app, make_response, redirect, render_template, request
 from flask.typing import ResponseReturnValue
@@ -19,18 +19,17 @@ from idp.authentication.session import COOKIE, Session, find_session
 from idp.database import db
 from idp.notifications.messages import in_words
 from idp.oidc import logout
-from idp.oidc.authorization import SENT_AS_IS, AuthorizationDoor, AuthorizationEndpoint, ConsentAsked, told_scope
+from idp.oidc.authorization import AuthorizationDoor, AuthorizationEndpoint, ConsentAsked, parameters_of, told_scope
 from idp.oidc.checks import verify
 from idp.oidc.client import Client
-from idp.oidc.errors import AuthorizationError, UntrustedRequestError
+from idp.oidc.errors import AuthorizationError
 from idp.oidc.families import guard_of_family
 from idp.oidc.farewell import Farewell, farewell
 from idp.oidc.models import Consent, RefreshFamily
-from idp.oidc.responses import FormPost, origin
+from idp.oidc.responses import FormPost, joined, origin
 from idp.oidc.rights import known_services
 from idp.oidc.tokens import Reader
 from idp.oidc.told import told
-from idp.oidc.wire import UnreadableError, read_pairs
 
 bp = Blueprint("oidc", __name__, template_folder="templates")
 
@@ -54,23 +53,10 @@ def _endpoint() -> AuthorizationEndpoint:
     return current_app.extensions["mag_authorization"]  # type: ignore[no-any-return]  # Flask's extension dict is untyped
 
 
-def _pairs(raw: bytes) -> dict[str, str]:
-    """Parameters of a query or a form; bytes that came without percent-encoding stay the same bytes."""
-    try:
-        return read_pairs(quote_from_bytes(raw, SENT_AS_IS))
-    except UnreadableError as error:
-        raise UntrustedRequestError(str(error.description)) from None
-
-
 def _demande(token: str) -> Demande:
     """The request of a sign-in in progress; only the browser that began it may go on (C38)."""
     mag = http.mag()
     return demandes.open_demande(mag.ephemeral, mag.keyring, token, http.binding(), http.now(), mag.settings.demande_lifetime)
-
-
-def sent_back(uri: str, parameters: dict[str, str]) -> str:
-    """A registered address, its own query kept (RFC 6749 section 3.1.2)."""
-    return uri + ("&" if "?" in uri else "?") + urlencode(parameters) if parameters else uri
 
 
 # ------------------------------------------------------------------------------------------------------------ consent
@@ -186,7 +172,7 @@ def _live_session() -> Session | None:
 def end_session() -> ResponseReturnValue:
     """OpenID Connect RP-Initiated Logout section 2: at once with a valid hint of this session, after a question otherwise."""
     mag, now = http.mag(), http.now()
-    parameters = _pairs(request.get_data() if request.method == "POST" else request.query_string)
+    parameters = parameters_of(request.get_data() if request.method == "POST" else request.query_string)
     asked = logout.read_request(Reader(mag.settings, mag.keyring), mag.registry, parameters)
     session = find_session(mag.ephemeral, mag.settings, request.cookies.get(COOKIE, ""), now)
     if session is not None and asked.sid != session.sid:
@@ -234,7 +220,7 @@ def confirm_end() -> ResponseReturnValue:
 
 def _logged_out(asked: logout.LogoutRequest, bye: Farewell) -> Response:
     """Back to the partner with its `state` and nothing else (section 3), after the frames if there are; or a page that says it is done."""
-    onward = sent_back(asked.redirect_uri, {"state": asked.state} if asked.state else {}) if asked.redirect_uri else ""
+    onward = joined(asked.redirect_uri, {"state": asked.state} if asked.state else {}) if asked.redirect_uri else ""
     if onward and not bye.frames:
         response = make_response("", 303)
         response.headers["Location"] = onward

@@ -42,9 +42,6 @@ DPOP_ALGS = ("ES256", "PS256", "EdDSA")
 DPOP_NONCE = "mag.dpop_nonce"
 """Where a request carries the nonce that its answer will give (RFC 9449 section 8)."""
 
-UnreadableError = InvalidRequestError
-"""What `read_pairs` raises."""
-
 
 class UnreadableRequestError(OAuth2Error):
     """The request as a whole, not one of its parameters: 413, 415…"""

@@ -184,6 +184,15 @@ def test_C51_a_public_client_s_origin_may_read_its_tokens(single_page, path):
         assert "Access-Control-Allow-Credentials" not in response.headers
 
 
+def test_C51_an_origin_is_written_as_browsers_do(partner):
+    spa = partner("spa", token_endpoint_auth_method="none", redirect_uris=["https://Spa.test:443/retour"])
+
+    assert (
+        spa.call("/token", headers={"Origin": "https://spa.test"}, data={"a": "b"}).headers["Access-Control-Allow-Origin"]
+        == "https://spa.test"
+    )
+
+
 @pytest.mark.parametrize("path", MACHINES)
 @pytest.mark.parametrize(
     "origin",
