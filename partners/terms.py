@@ -6,7 +6,7 @@ audience, exchange, introspection nor habilitations but those an operator allowe
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from idp.oidc.claims import SCOPE_CLAIMS
@@ -53,6 +53,12 @@ class Terms:
     def load(cls, kept: Mapping[str, Any]) -> Self:
         return cls(tuple(kept["profiles"]), frozenset(kept["scopes"]), frozenset(kept["grants"]))
 
+    def with_held(self, held: Mapping[str, Any]) -> Self:
+        """And what it has already: an operator gave it."""
+        profiles = dict.fromkeys((*self.profiles, *(p for p in [held.get("profile")] if p)))
+        scopes, grants = self.scopes | set(held.get("scope", "").split()), self.grants | set(held.get("grant_types", ()))
+        return replace(self, profiles=tuple(profiles), scopes=scopes, grants=grants)
+
 
 @dataclass
 class _Noted(Mapping[str, Any]):
@@ -81,6 +87,7 @@ def settle(
     """
     given = {name: value for name, value in unverified.items() if name not in ISSUED and value is not None}
     check_privileged(given, held or {})
+    terms = terms.with_held(held or {})
     defaults = {"profile": terms.profiles[0], "first_party": False, "grant_types": ["authorization_code"]}
     wanted = defaults | given
     if wanted["profile"] not in terms.profiles:

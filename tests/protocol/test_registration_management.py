@@ -224,6 +224,22 @@ def test_ours_what_an_operator_gave_may_be_sent_back_and_not_extended(send, told
     assert send(path, "PUT", token=token, json=sent_back(told, audience=["https://api.test", "https://b.test"])).status_code == 400
 
 
+def test_ours_scopes_grants_and_profile_that_an_operator_gave_outlive_a_change(send, told, wsgi_app):
+    jwt_bearer, exchange = (f"urn:ietf:params:oauth:grant-type:{name}" for name in ("jwt-bearer", "token-exchange"))
+    given = {"scope": "openid habilitations:dsn", "grant_types": ["authorization_code", jwt_bearer], "profile": "proconnect"}
+    with wsgi_app.flask.app_context():
+        row = onboarding.client_named(told["client_id"])
+        onboarding.change_client(row, {**row.client_metadata, **given}, datetime.now(UTC))
+        db.session.commit()
+    path, token = path_of(told), told["registration_access_token"]
+
+    changed = send(path, "PUT", token=token, json=sent_back(told, **given, client_name="Renommé")).json
+    more = sent_back(told, **{**given, "scope": "openid habilitations:dsn habilitations:dpae"})
+    assert {name: changed[name] for name in given} == given
+    assert send(path, "PUT", token=token, json=more).json["scope"] == "openid habilitations:dsn"
+    assert send(path, "PUT", token=token, json=sent_back(told, **{**given, "grant_types": [exchange]})).status_code == 400
+
+
 def test_2_2_it_is_in_the_journal(send, told, journal):
     send(path_of(told), "PUT", token=told["registration_access_token"], json=sent_back(told, client_name="Renommé"))
 
