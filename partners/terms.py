@@ -17,8 +17,14 @@ from idp.oidc.profiles import PROFILES
 OPEN_PROFILE = "openid"
 """Of a client that registers itself and says nothing of profiles: OpenID Connect as the standard writes it."""
 STANDARD_SCOPES = frozenset(SCOPE_CLAIMS)
-OPERATORS_GRANTS = frozenset({"urn:ietf:params:oauth:grant-type:token-exchange", "urn:ietf:params:oauth:grant-type:jwt-bearer"})
-"""They speak of a person who is not there: an operator grants them, client by client."""
+OPERATORS_GRANTS = frozenset(
+    {
+        "urn:ietf:params:oauth:grant-type:token-exchange",
+        "urn:ietf:params:oauth:grant-type:jwt-bearer",
+        "urn:openid:params:grant-type:ciba",
+    }
+)
+"""They speak of a person who is not there, or write to her: an operator grants them, client by client."""
 SELF_GRANTS = frozenset(GRANT_TYPES) - OPERATORS_GRANTS
 ISSUED = frozenset(
     {
