@@ -67,8 +67,11 @@ class Ephemeral(Protocol):
     ) -> str | None:
         """If the source is alive: touch it, put `value + "\\n" + extra` at the target under the same guards, answer the value."""
 
-    def add(self, kind: str, key: str, lifetime: int, *, made_at: float) -> bool:
-        """True once per key, and never for what was made (epoch seconds) before this store was born."""
+    def add(self, kind: str, key: str, lifetime: int, *, made_at: float, instead_of: str = "") -> bool:
+        """True once per key, and never for what was made (epoch seconds) before this store was born.
+
+        `instead_of`: a kind whose entry of the same key is deleted, whatever the answer.
+        """
 
     def count(self, *counters: Counter, by: int = 1) -> list[int]:
         """Add `by` (0 reads, negative refunds) to each counter; their new values, never below 0."""
@@ -133,6 +136,7 @@ redis.call('EXPIRE', KEYS[1], ARGV[1])
 redis.call('SET', KEYS[2], ARGV[4] .. '\\n' .. guards .. '\\n' .. value .. '\\n' .. ARGV[2], 'EX', ARGV[3])
 return value""",
     "add": """
+if KEYS[2] then redis.call('DEL', KEYS[2]) end
 local born = redis.call('GET', 'mag:epoch')
 if not born then born = ARGV[3]; redis.call('SET', 'mag:epoch', born) end
 if tonumber(ARGV[2]) <= tonumber(born) then return 0 end
@@ -240,8 +244,9 @@ class RedisEphemeral:
         found: str | None = self._script("derive", [f"mag:{kind}:{key}", f"mag:{target}:{target_key}"], touch, extra, lifetime, proof)
         return found
 
-    def add(self, kind: str, key: str, lifetime: int, *, made_at: float) -> bool:
-        return bool(self._script("add", [f"mag:{kind}:{key}"], lifetime, made_at, self._clock()))
+    def add(self, kind: str, key: str, lifetime: int, *, made_at: float, instead_of: str = "") -> bool:
+        keys = [f"mag:{kind}:{key}", *([f"mag:{instead_of}:{key}"] if instead_of else [])]
+        return bool(self._script("add", keys, lifetime, made_at, self._clock()))
 
     def count(self, *counters: Counter, by: int = 1) -> list[int]:
         return [int(n) for n in self._script("count", [f"mag:n:{c.name}" for c in counters], by, *(c.window for c in counters))]
@@ -346,7 +351,7 @@ def _refund(dialect: str) -> Statement:
 
 
 class SqlEphemeral:
-    """The same contract on the SQL database, one statement each (two where a value is touched or derived)."""
+    """The same contract on the SQL database, one statement each (two where a value is touched, derived or replaced)."""
 
     GET = Statement(lambda: select(Ephemere.value).where(ALIVE))
     TOUCH = Statement(
@@ -425,8 +430,11 @@ class SqlEphemeral:
         self.put(target, target_key, f"{row[0]}\n{extra}", lifetime, proof=proof, guards=[g for g in row[1:] if g])
         return str(row[0])
 
-    def add(self, kind: str, key: str, lifetime: int, *, made_at: float) -> bool:  # noqa: ARG002  # the database never forgets: no epoch
-        return self.connections.run(self._add, **self._row(f"{kind}:{key}", "", lifetime), now=self._now()) == 1
+    def add(self, kind: str, key: str, lifetime: int, *, made_at: float, instead_of: str = "") -> bool:  # noqa: ARG002  # the database never forgets: no epoch
+        first = self.connections.run(self._add, **self._row(f"{kind}:{key}", "", lifetime), now=self._now()) == 1
+        if instead_of:
+            self.delete(instead_of, key)
+        return first
 
     def count(self, *counters: Counter, by: int = 1) -> list[int]:
         rows = [self._count_one(counter, by) for counter in counters]

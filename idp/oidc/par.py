@@ -50,9 +50,7 @@ class PushedRequests:
     def answered(self, reference: str) -> bool:
         """Section 7.3: its one use, whatever the answer. False when it was answered before: one of any number of callers has True."""
         longest = self.settings.demande_lifetime + self.settings.pushed_request_lifetime
-        first = self.store.add(ANSWERED, reference, longest, made_at=time.time())
-        self.store.delete(KIND, reference)
-        return first
+        return self.store.add(ANSWERED, reference, longest, made_at=time.time(), instead_of=KIND)
 
 
 def take_ours(parameters: Mapping[str, Value]) -> dict[str, Value]:

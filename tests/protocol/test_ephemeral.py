@@ -270,6 +270,14 @@ def test_an_identifier_is_added_once(ephemeral, clock, later):
     assert not ephemeral.add("jti", "a", 60, made_at=clock())
 
 
+def test_an_identifier_is_added_instead_of_the_entry_of_its_key_alone(ephemeral, clock):
+    for kind, key in (("par", "a"), ("par", "b"), ("autre", "a")):
+        ephemeral.put(kind, key, "valeur", 60)
+
+    assert [ephemeral.add("par-fini", "a", 60, made_at=clock(), instead_of="par") for _ in range(2)] == [True, False]
+    assert [ephemeral.get(*entry) for entry in (("par", "a"), ("par", "b"), ("autre", "a"))] == [None, "valeur", "valeur"]
+
+
 def test_of_fifty_simultaneous_adds_exactly_one_wins(ephemeral, clock):
     made_at = clock()
 

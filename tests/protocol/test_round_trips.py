@@ -5,8 +5,13 @@ from dataclasses import replace
 import pytest
 from joserfc.jwk import ECKey
 
-from tests.protocol.relying import Partner
+from tests.protocol.relying import Partner, answer_of, hidden_fields
 
+DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
+EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
+JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+CIBA = "urn:openid:params:grant-type:ciba"
+ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
 BOTH = pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
 pytestmark = BOTH
 
@@ -135,6 +140,81 @@ def test_a_proof_costs_one_and_a_refresh_that_does_not_rotate_one_statement(part
     assert cost(lambda: portail.userinfo(tokens.access_token)) == (2, 0, 0)
     assert cost(lambda: portail.introspect(tokens.access_token)) == (1, 0, 0)
     assert cost(lambda: portail.refresh(tokens.refresh_token)) == (1, 1, 0)
+
+
+def test_a_pushed_request_costs_one_and_two_more_when_it_is_answered(partner, signed_in, cost, no_orm):
+    """RFC 9126: kept; then found, and its one use counted, beside the round trip of any hop."""
+    portail = partner()
+    uris = [portail.pushed() for _ in range(2)]
+    no_orm()
+
+    assert cost(portail.pushed) == (1, 0, 0)
+    assert cost(lambda: answer_of(portail.ask_by(signed_in, uris.pop()))[1]["code"]) == (3, 0, 0)
+
+
+def test_a_device_asks_for_three_polls_for_two_and_has_its_tokens_for_two(partner, signed_in, cost):
+    """RFC 8628: whether the user code is free, and both codes; the request and the pace; the request and its answer, spent as a code is."""
+    tele = partner("tele", grant_types=[DEVICE, "refresh_token"], redirect_uris=[], response_types=[])
+    waiting, agreed = ([tele.post("/device_authorization", {"scope": "openid"}).json for _ in range(2)] for _ in range(2))
+    for told in agreed:
+        page = signed_in.post("/device", data={**hidden_fields(signed_in.get("/device")), "code": told["user_code"]})
+        question = signed_in.get(page.headers["Location"])
+        signed_in.post("/device/confirmation", data={**hidden_fields(question), "reponse": "accepter"})
+
+    assert cost(lambda: granted(tele.post("/device_authorization", {"scope": "openid"}))) == (3, 0, 0)
+    assert cost(lambda: pending(tele.token(DEVICE, device_code=waiting.pop()["device_code"]))) == (2, 0, 0)
+    assert cost(lambda: granted(tele.token(DEVICE, device_code=agreed.pop()["device_code"]))) == (2, 1, 0)
+
+
+def test_a_token_exchange_costs_one_and_its_line_of_journal(partner, code_flow, cost, no_orm):
+    portail, aimed = partner(audience=["https://paie.test"]), {"exchange": ["https://dsn.test"], "introspect": ["https://paie.test"]}
+    paie = partner("paie", grant_types=[EXCHANGE], redirect_uris=[], response_types=[], **aimed)
+    form = {"subject_token": code_flow(portail).access_token, "subject_token_type": ACCESS_TOKEN}
+    no_orm()
+
+    assert cost(lambda: granted(paie.token(EXCHANGE, **form))) == (1, 1, 0)
+
+
+@pytest.mark.parametrize(("method", "trips"), [("client_secret_basic", 1), ("private_key_jwt", 2)])
+def test_a_jwt_bearer_costs_its_jti_the_family_and_its_line_of_journal(partner, signed_in, cost, no_orm, method, trips):
+    key = ECKey.generate_key("P-256", {"kid": "cle", "use": "sig"})
+    known = {"scope": "openid offline_access", "token_endpoint_auth_method": method, "jwks": {"keys": [key.as_dict(private=False)]}}
+    paie = replace(partner("paie", grant_types=["authorization_code", "refresh_token", JWT_BEARER], **known), key=key)
+    answer = granted(paie.redeem(paie.code(signed_in, scope="openid offline_access")))
+    about = {"sub": granted(paie.userinfo(answer["access_token"]))["sub"], "grant_id": answer["grant_id"]}
+    no_orm()
+
+    assert cost(lambda: granted(paie.token(JWT_BEARER, assertion=paie.assertion(**about)))) == (trips, 2, 0)
+
+
+@pytest.mark.parametrize("whom", ["anne.lefevre@exemple.fr", "73282932000074|Personne|Paul"])
+def test_a_backchannel_request_costs_the_same_for_somebody_and_for_nobody(partner, un_declarant, cost, no_orm, whom):
+    """CIBA Core: the brake and what is polled; who it is, her profile, then the row, the line of journal and the mail in one go."""
+    centre = partner("centre", grant_types=[CIBA], redirect_uris=[], response_types=[], backchannel_token_delivery_mode="poll")
+    asked = [granted(centre.post("/bc-authorize", {"scope": "openid", "login_hint": whom}))["auth_req_id"] for _ in range(2)]
+    no_orm()
+
+    assert cost(lambda: granted(centre.post("/bc-authorize", {"scope": "openid", "login_hint": whom}))) == (2, 7, 0)
+    assert cost(lambda: pending(centre.token(CIBA, auth_req_id=asked.pop()))) == (2, 0, 0)
+
+
+def test_a_revocation_costs_one_and_what_it_writes_in_one_go(partner, code_flow, cost, no_orm):
+    """RFC 7009: the family closed and the line of journal, BEGIN and COMMIT included; whose family it is, for a refresh token."""
+    portail = partner()
+    held = [code_flow(portail) for _ in range(4)]
+    no_orm()
+
+    assert cost(lambda: portail.revoke(held.pop().access_token)) == (1, 4, 0)
+    assert cost(lambda: portail.revoke(held.pop().refresh_token)) == (1, 5, 0)
+
+
+def granted(response):
+    assert response.status_code == 200, response.text
+    return response.json
+
+
+def pending(response):
+    assert response.json["error"] == "authorization_pending", response.text
 
 
 def test_a_wrong_secret_a_stranger_s_token_and_nonsense_cost_nothing(partner, code_flow, cost):

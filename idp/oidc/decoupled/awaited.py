@@ -90,8 +90,6 @@ def refuse(store: Ephemeral, kind: str, key: str, awaited: Awaited, now: datetim
 def _keep(store: Ephemeral, kind: str, key: str, awaited: Awaited, at: int, answer: str = "", guards: Sequence[str] = ()) -> None:
     lifetime = max(1, awaited.expires_at - at) + REMEMBERED
     store.put(kind, key, orjson.dumps(awaited).decode() + answer, lifetime, proof=digest(awaited.client_id), guards=guards)
-    if awaited.state is not State.PENDING:
-        store.delete("n", _pace(kind, key).name)  # who was told to slow down need not wait for an answer that is there
 
 
 def poll(store: Ephemeral, kind: str, code: str, client: Client, now: datetime) -> Redeemed:
@@ -102,8 +100,8 @@ def poll(store: Ephemeral, kind: str, code: str, client: Client, now: datetime) 
         raise InvalidGrantError("it is unknown, used, or of another client")
     if not awaited.lives(now):
         raise ExpiredTokenError("nobody answered in time")
-    _check_pace(store, kind, key)
     if awaited.state is State.PENDING:
+        _check_pace(store, kind, key)
         raise AuthorizationPendingError("nobody has answered yet")
     if awaited.state is State.REFUSED:
         raise AccessDeniedError("the person refused")
@@ -119,7 +117,7 @@ def _pace(kind: str, key: str, window: int = INTERVAL) -> Counter:
 
 
 def _check_pace(store: Ephemeral, kind: str, key: str) -> None:
-    """RFC 8628 section 3.5: each poll that comes too early makes the next interval five seconds longer."""
+    """RFC 8628 section 3.5: each poll that comes too early makes the next interval five seconds longer; an answer waits for nobody."""
     (polls,) = store.count(_pace(kind, key))
     if polls > 1:
         store.prolong(_pace(kind, key, min(INTERVAL * polls, LONGEST_INTERVAL)))
