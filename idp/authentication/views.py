@@ -215,10 +215,12 @@ def sign_in() -> ResponseReturnValue:
         raise
     presented, before = request.cookies.get(COOKIE, ""), _session()
     opened = ceremony.open_for(means(), declarant, candidate.device, http.now(), presented=presented, client_id=candidate.client_id)
-    if before is not None and before.declarant_id != declarant.id:
-        logout.ended(http.mag().registry, before.sid, before.declarant_id, None, "autre_personne", http.now())
+    replaced = before if before is not None and before.declarant_id != declarant.id else None
+    if replaced is not None:
+        logout.ended(http.mag().registry, replaced.sid, replaced.declarant_id, None, "autre_personne", http.now())
     db.session.commit()
-    http.mag().messenger.wake()
+    if replaced is not None:
+        http.mag().messenger.wake()
     remember = Identite(declarant.siret, declarant.nom, declarant.prenom) if form.remember else None
     return _signed_in(asked, opened, remember)
 
