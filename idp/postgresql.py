@@ -15,6 +15,8 @@ from psycopg.adapt import PyFormat, Transformer
 NAMED = re.compile(r"%\((\w+)\)s|%%")
 PREPARED_LIMIT = 500
 """Statements kept by the server for one connection; MAG has fewer."""
+TRANSACTION = frozenset({"BEGIN", "COMMIT", "ROLLBACK"})
+"""Nothing to prepare in them, and pg_stat_statements counts a prepared one once."""
 GOOD = (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK)
 
 
@@ -45,6 +47,8 @@ class HeldPostgreSQL:
 
     def execute(self, sql: str, parameters: Mapping[str, Any]) -> Result:
         """`sql` names its parameters as Python's `%(name)s`."""
+        if sql in TRANSACTION:
+            return self._transaction(sql)
         text, names = self._texts.get(sql) or self._numbered(sql)
         transformer = Transformer(self._connection)
         values = transformer.dump_sequence([parameters[name] for name in names], [PyFormat.AUTO] * len(names))
@@ -55,6 +59,12 @@ class HeldPostgreSQL:
             raise self._error(answer)
         transformer.set_pgresult(answer)
         return Result(transformer.load_rows(0, answer.ntuples, tuple), answer.command_tuples or 0)
+
+    def _transaction(self, word: str) -> Result:
+        answer = self._libpq.exec_(word.encode())
+        if answer.status not in GOOD:
+            raise self._error(answer)
+        return Result((), 0)
 
     def _numbered(self, sql: str) -> tuple[bytes, list[str]]:
         """The text with `$1`, `$2`… and the names they stand for; a name that comes twice has one number."""
