@@ -4,7 +4,8 @@
 
 Through the outside harness where it is present (environment variable MAG_BENCH_HARNESS, else `../shared/bench` beside the
 repository): MAG, npm oidc-provider and the floor are up together and loaded in turn, so that ratios survive a machine that
-others use. Elsewhere MAG alone, through its own small harness. docs/performance.md says how to read what comes out.
+others use. Elsewhere MAG alone, through its own small harness; its own workloads (`grants.py`) always so, since the outside
+harness knows eight. docs/performance.md says how to read what comes out.
 """
 
 import argparse
@@ -18,6 +19,7 @@ from contextlib import ExitStack
 from tests import services
 from tests.bench import harness, load, processes, storm
 from tests.bench.flows import WORKLOADS
+from tests.bench.grants import OWN
 from tests.bench.load import Run
 from tests.bench.seed import Seeded, seed
 from tests.bench.stores import OwnStores, Stores, Trips
@@ -31,7 +33,7 @@ Measure = Callable[[str, str, float], Run]
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description="What MAG costs.")
     parser.add_argument("--quick", action="store_true", help="one short run of each workload")
-    parser.add_argument("--workloads", default=",".join(WORKLOADS))
+    parser.add_argument("--workloads", default=",".join((*WORKLOADS, *OWN)), help="some of %(default)s")
     parser.add_argument("--runs", type=int, help="runs of each workload and target")
     parser.add_argument("--seconds", type=float, help="seconds of a run")
     parser.add_argument("--own", action="store_true", help="MAG's own harness, even where the outside one is present")
@@ -40,7 +42,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--serve", default="", help="options of `mag serve` in the storm, such as '--workers 1'")
     found = parser.parse_args()
     found.workloads = [workload for workload in found.workloads.split(",") if workload]
-    if unknown := set(found.workloads) - set(WORKLOADS):
+    if unknown := set(found.workloads) - {*WORKLOADS, *OWN}:
         parser.error(f"unknown workloads: {', '.join(sorted(unknown))}")
     found.runs = found.runs or (1 if found.quick else 3)
     found.seconds = found.seconds or (1 if found.quick else 2)
@@ -56,10 +58,10 @@ def count(seeded: Seeded, stores: Stores, workloads: list[str]) -> dict[str, Tri
         server.stop()
 
 
-def compare(asked: argparse.Namespace, names: list[str], measure: Measure, trips: dict[str, Trips]) -> list[Row]:
+def compare(asked: argparse.Namespace, workloads: list[str], names: list[str], measure: Measure, trips: dict[str, Trips]) -> list[Row]:
     """Each workload on each target in turn, again and again, after one round that only warms up."""
     rows = []
-    for workload in asked.workloads:
+    for workload in workloads:
         rounds: list[dict[str, Run]] = []
         for turn in range(asked.runs + 1):
             found = {name: measure(name, workload, asked.seconds if turn else 1) for name in names}
@@ -68,6 +70,20 @@ def compare(asked: argparse.Namespace, names: list[str], measure: Measure, trips
         rows.append(Row(workload, rounds, trips[workload]))
         print(f"  {workload}: {', '.join(f'{name} {run.cpu:.3f}' for name, run in rounds[-1].items())} CPU-s/1,000", flush=True)
     return rows
+
+
+def alone(asked: argparse.Namespace, seeded: Seeded, workloads: list[str], trips: dict[str, Trips]) -> list[Row]:
+    """MAG by itself, under its own load."""
+    server = processes.serve(seeded, *ONE_CORE, cpu=0)
+
+    def measure(_: str, workload: str, seconds: float) -> Run:
+        return load.measure(seeded.target, server.process.pid, workload, seconds)
+
+    try:
+        load.pin_load()
+        return compare(asked, workloads, ["mag"], measure, trips)
+    finally:
+        server.stop()
 
 
 def storms(asked: argparse.Namespace, seeded: Seeded) -> dict[str, storm.Storm]:
@@ -109,17 +125,14 @@ def main() -> int:
         stores.renew()
         seeded = seed(stores.database_url, stores.redis_url)
         if not asked.no_load:
-            trips = count(seeded, stores, asked.workloads)
-            if pairs is not None:
+            trips, rows = count(seeded, stores, asked.workloads), []
+            together = [workload for workload in asked.workloads if pairs is not None and workload in WORKLOADS]
+            if pairs is not None and together:
                 pairs.start(seeded, *ONE_CORE)
-                rows = compare(asked, list(pairs.targets), pairs.measure, trips)
+                rows += compare(asked, together, list(pairs.targets), pairs.measure, trips)
                 pairs.stop_servers()
-            else:
-                server = processes.serve(seeded, *ONE_CORE, cpu=0)
-                stack.callback(server.stop)
-                load.pin_load()
-                rows = compare(asked, ["mag"], lambda _, workload, s: load.measure(seeded.target, server.process.pid, workload, s), trips)
-                server.stop()
+            if others := [workload for workload in asked.workloads if workload not in together]:
+                rows += alone(asked, seeded, others, trips)
             print(loads_table(rows), flush=True)
         if not asked.no_storm:
             for name, found in storms(asked, seeded).items():

@@ -1,4 +1,4 @@
-"""The eight operations that are measured, as one connection does them. An operation counts when it ended as it should."""
+"""The eight operations measured on every target, as one connection does them. An operation counts when it ended as it should."""
 
 import base64
 import hashlib
@@ -29,6 +29,12 @@ def sign_in_form(page: str, user: dict[str, str]) -> dict[str, str]:
     return {name: unescape(value) for name, value in HIDDEN.findall(form)} | user
 
 
+def basic(client: dict[str, str]) -> str:
+    """The header of HTTP Basic."""
+    pair = base64.b64encode(f"{client['id']}:{client['secret']}".encode()).decode()
+    return f"Authorization: Basic {pair}\r\n"
+
+
 class Flow:
     """One partner and one browser on one connection. `target` is that of `seed.Seeded`."""
 
@@ -36,10 +42,9 @@ class Flow:
         self.target, self.endpoints, client = target, target["endpoints"], target["client"]
         self.user = target["users"][index % len(target["users"])]
         self.connection = Connection(target["base"])
-        pair = base64.b64encode(f"{client['id']}:{client['secret']}".encode()).decode()
-        self.basic = f"Authorization: Basic {pair}\r\n"
+        self.basic = basic(client)
         self.redirect_uri = client["redirect_uri"]
-        asked = {
+        self.asked = {
             "response_type": "code",
             "client_id": client["id"],
             "redirect_uri": self.redirect_uri,
@@ -49,7 +54,7 @@ class Flow:
             "code_challenge": CHALLENGE,
             "code_challenge_method": "S256",
         }
-        self.authorize = f"{self.endpoints['authorize']}?{urlencode(asked)}"
+        self.authorize = f"{self.endpoints['authorize']}?{urlencode(self.asked)}"
         self._tokens: dict[str, Any] = {}
         self._bare = Connection(target["base"])
 

@@ -10,15 +10,16 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from tests.bench import flows
 from tests.bench.connection import BrokenAnswerError
+from tests.bench.flows import UnexpectedAnswerError
+from tests.bench.grants import GrantFlow
 from tests.bench.processes import busy_seconds, cpu_seconds
 from tests.bench.stores import Stores, Trips
 
 COUNTED = 60
 """Operations of which the round trips are counted, on one connection."""
 CONNECTIONS = 8
-ERRORS = (flows.UnexpectedAnswerError, BrokenAnswerError, OSError)
+ERRORS = (UnexpectedAnswerError, BrokenAnswerError, OSError)
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ def percentile(ordered: list[float], share: float) -> float:
 
 
 def _worker(target: dict[str, Any], workload: str, index: int, seconds: float, start: Any, out: Any) -> None:
-    flow, latencies, errors, first = flows.Flow(target, index), [], 0, ""
+    flow, latencies, errors, first = GrantFlow(target, index), [], 0, ""
     operation = getattr(flow, workload)
     try:
         flow.prepare(workload)
@@ -92,7 +93,7 @@ def _own_cpu() -> float:
 
 def count_trips(target: dict[str, Any], stores: Stores, workload: str) -> Trips:
     """Round trips of one operation, counted by the stores. Exact on a server of one thread that nobody else uses."""
-    flow = flows.Flow(target)
+    flow = GrantFlow(target)
     operation = getattr(flow, workload)
     flow.prepare(workload)
     operation()

@@ -1,4 +1,4 @@
-"""What a bench needs in MAG: a migrated database, signing keys, one client, eight people with a password.
+"""What a bench needs in MAG: a migrated database, signing keys, a client, two for MAG's own workloads, eight people with a password.
 
 Left out on purpose, so that ratios compare like with like: rights (what decisions on them cost is `tests.bench.habilitations`),
 and people's addresses, since MAG writes a mail for each sign-in from a browser it does not know.
@@ -8,6 +8,8 @@ import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+
+from joserfc.jwk import ECKey
 
 from idp import key_states
 from idp.authentication import password_change
@@ -21,6 +23,7 @@ from idp.seals import digest, new_secret
 from migrations import upgrade
 from partners.onboarding import register_client, register_partenaire
 from tests import services
+from tests.bench.grants import BEARER, CIBA, DEVICE, EXCHANGE
 
 SIRET, PRENOM, PASSWORD = "73282932000074", "Banc", "cheval bleu sous la pluie"
 NOMS = ("Alpha", "Bravo", "Charlie", "Delta", "Echo", "Foxtrot", "Golf", "Hotel")
@@ -43,6 +46,31 @@ METADATA = {
     "access_token_signing_alg": "ES256",
     "first_party": True,
 }
+DELEGATE_SCOPE = f"{SCOPE} offline_access"
+SIGNER_ID, DELEGATE_ID = "banc-signataire", "banc-delegue"
+
+
+def own_clients(public_key: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The clients of MAG's own workloads: one authenticates by a key, one has the grants that act for somebody elsewhere."""
+    common = {"scope": SCOPE, "id_token_signed_response_alg": "ES256", "first_party": True, "jwks": {"keys": [public_key]}}
+    signer = {
+        "client_name": "Banc d'essai, signataire",
+        "grant_types": ["client_credentials"],
+        "redirect_uris": [],
+        "response_types": [],
+        "token_endpoint_auth_method": "private_key_jwt",
+    }
+    delegate = {
+        "client_name": "Banc d'essai, délégué",
+        "redirect_uris": [REDIRECT_URI],
+        "grant_types": ["authorization_code", "refresh_token", DEVICE, EXCHANGE, BEARER, CIBA],
+        "token_endpoint_auth_method": "client_secret_basic",
+        "scope": DELEGATE_SCOPE,
+        "exchange": ["https://aval.example"],
+        "introspect": [CLIENT_ID],
+        "backchannel_token_delivery_mode": "poll",
+    }
+    return {SIGNER_ID: {**common, **signer}, DELEGATE_ID: {**common, **delegate}}
 
 
 @dataclass(frozen=True)
@@ -52,12 +80,12 @@ class Seeded:
     port: int
     environ: dict[str, str]
     target: dict[str, Any]
-    """In the terms of the outside harness: base, endpoints, client, users, form_marks."""
+    """In the terms of the outside harness: base, endpoints, client, users, form_marks; and `own`, for MAG's own workloads."""
 
 
 def seed(database_url: str, redis_url: str) -> Seeded:
     """Fill an empty database. The throttles of the eight people are lifted by setting: the bench hammers on purpose."""
-    port, client_secret = services.free_port(), secrets.token_urlsafe(32)
+    port, client_secret, delegate_secret = services.free_port(), secrets.token_urlsafe(32), secrets.token_urlsafe(32)
     environ = {
         "MAG_ISSUER": f"http://127.0.0.1:{port}",
         "MAG_SECRETS": new_secret(),
@@ -66,8 +94,9 @@ def seed(database_url: str, redis_url: str) -> Seeded:
         "MAG_TEST_IDENTITIES": ",".join(f"{SIRET}|{nom}|{PRENOM}" for nom in NOMS),
         "MAG_LOG_LEVEL": "WARNING",
     }
+    key = ECKey.generate_key("P-256", {"kid": "banc", "use": "sig"})
     upgrade(database_url)
-    _fill(Settings.load(environ), client_secret)
+    _fill(Settings.load(environ), client_secret, delegate_secret, key)
     target = {
         "base": environ["MAG_ISSUER"],
         "scope": SCOPE,
@@ -75,11 +104,16 @@ def seed(database_url: str, redis_url: str) -> Seeded:
         "client": {"id": CLIENT_ID, "secret": client_secret, "redirect_uri": REDIRECT_URI, "auth": "basic"},
         "users": [{"siret": SIRET, "nom": nom, "prenom": PRENOM, "password": PASSWORD} for nom in NOMS],
         "form_marks": ['name="password"'],
+        "own": {
+            "key": key.as_dict(private=True),
+            "signer": {"id": SIGNER_ID},
+            "delegate": {"id": DELEGATE_ID, "secret": delegate_secret, "scope": DELEGATE_SCOPE},
+        },
     }
     return Seeded(port, environ, target)
 
 
-def _fill(settings: Settings, client_secret: str) -> None:
+def _fill(settings: Settings, client_secret: str, delegate_secret: str, key: ECKey) -> None:
     from wsgi import create_app
 
     app, now = create_app(settings), datetime.now(UTC)
@@ -88,6 +122,9 @@ def _fill(settings: Settings, client_secret: str) -> None:
         key_states.initialise(app.extensions["mag"].keyring, now)
         partenaire = register_partenaire(CLIENT_ID, "Banc d'essai", None, now)
         register_client(partenaire, METADATA, now, client_id=CLIENT_ID, secret_hashes=[digest(client_secret)])
+        for client_id, metadata in own_clients(key.as_dict(private=False)).items():
+            hashes = [digest(delegate_secret)] if client_id == DELEGATE_ID else []
+            register_client(partenaire, metadata, now, client_id=client_id, secret_hashes=hashes)
         for nom in NOMS:
             declarant = inscrire(Identite(Siret.parse(SIRET), nom, PRENOM), now)
             db.session.flush()
