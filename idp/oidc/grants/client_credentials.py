@@ -5,8 +5,6 @@ Implements RFC 6749 section 4.4. Left out on purpose: refresh tokens (section 4.
 
 from typing import Any
 
-from authlib.oauth2.rfc6749.errors import InvalidScopeError
-
 from idp.habilitations.disclosure import SCOPE as HABILITATIONS
 from idp.oidc.claims import SCOPE_CLAIMS
 from idp.oidc.grants.grant import Grant
@@ -22,9 +20,7 @@ class ClientCredentialsGrant(Grant):
         """Section 4.4.2; ours: without `scope`, every scope registered that is not about a person."""
         self.granted_to = self.authenticated()
         allowed = [s for s in sorted(self.granted_to.scope) if s not in SCOPE_CLAIMS and not s.startswith(HABILITATIONS)]
-        if not set(self.asked_scope) <= set(allowed):
-            raise InvalidScopeError("scope is not registered for this client")
-        self.scope = self.asked_scope or allowed
+        self.scope = self.narrowed_scope(allowed, "scope is not registered for this client")
         self.audience = aimed_at(self.granted_to, (), self.asked_resource)
 
     def answer(self) -> dict[str, Any]:

@@ -1,9 +1,9 @@
 """What every grant does first, in one place so that none can forget it: authenticate the client, check it may, bind its tokens."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol, cast
 
-from authlib.oauth2.rfc6749.errors import OAuth2Error, UnauthorizedClientError
+from authlib.oauth2.rfc6749.errors import InvalidScopeError, OAuth2Error, UnauthorizedClientError
 from authlib.oauth2.rfc6749.grants import BaseGrant, TokenEndpointMixin
 
 from idp.ephemeral import Ephemeral
@@ -36,6 +36,8 @@ class Context(Protocol):
 class Grant(BaseGrant, TokenEndpointMixin):
     """RFC 6749 section 4: a grant type of the token endpoint."""
 
+    granted_to: Client
+    """Who asks; known once it is authenticated."""
     confirmation: Confirmation | None = None
     """What the tokens will be bound to; known once the client is authenticated."""
 
@@ -62,6 +64,13 @@ class Grant(BaseGrant, TokenEndpointMixin):
     def asked_scope(self) -> list[str]:
         """Section 3.3, in the order given, once each."""
         return list(dict.fromkeys(self.form.get("scope", "").split()))
+
+    def narrowed_scope(self, allowed: Iterable[str], refusal: str = "scope is wider than what was granted") -> list[str]:
+        """Section 6: what is asked, never more than allowed; ours: nor than the client may still ask (C10). Raises InvalidScopeError."""
+        open_to_it = [scope for scope in allowed if scope in self.granted_to.scope]
+        if not set(self.asked_scope) <= set(open_to_it):
+            raise InvalidScopeError(refusal)
+        return self.asked_scope or open_to_it
 
     @property
     def asked_resource(self) -> list[str]:

@@ -13,7 +13,7 @@ so). Left out on purpose: assertions of other issuers, refresh tokens, ID tokens
 from datetime import UTC, datetime
 from typing import Any
 
-from authlib.oauth2.rfc6749.errors import InvalidGrantError, InvalidRequestError, InvalidScopeError
+from authlib.oauth2.rfc6749.errors import InvalidGrantError, InvalidRequestError
 
 from idp.audit import journal
 from idp.audit.events import AssertionReplayed, DelegationUsed
@@ -37,7 +37,7 @@ class JwtBearerGrant(Grant):
         if "assertion" not in self.form:
             raise InvalidRequestError("assertion is required")
         self.granted = self._granted(self._claims(self.form["assertion"]), datetime.now(UTC))
-        self.scope = self._scope()
+        self.scope = self.narrowed_scope(self.granted.context["scope"])
         self.audience = aimed_at(self.granted_to, self.granted.context.get("resource", ()), self.asked_resource)
 
     def _claims(self, assertion: str) -> Claims:
@@ -71,13 +71,6 @@ class JwtBearerGrant(Grant):
         if sub != self.context.issuer.mint.subjects.of(self.granted_to, context["uid"]):
             raise InvalidGrantError("no such grant of offline access to this client")
         return Granted(declarant_id, sid, offline, str(family_id), context)
-
-    def _scope(self) -> list[str]:
-        """As for a refresh (RFC 6749 section 6): never more than was granted, nor than the client may still ask (C10)."""
-        granted = [s for s in self.granted.context["scope"] if s in self.granted_to.scope]
-        if not set(self.asked_scope) <= set(granted):
-            raise InvalidScopeError("scope is wider than what was granted")
-        return self.asked_scope or granted
 
     def answer(self) -> dict[str, Any]:
         now = datetime.now(UTC)

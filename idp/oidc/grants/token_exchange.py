@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from authlib.oauth2.rfc6749.errors import InvalidRequestError, InvalidScopeError, OAuth2Error, UnauthorizedClientError
+from authlib.oauth2.rfc6749.errors import InvalidRequestError, OAuth2Error, UnauthorizedClientError
 
 from idp.audit import journal
 from idp.audit.events import TokenExchanged
@@ -110,10 +110,8 @@ class TokenExchangeGrant(Grant):
 
     def _scope(self) -> list[str]:
         """ours: never wider than the subject token's, nor than the client's registration (C10)."""
-        allowed = [s for s in self.subject.claims["scope"].split() if s in self.granted_to.scope and s not in NEVER]
-        if not set(self.asked_scope) <= set(allowed):
-            raise InvalidScopeError("scope is wider than the subject token's")
-        return self.asked_scope or allowed
+        allowed = [scope for scope in self.subject.claims["scope"].split() if scope not in NEVER]
+        return self.narrowed_scope(allowed, "scope is wider than the subject token's")
 
     def _actors(self) -> dict[str, Any]:
         """Section 4.1: who acts, then for whom it acted."""
