@@ -12,7 +12,7 @@ from idp.oidc.client import Client
 
 
 class InvalidTargetError(OAuth2Error):
-    """Section 2."""
+    """Section 2; RFC 8693 section 2.2.2."""
 
     error = "invalid_target"
     description = "this resource was not granted, or is not registered for this client"

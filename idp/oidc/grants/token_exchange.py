@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from authlib.oauth2.rfc6749.errors import InvalidRequestError, OAuth2Error, UnauthorizedClientError
+from authlib.oauth2.rfc6749.errors import InvalidRequestError, UnauthorizedClientError
 
 from idp.audit import journal
 from idp.audit.events import TokenExchanged
@@ -27,6 +27,7 @@ from idp.oidc.client import Client
 from idp.oidc.confirmation import Confirmation, confirmed, token_type
 from idp.oidc.grants.grant import Grant
 from idp.oidc.introspection import entitled
+from idp.oidc.resources import InvalidTargetError
 from idp.oidc.tokens import AccessToken, Handle
 
 ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
@@ -35,12 +36,6 @@ LONGEST_CHAIN = 5
 """Services that may act one for another."""
 NEVER = frozenset({"offline_access"})
 """Means nothing without a refresh token."""
-
-
-class InvalidTargetError(OAuth2Error):
-    """Section 2.2.2."""
-
-    error = "invalid_target"
 
 
 class TokenExchangeGrant(Grant):
@@ -103,9 +98,9 @@ class TokenExchangeGrant(Grant):
         form, allowed = self.form, self.granted_to.exchange
         asked = tuple(dict.fromkeys((*form.get("audience", "").split(), *form.get("resource", "").split())))
         if not asked and len(allowed) > 1:
-            raise InvalidTargetError("audience or resource is required")
+            raise InvalidTargetError(description="audience or resource is required")
         if not set(asked) <= allowed:
-            raise InvalidTargetError("this client may not exchange tokens for this audience")
+            raise InvalidTargetError(description="this client may not exchange tokens for this audience")
         return asked or tuple(allowed)
 
     def _scope(self) -> list[str]:
