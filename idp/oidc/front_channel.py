@@ -8,13 +8,13 @@ from datetime import datetime
 from typing import Any
 
 from idp.authentication.session import Session
-from idp.habilitations.disclosure import services_of_scope
 from idp.oidc.backchannel.notices import take_part
 from idp.oidc.claims import amr_for, claims_of_scope, opened, select_claims
 from idp.oidc.codes import Granted
+from idp.oidc.families import Grant, context_of
 from idp.oidc.issuing import Issuer
 from idp.oidc.request import AuthorizationRequest
-from idp.oidc.tokens import Handle, half_hash
+from idp.oidc.tokens import half_hash
 
 
 def tokens_for(
@@ -23,26 +23,23 @@ def tokens_for(
     """What the response type gives at once, beside the code."""
     client, words, at = request.client, set(request.response_type.split()), int(now.timestamp())
     alg = client.id_token_signed_response_alg
-    sub = issuer.mint.subjects.of(client, session.uid)
-    userinfo, aimed = opened(granted.userinfo_claims, client.scope), bool(granted.resource)
-    handle = Handle(session.declarant_id, session.version, granted.family_id, session.sid, userinfo, resource=aimed)
-    rights = issuer.rights.claims(client, session.declarant_id, services_of_scope(granted.scope), now, handle)
-    birth = {"auth_time": session.auth_time, "acr": session.acr, "amr": amr_for(client.amr_names, session.amr)}
+    grant = Grant(session.declarant_id, session.sid, False, granted.family_id, context_of(session, granted))
+    facts = issuer.facts(client, grant, granted.scope, now, None, aimed=bool(granted.resource))
     answer: dict[str, str] = {}
     hashes: dict[str, str] = {}
     if "code" in words:
         answer["code"], hashes["c_hash"] = code, half_hash(code, alg)
         hashes |= {"s_hash": half_hash(request.state, alg)} if request.state.isascii() and request.state else {}
     if "token" in words:
-        in_access = {name: value for name, value in rights.items() if name != "habilitations_flat"}
-        token = issuer.mint.access_token(client, sub, granted.scope, at, handle, {**birth, **in_access}, audience=granted.resource)
+        told = facts.in_access_token
+        token = issuer.mint.access_token(client, facts.sub, granted.scope, at, facts.handle, told, audience=granted.resource)
         hashes["at_hash"] = half_hash(token, alg)
         answer |= {"access_token": token, "token_type": "Bearer", "expires_in": str(issuer.settings.access_token_lifetime)}
         answer["scope"] = " ".join(granted.scope)
     if "id_token" in words:
         take_part(issuer.families.connections, client, session)
-        claims = {**_claims(issuer, request, session, granted), **birth, **rights, **hashes, "sid": session.sid}
-        answer["id_token"] = issuer.mint.id_token(client, sub, at, {**claims, "nonce": granted.nonce})
+        claims = {**_claims(issuer, request, session, granted), **facts.in_id_token, **hashes, "sid": session.sid}
+        answer["id_token"] = issuer.mint.id_token(client, facts.sub, at, {**claims, "nonce": granted.nonce})
     return answer
 
 

@@ -1,6 +1,6 @@
 """What a token endpoint answer holds, whatever the grant: the shared steps live here so that no grant can forget one."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -18,6 +18,25 @@ from idp.oidc.families import Families, Grant, bound_key, context_of
 from idp.oidc.people import People
 from idp.oidc.rights import Rights
 from idp.oidc.tokens import Handle, Mint, half_hash
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the tokens of one sign-in say of a person to one client."""
+
+    sub: str
+    handle: Handle
+    birth: Mapping[str, Any]
+    rights: Mapping[str, Any]
+
+    @property
+    def in_access_token(self) -> dict[str, Any]:
+        """Without the flat list of rights: the token travels in headers."""
+        return {**self.birth, **{name: value for name, value in self.rights.items() if name != "habilitations_flat"}}
+
+    @property
+    def in_id_token(self) -> dict[str, Any]:
+        return {**self.birth, **self.rights}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +84,17 @@ class Issuer:
         """Core section 12.2: same subject and auth_time, a new access token."""
         return self._for_person(client, grant, scope, confirmation, audience, refresh_token, datetime.now(UTC), "refresh_token")
 
+    def facts(
+        self, client: Client, grant: Grant, scope: Sequence[str], now: datetime, confirmation: Confirmation | None, *, aimed: bool
+    ) -> Facts:
+        """`aimed`: at resources that the client named, so that the access token opens nothing of MAG's."""
+        context, sid = grant.context, "" if grant.offline else grant.sid
+        userinfo = opened(context["userinfo"], client.scope)
+        handle = Handle(grant.declarant_id, context["version"], grant.family_id, sid, userinfo, resource=aimed)
+        birth = {"auth_time": context["auth_time"], "acr": context["acr"], "amr": amr_for(client.amr_names, context["amr"])}
+        rights = self.rights.claims(client, grant.declarant_id, services_of_scope(scope), now, handle, confirmation)
+        return Facts(self.mint.subjects.of(client, context["uid"]), handle, birth, rights)
+
     def _for_person(
         self,
         client: Client,
@@ -76,25 +106,13 @@ class Issuer:
         now: datetime,
         kind: str,
     ) -> dict[str, Any]:
-        context, at = grant.context, int(now.timestamp())
-        audience = audience or context.get("resource", ())
-        sub = self.mint.subjects.of(client, context["uid"])
-        handle = Handle(
-            grant.declarant_id,
-            context["version"],
-            grant.family_id,
-            "" if grant.offline else grant.sid,
-            opened(context["userinfo"], client.scope),
-            resource=bool(audience),
-        )
-        birth = {"auth_time": context["auth_time"], "acr": context["acr"], "amr": amr_for(client.amr_names, context["amr"])}
-        rights = self.rights.claims(client, grant.declarant_id, services_of_scope(scope), now, handle, confirmation)
-        in_access = {name: value for name, value in rights.items() if name != "habilitations_flat"}  # it travels in headers
-        extra = {**birth, **in_access, **confirmed(confirmation)}
-        access_token = self.mint.access_token(client, sub, scope, at, handle, extra, audience=audience)
+        at, audience = int(now.timestamp()), audience or grant.context.get("resource", ())
+        facts = self.facts(client, grant, scope, now, confirmation, aimed=bool(audience))
+        extra = {**facts.in_access_token, **confirmed(confirmation)}
+        access_token = self.mint.access_token(client, facts.sub, scope, at, facts.handle, extra, audience=audience)
         answer = self._answer(access_token, scope, confirmation)
         if "openid" in scope:
-            answer["id_token"] = self._id_token(client, sub, at, grant, {**birth, **rights}, access_token)
+            answer["id_token"] = self._id_token(client, facts, at, grant, access_token)
         if refresh_token:
             answer["refresh_token"] = refresh_token
         if refresh_token and grant.offline and JWT_BEARER in client.grant_types:
@@ -102,10 +120,10 @@ class Issuer:
         note("token issued", grant=kind, client_id=client.client_id, declarant_id=grant.declarant_id)
         return answer
 
-    def _id_token(self, client: Client, sub: str, at: int, grant: Grant, claims: dict[str, Any], access_token: str) -> str:
+    def _id_token(self, client: Client, facts: Facts, at: int, grant: Grant, access_token: str) -> str:
         """Core section 2. No profile claim unless asked one by one (section 5.4 leaves them to userinfo)."""
         context = grant.context
-        claims = {**claims, "sid": grant.sid, "at_hash": half_hash(access_token, client.id_token_signed_response_alg)}
+        claims = {**facts.in_id_token, "sid": grant.sid, "at_hash": half_hash(access_token, client.id_token_signed_response_alg)}
         if client.backchannel_token_delivery_mode:
             claims["jti"] = self.mint.reference(grant.declarant_id)
         if context["nonce"]:
@@ -114,7 +132,7 @@ class Issuer:
             person = self.people.find(grant.declarant_id)
             birth = {"idp_id": self.settings.issuer, "acr": context["acr"], "amr": claims["amr"]}
             claims = {**(select_claims(person, wanted, **birth) if person else {}), **claims}
-        return self.mint.id_token(client, sub, at, claims)
+        return self.mint.id_token(client, facts.sub, at, claims)
 
     def _answer(self, access_token: str, scope: Sequence[str], confirmation: Confirmation | None) -> dict[str, Any]:
         return {
