@@ -84,6 +84,15 @@ class Issuer:
         """Core section 12.2: same subject and auth_time, a new access token."""
         return self._for_person(client, grant, scope, confirmation, audience, refresh_token, datetime.now(UTC), "refresh_token")
 
+    def for_bearer(
+        self, client: Client, grant: Grant, scope: Sequence[str], confirmation: Confirmation | None, audience: Sequence[str] = ()
+    ) -> dict[str, Any]:
+        """RFC 7523 section 2.1: an access token alone, since nobody signs in and the client holds its own proof."""
+        now = datetime.now(UTC)
+        access_token, _ = self._access_token(client, grant, scope, confirmation, audience, now)
+        note("token issued", grant="jwt-bearer", client_id=client.client_id, declarant_id=grant.declarant_id)
+        return self._answer(access_token, scope, confirmation)
+
     def facts(
         self, client: Client, grant: Grant, scope: Sequence[str], now: datetime, confirmation: Confirmation | None, *, aimed: bool
     ) -> Facts:
@@ -106,19 +115,30 @@ class Issuer:
         now: datetime,
         kind: str,
     ) -> dict[str, Any]:
-        at, audience = int(now.timestamp()), audience or grant.context.get("resource", ())
-        facts = self.facts(client, grant, scope, now, confirmation, aimed=bool(audience))
-        extra = {**facts.in_access_token, **confirmed(confirmation)}
-        access_token = self.mint.access_token(client, facts.sub, scope, at, facts.handle, extra, audience=audience)
+        access_token, facts = self._access_token(client, grant, scope, confirmation, audience, now)
         answer = self._answer(access_token, scope, confirmation)
         if "openid" in scope:
-            answer["id_token"] = self._id_token(client, facts, at, grant, access_token)
+            answer["id_token"] = self._id_token(client, facts, int(now.timestamp()), grant, access_token)
         if refresh_token:
             answer["refresh_token"] = refresh_token
         if refresh_token and grant.offline and JWT_BEARER in client.grant_types:
             answer["grant_id"] = grant.family_id
         note("token issued", grant=kind, client_id=client.client_id, declarant_id=grant.declarant_id)
         return answer
+
+    def _access_token(
+        self,
+        client: Client,
+        grant: Grant,
+        scope: Sequence[str],
+        confirmation: Confirmation | None,
+        audience: Sequence[str],
+        now: datetime,
+    ) -> tuple[str, Facts]:
+        audience = audience or grant.context.get("resource", ())
+        facts = self.facts(client, grant, scope, now, confirmation, aimed=bool(audience))
+        extra = {**facts.in_access_token, **confirmed(confirmation)}
+        return self.mint.access_token(client, facts.sub, scope, int(now.timestamp()), facts.handle, extra, audience=audience), facts
 
     def _id_token(self, client: Client, facts: Facts, at: int, grant: Grant, access_token: str) -> str:
         """Core section 2. No profile claim unless asked one by one (section 5.4 leaves them to userinfo)."""

@@ -10,6 +10,7 @@ from joserfc.jwk import ECKey, OctKey
 from idp.authentication.session import close_every_session
 from idp.database import db
 from idp.declarants.models import Declarant
+from idp.logs import configure, logger
 from tests.protocol.relying import answer_of, hidden_fields
 
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -279,3 +280,16 @@ def test_9449_5_a_software_that_proves_a_key_has_tokens_bound_to_it(paie, grant)
     paie.dpop = ECKey.generate_key("P-256")
 
     assert bear(paie, assertion(paie, grant)).json["token_type"] == "DPoP"
+
+
+@ONLY_SQLITE
+def test_what_an_assertion_gives_is_an_access_token_alone_and_the_log_names_the_grant(paie, grant, caplog):
+    configure("INFO")
+    logger.addHandler(caplog.handler)
+    try:
+        answer = bear(paie, assertion(paie, grant)).json
+    finally:
+        logger.removeHandler(caplog.handler)
+
+    issued = [record.fields["grant"] for record in caplog.records if record.getMessage() == "token issued"]
+    assert (issued, "id_token" in answer, "refresh_token" in answer) == (["jwt-bearer"], False, False)

@@ -77,6 +77,4 @@ class JwtBearerGrant(Grant):
         issuer = self.context.issuer
         used = DelegationUsed(declarant_id=self.granted.declarant_id, client_id=self.granted_to.client_id, family_id=self.granted.family_id)
         journal.write(issuer.families.connections, used, now)
-        answer = issuer.for_refresh(self.granted_to, self.granted, self.scope, "", self.confirmation, self.audience)
-        answer.pop("id_token", None)
-        return answer
+        return issuer.for_bearer(self.granted_to, self.granted, self.scope, self.confirmation, self.audience)
