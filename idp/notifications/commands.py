@@ -1,17 +1,14 @@
 """`mag courrier`: send the outbox once, or keep sending it."""
 
-import signal
-import threading
 from datetime import UTC, datetime
 
 import click
 from flask.cli import with_appcontext
 
 from idp import http
-from idp.database import UNAVAILABLE, db
 from idp.errors import SettingError
-from idp.logs import logger
 from idp.notifications.delivery import Sent, send_due
+from idp.notifications.following import follow
 
 
 @click.group()
@@ -32,17 +29,7 @@ def envoyer() -> None:
 @with_appcontext
 def suivre(intervalle: float) -> None:
     """Envoie les courriers au fil de l'eau, jusqu'à l'arrêt du processus (SIGTERM ou Ctrl-C)."""
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    while not stop.is_set():
-        try:
-            _send()
-        except UNAVAILABLE:
-            logger.warning("the database does not answer: mails wait")
-        finally:
-            db.session.remove()
-        stop.wait(intervalle)
+    follow(_send, intervalle, "mails")
 
 
 def _send() -> Sent:

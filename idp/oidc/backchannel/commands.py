@@ -1,7 +1,5 @@
 """`mag deconnexions`: what partners were not told, and telling them again. Servers do it by themselves; this is for operators."""
 
-import signal
-import threading
 from datetime import UTC, datetime
 
 import click
@@ -9,8 +7,7 @@ from flask.cli import AppGroup
 
 from idp import http
 from idp.database import db
-from idp.errors import StoreUnavailableError
-from idp.logs import logger
+from idp.notifications.following import follow
 from idp.notifications.messages import in_words
 from idp.oidc.backchannel.messenger import Sent
 from idp.oidc.backchannel.models import LogoutNotice
@@ -41,15 +38,7 @@ def envoyer() -> None:
 @click.option("--intervalle", default=5.0, show_default=True, help="Secondes entre deux passages.")
 def suivre(intervalle: float) -> None:
     """Envoie les avis au fil de l'eau, jusqu'à l'arrêt du processus (SIGTERM ou Ctrl-C)."""
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    while not stop.is_set():
-        try:
-            _send()
-        except StoreUnavailableError:
-            logger.warning("the database does not answer: notices wait")
-        stop.wait(intervalle)
+    follow(_send, intervalle, "notices")
 
 
 @deconnexions.command("relancer")
