@@ -30,11 +30,11 @@ class PushedRequests:
     def __init__(self, settings: Settings, store: Ephemeral) -> None:
         self.settings, self.store = settings, store
 
-    def push(self, client: Client, parameters: Mapping[str, str], lifetime: int = 0) -> str:
+    def push(self, client: Client, parameters: Mapping[str, str]) -> str:
         """The `request_uri`."""
         reference = random_token()
         kept = orjson.dumps({"client_id": client.client_id, "parameters": dict(parameters)}).decode()
-        self.store.put(KIND, digest(reference), kept, lifetime or self.settings.pushed_request_lifetime)
+        self.store.put(KIND, digest(reference), kept, self.settings.pushed_request_lifetime)
         return PREFIX + reference
 
     def find(self, client: Client, request_uri: str) -> dict[str, str]:
