@@ -15,20 +15,12 @@ from partners import onboarding
 from partners.declaration import DeclarationError
 from partners.models import Partenaire
 from partners.onboarding import RegistrationRefusedError, Sector
+from partners.terms import ISSUED
 
 MANY = 10_000
 """Clients one list may hold."""
 SHORTEST_SECRET = 32
 """Characters of a secret brought from elsewhere."""
-NOT_METADATA = (
-    "client_id",
-    "client_secret",
-    "client_id_issued_at",
-    "client_secret_expires_at",
-    "registration_access_token",
-    "registration_client_uri",
-)
-"""What a registration answers (RFC 7591 section 3.2.1, RFC 7592 section 3), and a list may have kept."""
 Made = tuple[str, str | None]
 """A client and the secret MAG made for it, if it did."""
 
@@ -74,7 +66,7 @@ def _import_client(
     if client_id is not None and not isinstance(client_id, str):
         raise RegistrationRefusedError("client_id doit être un texte.")
     known = None if secret is None else check_secret(secret)
-    metadata = {name: value for name, value in given.items() if name not in NOT_METADATA}
+    metadata = {name: value for name, value in given.items() if name not in ISSUED}
     row, made = onboarding.register_client(
         partenaire, metadata, now, client_id=client_id, secret=known, fetch_sector=fetch_sector, seals=seals
     )
