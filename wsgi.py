@@ -15,7 +15,7 @@ from flask import Flask
 from flask.cli import FlaskGroup, NoAppException
 
 import migrations
-from idp import commands, http, logs
+from idp import commands, http, logs, visitor
 from idp.audit.journal import Circumstances, circumstances
 from idp.authentication import commands as authentication_commands
 from idp.authentication import views as authentication_views
@@ -29,6 +29,7 @@ from idp.habilitations import commands as habilitations_commands
 from idp.habilitations.decision import read_catalogue
 from idp.keys import Keyring
 from idp.notifications import commands as notifications_commands
+from idp.notifications.models import OneTimeLink
 from idp.oidc import endpoints as oidc_endpoints
 from idp.oidc import views as oidc_views
 from idp.oidc.authorization import AuthorizationDoor
@@ -77,8 +78,13 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.url_map.merge_slashes = False  # its redirects would name the scheme and host of the request
     db.init_app(app)
     app.extensions["mag"] = create_mag(settings)
-    app.extensions["mag_purges"] = {"clients échus": registration.purge, "jetons initiaux": InitialToken.purge}
+    app.extensions["mag_purges"] = {
+        "clients échus": registration.purge,
+        "jetons initiaux": InitialToken.purge,
+        "liens": OneTimeLink.purge,
+    }
     http.install(app)
+    visitor.install(app)
     for blueprint in (authentication_views.bp, oidc_views.bp, decoupled_views.bp):
         app.register_blueprint(blueprint, url_prefix=settings.issuer_path or None)
     for room in (

@@ -12,13 +12,14 @@ from idp.authentication.demande import Demande, seal_demande
 from idp.database import db
 from idp.declarants.identite import Identite
 from idp.declarants.inscription import inscrire
-from idp.declarants.models import Declarant, Role, Statut
+from idp.declarants.models import Declarant
+from idp.declarants.statuts import Role, Statut
 from idp.entreprises.siret import Siret
 
 SIRET = "73282932000074"
 NOM, PRENOM = "Lefèvre", "Claire"
 PASSWORD = "cheval bleu sous la pluie"
-OPTIONS = ("role", "statut", "email", "telephone", "fonction", "service_interne")
+OPTIONS = ("role", "email", "telephone", "fonction", "service_interne")
 
 
 def un_declarant(

@@ -188,21 +188,6 @@ class BackchannelRefused(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeclarantInscribed(Event):
-    """A person was inscribed."""
-
-    role: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeclarantChanged(Event):
-    """Status or role of a person changed."""
-
-    statut: str
-    role: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class PasswordChanged(Event):
     """A password was set."""
 

@@ -20,7 +20,8 @@ from idp.authentication.throttle import DAY, Attempt, Throttle, TooManyAttemptsE
 from idp.config import Settings
 from idp.database import Connections, db
 from idp.declarants.identite import Identite, fold
-from idp.declarants.models import Declarant, Statut
+from idp.declarants.models import Declarant
+from idp.declarants.statuts import Statut
 from idp.ephemeral import Counter, Ephemeral
 from idp.errors import RefusedError
 from idp.notifications import messages

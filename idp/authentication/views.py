@@ -25,7 +25,8 @@ from idp.authentication.session import COOKIE, Session, close_every_session, clo
 from idp.authentication.throttle import Throttle, TooManyAttemptsError
 from idp.database import db
 from idp.declarants.identite import Identite
-from idp.declarants.models import Declarant, Statut
+from idp.declarants.models import Declarant
+from idp.declarants.statuts import Statut
 from idp.entreprises.models import Entreprise
 from idp.errors import RefusedError
 from idp.notifications.messages import in_words

@@ -19,7 +19,8 @@ from idp.authentication.session import close_every_session
 from idp.database import db
 from idp.declarants import inscription
 from idp.declarants.identite import Identite
-from idp.declarants.models import Declarant, Role, Statut
+from idp.declarants.models import Declarant
+from idp.declarants.statuts import Role, Statut
 from idp.entreprises.models import Etablissement
 from idp.entreprises.siret import Siret
 from idp.errors import MagError
@@ -98,9 +99,7 @@ def inscrire(
         identite = Identite(Siret.parse(siret), nom, prenom)
         if not hors_repertoire:
             Etablissement.inscriptible(identite.siret)
-        declarant = inscription.inscrire(
-            identite, now, role=Role(role), email=email, telephone=telephone, fonction=fonction, actor=ACTOR
-        )
+        declarant = inscription.inscrire(identite, now, role=Role(role), email=email, telephone=telephone, fonction=fonction, actor=ACTOR)
         if mot_de_passe_stdin:
             _change(declarant, sys.stdin.readline().rstrip("\r\n"))
         db.session.commit()

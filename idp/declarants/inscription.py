@@ -1,15 +1,17 @@
 """Inscribing a person: one row for SIRET + nom + prénom, unique whatever the spelling (facts 1, 11).
 
-Left out on purpose, for a change of their own: the state machine of inscription by oneself, cooptation, activation keys.
+Left out on purpose: who may, which is the table of `statuts.py`, and the journeys that lead here.
 """
 
 import re
 from datetime import datetime
 
 from idp.audit import journal
-from idp.audit.events import DeclarantChanged, DeclarantInscribed
+from idp.declarants import transitions
+from idp.declarants.events import DeclarantInscribed
 from idp.declarants.identite import Identite, InvalidNameError, check_name
-from idp.declarants.models import Declarant, Role, Statut
+from idp.declarants.models import Declarant
+from idp.declarants.statuts import Act, By, Role, StatutRefusedError, transition
 from idp.errors import RefusedError
 from idp.seals import random_token
 
@@ -47,28 +49,27 @@ class InvalidEmailError(RefusedError):
     public = "Cette adresse électronique n'est pas valable. Elle s'écrit comme prenom.nom@exemple.fr, sans accent ni espace."
 
 
-class StatutRefusedError(RefusedError):
-    """This change of status makes no sense."""
-
-    code = "statut_refuse"
-    number = "M200004"
-    remedy = "Le statut de la personne ne permet pas cet acte."
-    status = 409
-
-
 def inscrire(
     identite: Identite,
     now: datetime,
     *,
     role: Role = Role.DECLARANT,
-    statut: Statut = Statut.ACTIF,
+    act: Act = Act.INSCRIRE,
+    by: By = By.OPERATEUR,
     email: str | None = None,
     telephone: str | None = None,
+    mobile: str | None = None,
     fonction: str | None = None,
     service_interne: str | None = None,
     actor: str | None = None,
 ) -> Declarant:
-    """A new person, without a password yet. Raises InvalidNameError, InvalidEmailError, HomonymeError."""
+    """A new person, by one of the acts of the table (fact 11), without a password yet.
+
+    Raises StatutRefusedError, InvalidNameError, InvalidEmailError, HomonymeError.
+    """
+    statut = transition(None, act, by).after
+    if statut is None:
+        raise StatutRefusedError(f"{act} gives no status")
     if email is not None and not EMAIL.fullmatch(email):
         raise InvalidEmailError("not an address")
     checked = Identite(identite.siret, check_name(identite.nom), check_name(identite.prenom))
@@ -78,30 +79,21 @@ def inscrire(
         raise HomonymeError(checked)
     declarant = Declarant(uid=random_token(18), siret=checked.siret, nom=checked.nom, prenom=checked.prenom, cle=checked.cle)
     declarant.statut, declarant.role = statut, role
-    declarant.email, declarant.telephone = email, telephone
+    declarant.email, declarant.telephone, declarant.mobile = email, telephone, mobile
     declarant.fonction, declarant.service_interne = fonction, service_interne
     declarant.opened_at = declarant.updated_at = now
     if not declarant.insert():
         raise HomonymeError(checked)
-    journal.record(DeclarantInscribed(declarant_id=declarant.id, siret=int(checked.siret), role=role, actor=actor), now)
+    siret = int(checked.siret)
+    journal.record(DeclarantInscribed(declarant_id=declarant.id, siret=siret, act=act, role=role, statut=statut, actor=actor), now)
     return declarant
 
 
-def suspendre(declarant: Declarant, now: datetime, *, actor: str | None = None) -> None:
+def suspendre(declarant: Declarant, now: datetime, *, by: By = By.OPERATEUR, actor: str | None = None) -> None:
     """No sign-in any more until further notice; sessions are the caller's to close, afterwards. Raises StatutRefusedError."""
-    _change(declarant, Statut.SUSPENDU, (Statut.ACTIF, Statut.PRIMO, Statut.CANDIDAT), now, actor)
+    transitions.apply(declarant, Act.SUSPENDRE, by, now, actor=actor)
 
 
-def reactiver(declarant: Declarant, now: datetime, *, actor: str | None = None) -> None:
+def reactiver(declarant: Declarant, now: datetime, *, by: By = By.OPERATEUR, actor: str | None = None) -> None:
     """The suspension is lifted. Raises StatutRefusedError."""
-    _change(declarant, Statut.ACTIF, (Statut.SUSPENDU,), now, actor)
-
-
-def _change(declarant: Declarant, statut: Statut, allowed: tuple[Statut, ...], now: datetime, actor: str | None) -> None:
-    if declarant.statut not in allowed:
-        public = f"Le compte est « {declarant.statut} » : ce changement n'a pas lieu d'être."
-        raise StatutRefusedError(f"{declarant.statut} to {statut}", public=public)
-    declarant.statut, declarant.updated_at = statut, now
-    declarant.epoque += 1
-    event = DeclarantChanged(declarant_id=declarant.id, siret=int(declarant.siret), actor=actor, statut=statut, role=declarant.role)
-    journal.record(event, now)
+    transitions.apply(declarant, Act.REACTIVER, by, now, actor=actor)

@@ -4,32 +4,15 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Self
 
-from sqlalchemy import CheckConstraint, Enum, Index, Integer, String, bindparam, func, select, update
+from sqlalchemy import CheckConstraint, ColumnElement, Enum, Index, Integer, String, bindparam, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, make_transient_to_detached, mapped_column
 
 from idp.database import Connections, Model, Statement, db
 from idp.declarants.identite import Identite
-from idp.entreprises.models import SiretColumn
+from idp.declarants.statuts import Role, Statut
+from idp.entreprises.models import Entreprise, SiretColumn
 from idp.entreprises.siret import Siret
-
-
-class Statut(StrEnum):
-    """PRIMO and CANDIDAT hold no right and cannot sign in at a partner (fact 29)."""
-
-    ACTIF = "actif"
-    PRIMO = "primo"
-    CANDIDAT = "candidat"
-    SUSPENDU = "suspendu"
-    RADIE = "radie"
-
-
-class Role(StrEnum):
-    """Fact 27: an administrateur may also declare."""
-
-    DECLARANT = "declarant"
-    ADMINISTRATEUR = "administrateur"
-    ADMINISTRATEUR_DECLARANT = "administrateur_declarant"
 
 
 def enum_column(kind: type[StrEnum], length: int = 30, *, name: str = "") -> Enum:
@@ -65,7 +48,10 @@ class Declarant(Model):
     role: Mapped[Role] = mapped_column(enum_column(Role))
     email: Mapped[str | None] = mapped_column(String(254))
     email_verified: Mapped[bool] = mapped_column(default=False)
+    email_verified_at: Mapped[datetime | None]
     telephone: Mapped[str | None] = mapped_column(String(30))
+    """Landline, as `phonenumbers` writes it internationally."""
+    mobile: Mapped[str | None] = mapped_column(String(30))
     fonction: Mapped[str | None] = mapped_column(String(120))
     service_interne: Mapped[str | None] = mapped_column(String(120))
     """The unit within the company (`organizational_unit`)."""
@@ -79,6 +65,10 @@ class Declarant(Model):
     opened_at: Mapped[datetime]
     updated_at: Mapped[datetime]
     closed_at: Mapped[datetime | None]
+    expires_at: Mapped[datetime | None]
+    """When PRIMO or CANDIDAT is erased, should nobody decide."""
+    seen_at: Mapped[datetime | None]
+    """Last sign-in; None before the first one."""
 
     @classmethod
     def find(cls, identite: Identite) -> Self | None:
@@ -129,7 +119,45 @@ class Declarant(Model):
     def full_name(self) -> str:
         return f"{self.prenom} {self.nom}"
 
+    @classmethod
+    def administrators(cls, siret: Siret, *, lock: bool = False) -> list[Self]:
+        """Who administers an establishment: its own active administrators and those of its head office, oldest first.
 
+        `lock` holds their rows until the transaction ends, so that two of them cannot leave at once.
+        """
+        where = cls.siret.in_({siret, cls._head_office(siret)})
+        query = select(cls).where(where, *ADMINISTERS).order_by(cls.id)
+        return list(db.session.scalars(query.with_for_update() if lock else query))
+
+    def leaves_nobody(self) -> bool:
+        """Whether somebody of the company would be left without administrator, should this one go. Locks the others' rows."""
+        cls = type(self)
+        sirets = self.siret.siren.sirets
+        where = (cls.siret >= sirets.start) & (cls.siret < sirets.stop) if self.at_head_office else cls.siret == self.siret
+        living = set(db.session.scalars(select(cls.siret).where(where, cls.id != self.id, cls.statut.in_(LIVING)).distinct()))
+        return any(all(one.id == self.id for one in cls.administrators(siret, lock=True)) for siret in sorted(living))
+
+    @property
+    def at_head_office(self) -> bool:
+        return self.siret == self._head_office(self.siret)
+
+    def may_administer(self, siret: Siret) -> bool:
+        """His own establishment; from the head office, every one of the company (fact 27)."""
+        if self.statut is not Statut.ACTIF or not self.role.administers:
+            return False
+        return self.siret == siret or (self.siret.siren == siret.siren and self.at_head_office)
+
+    @staticmethod
+    def _head_office(siret: Siret) -> Siret:
+        company = Entreprise.find(siret.siren)
+        return (company.siege if company else None) or siret
+
+
+LIVING = (Statut.ACTIF, Statut.SUSPENDU, Statut.CANDIDAT)
+ADMINISTERS: tuple[ColumnElement[bool], ...] = (
+    Declarant.statut == Statut.ACTIF,
+    Declarant.role.in_([role for role in Role if role.administers]),
+)
 COLUMNS = tuple(Declarant.__table__.c.keys())
 BEARER = Statement(
     lambda: select(*Declarant.__table__.c).where(

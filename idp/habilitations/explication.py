@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from idp.database import db
-from idp.declarants.models import Declarant, Statut
+from idp.declarants.models import Declarant
+from idp.declarants.statuts import Statut
 from idp.habilitations.droits import Catalogue, Droit, Masks, Period, siren_of, union
 from idp.habilitations.gesture import spoken
 from idp.habilitations.models import DroitDirect, Exclusion, PortefeuilleClient, PortefeuilleMembre, rows_on

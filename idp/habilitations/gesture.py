@@ -12,7 +12,8 @@ from typing import Generic, TypeVar
 from idp.audit import journal
 from idp.audit.events import HabilitationClosed, HabilitationOpened
 from idp.database import db
-from idp.declarants.models import Declarant, Statut
+from idp.declarants.models import Declarant
+from idp.declarants.statuts import Statut
 from idp.errors import RefusedError
 from idp.habilitations.droits import NOTHING, Catalogue, Dated, Droit, Grain, Masks, Period, Rights, is_siren, is_siret, siren_of, written
 from idp.habilitations.models import DroitDirect, Operation, PortefeuilleClient, locked_declarant

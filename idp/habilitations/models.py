@@ -34,7 +34,8 @@ from sqlalchemy.orm import Mapped, aliased, mapped_column
 from sqlalchemy.sql.selectable import CTE
 
 from idp.database import BigInt, Instant, Model, Statement, db
-from idp.declarants.models import Declarant, Statut, enum_column
+from idp.declarants.models import Declarant, enum_column
+from idp.declarants.statuts import Statut
 from idp.habilitations.droits import FIRST_SIRET, FOREVER, Droit, Grain, Masks, Period
 from idp.habilitations.perimetre import DIRECT, END, EXCLUSION, EXHAUSTED
 

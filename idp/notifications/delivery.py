@@ -114,4 +114,6 @@ def _compose(settings: Settings, mail: Mail, now: datetime) -> EmailMessage:
     composed["Auto-Submitted"] = "auto-generated"
     composed["Content-Language"] = "fr"
     composed.set_content(mail.body or "", cte="quoted-printable")
+    if mail.html:
+        composed.add_alternative(mail.html, subtype="html", cte="quoted-printable")
     return composed

@@ -1,14 +1,15 @@
-"""The outbox: mails written with the fact that causes them, sent later, at least once, with retries."""
+"""The outbox: mails written with the fact that causes them, sent later, at least once, with retries; and the links they carry."""
 
-from datetime import datetime
-from typing import Self
+from datetime import datetime, timedelta
+from typing import Any, Self
 
-from sqlalchemy import Index, String, Text, bindparam, insert, select
+from sqlalchemy import ForeignKey, Index, String, Text, bindparam, delete, insert, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
-from idp.database import Connections, Model, Statement, db
+from idp.database import Connections, Json, Model, Statement, db
 from idp.notifications.messages import Message
 from idp.notifications.pace import next_try
+from idp.seals import digest, random_token
 
 
 class Mail(Model):
@@ -22,6 +23,8 @@ class Mail(Model):
     recipient: Mapped[str] = mapped_column(String(254))
     subject: Mapped[str] = mapped_column(String(200))
     body: Mapped[str | None] = mapped_column(Text)
+    html: Mapped[str | None] = mapped_column(Text)
+    """The same text, laid out; None for mails of before."""
     declarant_id: Mapped[int | None]
     created_at: Mapped[datetime]
     next_try_at: Mapped[datetime | None]
@@ -34,6 +37,7 @@ class Mail(Model):
     def write(cls, kind: str, recipient: str, message: Message, now: datetime, declarant_id: int | None = None) -> Self:
         """Put a mail in the outbox, in the transaction of the fact that causes it."""
         mail = cls(kind=kind, recipient=recipient, subject=message.subject, body=message.body, declarant_id=declarant_id)
+        mail.html = message.html or None
         mail.created_at = mail.next_try_at = now
         db.session.add(mail)
         db.session.flush()
@@ -53,8 +57,8 @@ class Mail(Model):
             "created_at": now,
             "tries": 0,
         }
-        due, body = (now, message.body) if recipient else (None, None)
-        connections.run(POST, **row, next_try_at=due, body=body)
+        due, body, html = (now, message.body, message.html or None) if recipient else (None, None, None)
+        connections.run(POST, **row, next_try_at=due, body=body, html=html)
 
     def discard(self) -> None:
         """There was nobody to write to, and nothing must show that the work was not done."""
@@ -69,7 +73,7 @@ class Mail(Model):
     def sent(self, now: datetime) -> None:
         """It left: its text is erased."""
         self.tries += 1
-        self.sent_at, self.next_try_at, self.body, self.failure = now, None, None, None
+        self.sent_at, self.next_try_at, self.body, self.html, self.failure = now, None, None, None, None
 
     def failed(self, now: datetime, reason: str) -> None:
         """Try again later, or give up."""
@@ -86,8 +90,81 @@ class Mail(Model):
         self._end()
 
     def _end(self) -> None:
-        self.next_try_at = self.body = None
+        self.next_try_at = self.body = self.html = None
 
 
-POSTED = ("kind", "recipient", "subject", "body", "declarant_id", "created_at", "next_try_at", "tries")
+POSTED = ("kind", "recipient", "subject", "body", "html", "declarant_id", "created_at", "next_try_at", "tries")
 POST = Statement(lambda: insert(Mail).values({c: bindparam(c, type_=Mail.__table__.c[c].type) for c in POSTED}))
+
+
+class OneTimeLink(Model):
+    """A link of a mail or of a letter: 256 random bits of which the database knows the digest, for one purpose, once (C44).
+
+    The page that shows it spends nothing, since mail scanners follow links; the form it shows posts, and `spend` is one
+    conditional write: of several that come at once, one wins.
+    """
+
+    __tablename__ = "one_time_links"
+    __table_args__ = (
+        Index("ix_one_time_links_declarant_id", "declarant_id"),
+        Index("ix_one_time_links_expires_at", "expires_at"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    purpose: Mapped[str] = mapped_column(String(40))
+    declarant_id: Mapped[int | None] = mapped_column(ForeignKey("declarants.id", ondelete="CASCADE"))
+    address: Mapped[str | None] = mapped_column(String(254))
+    """Where it was sent: what it proves."""
+    data: Mapped[dict[str, Any]] = mapped_column(Json)
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    spent_at: Mapped[datetime | None]
+
+    @classmethod
+    def issue(
+        cls,
+        purpose: str,
+        now: datetime,
+        lifetime: timedelta,
+        *,
+        declarant_id: int | None = None,
+        address: str | None = None,
+        data: dict[str, Any] | None = None,
+    ) -> str:
+        """The word to put in the link, known to the mail alone."""
+        token = random_token()
+        link = cls(token_hash=digest(token), purpose=purpose, declarant_id=declarant_id, address=address, data=data or {})
+        link.created_at, link.expires_at = now, now + lifetime
+        db.session.add(link)
+        db.session.flush()
+        return token
+
+    @classmethod
+    def find(cls, purpose: str, token: str, now: datetime) -> Self | None:
+        """The link while it lives; spends nothing."""
+        if not token.isascii() or len(token) > 100:
+            return None
+        query = select(cls).where(cls.token_hash == digest(token), cls.purpose == purpose, cls.spent_at.is_(None), cls.expires_at > now)
+        return db.session.scalar(query)
+
+    @classmethod
+    def spend(cls, purpose: str, token: str, now: datetime) -> Self | None:
+        """The link, spent by this call and by no other; None when it is dead."""
+        found = cls.find(purpose, token, now)
+        if found is None:
+            return None
+        query = update(cls).where(cls.id == found.id, cls.spent_at.is_(None)).values(spent_at=now).returning(cls.id)
+        won = db.session.scalar(query, execution_options={"synchronize_session": False})
+        return found if won is not None else None
+
+    @classmethod
+    def void(cls, purpose: str, declarant_id: int, now: datetime) -> None:
+        """The links of one purpose that a person holds die: another one takes over."""
+        living = (cls.declarant_id == declarant_id, cls.purpose == purpose, cls.spent_at.is_(None))
+        db.session.execute(update(cls).where(*living).values(spent_at=now), execution_options={"synchronize_session": False})
+
+    @classmethod
+    def purge(cls, before: datetime) -> int:
+        """Delete what died before that instant; how many."""
+        return len(db.session.scalars(delete(cls).where(cls.expires_at < before).returning(cls.id)).all())

@@ -19,7 +19,8 @@ from idp.config import Settings
 from idp.database import Connections, Version, db
 from idp.declarants import inscription
 from idp.declarants.identite import Identite
-from idp.declarants.models import Declarant, Role
+from idp.declarants.models import Declarant
+from idp.declarants.statuts import Role
 from idp.entreprises import rcd
 from idp.entreprises.siret import Siret
 from idp.entreprises.stock import stocks

@@ -19,7 +19,8 @@ from typing import Any
 from sqlalchemy import Executable, bindparam, insert, select
 
 from idp.database import BigInt, Connections, Model, Statement
-from idp.declarants.models import Declarant, Role, Statut
+from idp.declarants.models import Declarant
+from idp.declarants.statuts import Role, Statut
 from idp.entreprises.siret import Siret
 from idp.habilitations import decision, models
 from idp.habilitations.catalogue import parse, shipped

@@ -10,7 +10,8 @@ from flask import Flask
 
 from idp.audit.models import AuditEvent
 from idp.database import Connections, db
-from idp.declarants.models import Declarant, Role, Statut
+from idp.declarants.models import Declarant
+from idp.declarants.statuts import Role, Statut
 from idp.entreprises.siret import Siret
 from idp.habilitations import attribution, decision
 from idp.habilitations.attribution import attribuer, exclure, reintegrer, retirer

@@ -11,7 +11,8 @@ from joserfc.jwk import ECKey
 from sqlalchemy import select
 
 from idp.database import db
-from idp.declarants.models import Declarant, Statut
+from idp.declarants.models import Declarant
+from idp.declarants.statuts import Statut
 from idp.notifications.models import Mail
 from idp.oidc.decoupled import ciba
 from tests.protocol.receiver import receiving

@@ -14,7 +14,8 @@ from idp.authentication.challenge import zero_bits
 from idp.authentication.passwords import Passwords
 from idp.authentication.throttle import FREE
 from idp.database import db
-from idp.declarants.models import Declarant, Statut
+from idp.declarants.models import Declarant
+from idp.declarants.statuts import Statut
 from idp.entreprises.siret import Siret
 from idp.notifications.models import Mail
 from idp.oidc.models import RefreshFamily

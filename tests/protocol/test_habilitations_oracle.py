@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from sqlalchemy import delete, func, insert, literal, select
 
 from idp.database import BigInt, Connections, Model, db
-from idp.declarants.models import Declarant, Role, Statut
+from idp.declarants.models import Declarant
+from idp.declarants.statuts import Role, Statut
 from idp.entreprises.siret import Siret
 from idp.habilitations import attribution, decision, models, portefeuilles
 from idp.habilitations.catalogue import Description, refresh

@@ -7,7 +7,8 @@ from sqlalchemy import ForeignKey, Index, String, Text, bindparam, delete, inser
 from sqlalchemy.orm import Mapped, mapped_column
 
 from idp.database import Instant, Model, Statement, db
-from idp.declarants.models import Declarant, Statut
+from idp.declarants.models import Declarant
+from idp.declarants.statuts import Statut
 
 
 class BackchannelDemande(Model):

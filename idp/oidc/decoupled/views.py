@@ -16,7 +16,8 @@ from idp.audit.events import BackchannelApproved, BackchannelRefused, DeviceAppr
 from idp.authentication.demande import Demande, open_demande, seal_demande
 from idp.authentication.session import COOKIE, Session, find_session
 from idp.database import db
-from idp.declarants.models import Declarant, Statut
+from idp.declarants.models import Declarant
+from idp.declarants.statuts import Statut
 from idp.entreprises.models import Entreprise
 from idp.errors import ForbiddenError
 from idp.notifications.messages import in_words

@@ -1,0 +1,156 @@
+"""Who is at the page door: the person signed in, asked to sign in when the page needs it, sent back to that page afterwards.
+
+Every page that belongs to somebody begins with `required()`. Nothing here decides what they may do there, but the role.
+"""
+
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from flask import Flask, Response, g, make_response, request
+from werkzeug.exceptions import HTTPException
+
+from idp import http
+from idp.authentication.demande import Demande, open_demande, seal_demande
+from idp.authentication.session import COOKIE, Session, find_session
+from idp.database import db
+from idp.declarants.models import Declarant
+from idp.declarants.statuts import Statut
+from idp.entreprises.models import Entreprise
+from idp.errors import MagError, RefusedError
+
+RECENT = 5 * 60
+"""Seconds after which a sign-in no longer vouches for what touches the keys of an account (C45)."""
+
+
+class AdministratorsOnlyError(RefusedError):
+    """A page of the administrators, asked by somebody who is not one."""
+
+    code = "administrateurs_seulement"
+    number = "M200006"
+    remedy = "Adressez-vous à un administrateur de votre établissement : votre compte dit qui il est."
+    status = 403
+    public = "Cette page est réservée aux administrateurs de l'établissement. Votre compte vous dit qui ils sont."
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Somebody signed in who may still enter."""
+
+    session: Session
+    person: Declarant
+
+    @property
+    def company(self) -> str:
+        """The company as it is named, or its SIREN."""
+        found = Entreprise.find(self.person.siret.siren)
+        return (found.nom_affiche if found else None) or f"SIREN {self.person.siret.siren.grouped}"
+
+    @property
+    def actor(self) -> str:
+        """As the journal names whoever acts on another."""
+        return f"declarant:{self.person.id}"
+
+
+def current() -> Visitor | None:
+    """Whose session this browser holds; None for nobody, or for somebody who may no longer enter."""
+    if "visitor" not in g:
+        mag = http.mag()
+        session = find_session(mag.ephemeral, mag.settings, request.cookies.get(COOKIE, ""), http.now())
+        person = db.session.get(Declarant, session.declarant_id) if session else None
+        g.visitor = Visitor(session, person) if session and person and person.statut is Statut.ACTIF else None
+    return g.visitor  # type: ignore[no-any-return]  # flask.g is untyped
+
+
+def required(*, max_age: int = 0) -> Visitor:
+    """The visitor; leaves for the sign-in when there is none, or when they signed in more than `max_age` seconds ago.
+
+    The sign-in comes back to this very page, with what its address asked. A form that was posted is to be sent again.
+    """
+    found = current()
+    if "refus" in request.args:
+        raise HTTPException(response=see("/"))
+    if found is None or (max_age and http.now().timestamp() - found.session.auth_time > max_age):
+        raise HTTPException(response=to_sign_in(found))
+    if request.method == "GET" and "demande" in request.args:
+        raise HTTPException(response=see(request.path.removeprefix(http.mag().settings.issuer_path), **_asked_before()))
+    return found
+
+
+def recent() -> Visitor:
+    """The visitor, who typed a password less than five minutes ago."""
+    return required(max_age=RECENT)
+
+
+def administrator() -> Visitor:
+    """The visitor, who administers an establishment. Raises AdministratorsOnlyError."""
+    found = required()
+    if not found.person.role.administers:
+        raise AdministratorsOnlyError(f"declarant {found.person.id}")
+    return found
+
+
+def to_sign_in(known: Visitor | None = None) -> Response:
+    """Towards the mire, which comes back here; for somebody already known, only the password remains to be typed."""
+    mag = http.mag()
+    path = request.path.removeprefix(mag.settings.issuer_path)
+    parameters = request.args.to_dict() if request.method == "GET" else {}
+    parameters.pop("demande", None)
+    hint = f"{known.person.siret}|{known.person.nom}|{known.person.prenom}" if known else ""
+    asked = Demande(
+        target=path,
+        parameters=parameters,
+        client_id="",
+        client_name="MAG",
+        client_host=mag.settings.issuer_host,
+        login_hint=hint,
+        asked_at=int(http.now().timestamp()),
+    )
+    return see("/connexion", demande=seal_demande(mag.ephemeral, mag.keyring, asked, http.binding(), mag.settings.demande_lifetime))
+
+
+def _asked_before() -> dict[str, str]:
+    """What the address of this page said before the sign-in."""
+    mag = http.mag()
+    try:
+        asked = open_demande(mag.ephemeral, mag.keyring, request.args["demande"], http.binding(), http.now(), mag.settings.demande_lifetime)
+    except MagError:
+        return {}
+    return asked.parameters if http.path(asked.target) == request.path else {}
+
+
+def see(address: str, **query: str) -> Response:
+    """303 to a path of MAG."""
+    response = make_response("", 303)
+    response.headers["Location"] = http.path(address) + (f"?{urlencode(query)}" if query else "")
+    return response
+
+
+# -------------------------------------------------------------------------------------------------------------------- menu
+
+MENU: list[tuple[str, str, bool]] = [("/", "Accueil", False)]
+"""Address, label, for administrators alone; a blueprint adds its own with `in_menu`, in the order wsgi.py registers them."""
+
+
+def in_menu(address: str, label: str, *, administrators: bool = False) -> None:
+    """Add a page to the menu of `espace.html`."""
+    if (address, label, administrators) not in MENU:
+        MENU.append((address, label, administrators))
+
+
+def menu() -> list[tuple[str, str]]:
+    """What the visitor may open; nothing for a stranger."""
+    found = current()
+    if found is None:
+        return []
+    return [(address, label) for address, label, administrators in MENU if found.person.role.administers or not administrators]
+
+
+def here(address: str) -> bool:
+    """Whether the page shown is this entry of the menu, or below it."""
+    path, whole = request.path.rstrip("/"), http.path(address).rstrip("/")
+    return path == whole or (address != "/" and path.startswith(f"{whole}/"))
+
+
+def install(app: Flask) -> None:
+    """Give the templates the menu."""
+    app.jinja_env.globals.update(menu=menu, here=here)
