@@ -9,18 +9,14 @@ of passwords, and a stolen table gives nothing. Those of client_secret_jwt are a
 import binascii
 import hmac
 import time
-import warnings
 from base64 import b64decode
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 from urllib.parse import unquote_plus
 
-import orjson
 from authlib.oauth2.rfc6749.errors import InvalidClientError
 from authlib.oauth2.rfc7523 import JWTBearerClientAssertion
-from joserfc import jws, jwt
-from joserfc.errors import JoseError, SecurityWarning
-from joserfc.jwk import Key, KeySet, OctKey
+from joserfc.jwk import KeySet, OctKey
 
 from idp.audit import journal
 from idp.audit.events import AssertionReplayed
@@ -29,22 +25,18 @@ from idp.database import Connections
 from idp.ephemeral import Ephemeral
 from idp.logs import logger
 from idp.oidc.client import Client
+from idp.oidc.jose import SKEW, Claims, Compact, Keys, UnreadableError, comes_first, has_jti, keys_for, number
 from idp.oidc.mtls import Certificates
 from idp.oidc.wire import Environ
 from idp.seals import digest
 
-warnings.filterwarnings("ignore", "EdDSA is deprecated", SecurityWarning)  # RFC 9864 renames it; clients do not know that yet
 ASSERTION_TYPE = JWTBearerClientAssertion.CLIENT_ASSERTION_TYPE
 ASSERTION_LIFE = 300
 """Longest life of an assertion, in seconds (C25)."""
-SKEW = 60
-LATEST = 2**53
-"""Beyond it, JSON numbers are no longer exact (RFC 8259 section 6)."""
+LONGEST = 8192
+"""Characters of an assertion."""
 SYMMETRIC = ("HS256", "HS384", "HS512")
 TLS_METHODS = ("tls_client_auth", "self_signed_tls_client_auth")
-KEYS_TRIED = 10
-"""Of a client whose assertion names none."""
-HEADERS_REFUSED = frozenset({"jwk", "jku", "x5u", "x5c", "crit", "b64", "zip"})
 
 
 def auth_methods(settings: Settings) -> list[str]:
@@ -187,13 +179,13 @@ class ClientAuthenticator:
         assertion = form.get("client_assertion", "")
         if form.get("client_assertion_type") != ASSERTION_TYPE:
             raise refused("client_assertion_type is not jwt-bearer")
-        unverified_header, unverified_claims = _unverified(assertion)
+        unverified, unverified_claims = _unverified(assertion)
         client = self._claimant(unverified_claims, form.get("client_id"))
-        claims = self._verified(client, assertion, unverified_header)
+        claims = self._verified(client, unverified)
         self._fresh(client, claims, self.settings.issuer_origin + environ.get("PATH_INFO", ""))
         return client
 
-    def _claimant(self, unverified_claims: Mapping[str, Any], client_id: str | None) -> Client:
+    def _claimant(self, unverified_claims: Claims, client_id: str | None) -> Client:
         subject = unverified_claims.get("sub")
         client = self.clients.find(subject) if isinstance(subject, str) else None
         if client is None or client_id not in (None, client.client_id):
@@ -203,27 +195,23 @@ class ClientAuthenticator:
             raise refused("another method than the one registered")
         return client
 
-    def _verified(self, client: Client, assertion: str, unverified_header: Mapping[str, Any]) -> Mapping[str, Any]:
+    def _verified(self, client: Client, unverified: Compact) -> Claims:
         """RFC 8725 section 3.1: the algorithm is the client's, the key its own; headers that bring keys or extensions are refused."""
-        kid = unverified_header.get("kid")
-        if HEADERS_REFUSED & unverified_header.keys() or not (kid is None or isinstance(kid, str)):
+        if not unverified.is_acceptable:
             raise refused("a header of the assertion is not acceptable")
-        for keys in self._keys(client, kid):
-            try:
-                return jwt.decode(assertion, keys, algorithms=_algorithms(client)).claims
-            except (JoseError, ValueError, TypeError, RecursionError):
-                continue
-        raise refused("the signature of the assertion is not valid")
+        claims = unverified.verified(self._keys(client, unverified.kid), _algorithms(client))
+        if claims is None:
+            raise refused("the signature of the assertion is not valid")
+        return claims
 
-    def _keys(self, client: Client, kid: str | None) -> Iterable[KeySet | Key]:
+    def _keys(self, client: Client, kid: str | None) -> Keys:
         if client.token_endpoint_auth_method == "client_secret_jwt":
             return [OctKey.import_key(secret) for secret in client.secret_keys]
         keys = self.clients.keys(client, kid)
         return [] if keys is None else keys_for(keys, kid)
 
-    def _fresh(self, client: Client, claims: Mapping[str, Any], address: str) -> None:
-        now, jti = time.time(), claims.get("jti")
-        exp, made_at = number(claims.get("exp")), number(claims.get("iat", claims.get("nbf")))
+    def _fresh(self, client: Client, claims: Claims, address: str) -> None:
+        now, exp = time.time(), number(claims.get("exp"))
         if claims.get("iss") != client.client_id or claims.get("sub") != client.client_id:
             raise refused("iss and sub of the assertion must be the client")
         if not _addressed(claims.get("aud"), client, self.settings.issuer, address):
@@ -232,11 +220,9 @@ class ClientAuthenticator:
             raise refused("exp of the assertion is missing, past, or too far")
         if any((at := number(claims[name])) is None or at > now + SKEW for name in ("iat", "nbf") if name in claims):
             raise refused("iat or nbf of the assertion is too far ahead")
-        if not isinstance(jti, str) or not 1 <= len(jti) <= 300:
+        if not has_jti(claims):
             raise refused("jti of the assertion is missing or too long")
-        # A clock ahead dates an assertion after a loss of the store that it was used before: the skew comes off.
-        made = (exp - ASSERTION_LIFE if made_at is None else made_at) - SKEW
-        if not self.store.add("jti", digest(f"{client.client_id} {jti}"), int(exp - now) + 2 * SKEW, made_at=made):
+        if not comes_first(self.store, "jti", client.client_id, claims, ASSERTION_LIFE, now):
             journal.write(self.connections, AssertionReplayed(client_id=client.client_id))
             raise refused("the assertion was already used")
 
@@ -249,18 +235,13 @@ def _decoded(authorization: str) -> str:
         raise refused("Basic credentials that cannot be read") from None
 
 
-def _unverified(assertion: str) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-    """Header and claims of a compact JWS."""
-    if not assertion.isascii() or len(assertion) > 8192:
-        raise refused("an assertion that cannot be read")
+def _unverified(assertion: str) -> tuple[Compact, Claims]:
+    """An assertion, and what it says."""
     try:
-        unverified = jws.extract_compact(assertion.encode())
-        header, claims = unverified.headers(), orjson.loads(unverified.payload)
-    except (JoseError, ValueError, TypeError, RecursionError):
+        unverified = Compact.read(assertion, LONGEST)
+        return unverified, unverified.claims()
+    except UnreadableError:
         raise refused("an assertion that cannot be read") from None
-    if not isinstance(claims, dict):
-        raise refused("an assertion that cannot be read")
-    return header, claims
 
 
 def _algorithms(client: Client) -> list[str]:
@@ -280,17 +261,6 @@ def check_secret(client: Client, secret: str, method: str) -> Client:
     if not any(matches):
         raise refused("wrong secret")
     return client
-
-
-def number(value: Any) -> float | None:
-    """RFC 7519 section 2, NumericDate: what Python reads as JSON beyond it (NaN, 400 digits) is none."""
-    known = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LATEST
-    return float(value) if known else None
-
-
-def keys_for(keys: KeySet, kid: str | None) -> Iterable[KeySet | Key]:
-    """RFC 7515 section 4.1.4: the key named; every one of the client where none is, since `kid` is optional."""
-    return [key for key in keys.keys if key.get("use", "sig") == "sig"][:KEYS_TRIED] if kid is None else [keys]
 
 
 def _addressed(audience: Any, client: Client, issuer: str, address: str) -> bool:

@@ -5,7 +5,7 @@ demand one, nothing outside it counts. Left out on purpose: encrypted objects, a
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -14,9 +14,10 @@ from idp.config import Settings
 from idp.errors import RefusedError
 from idp.oidc import client_jwt
 from idp.oidc.client import Client
-from idp.oidc.client_auth import Clients, number
+from idp.oidc.client_auth import Clients
 from idp.oidc.client_jwt import ClientJwtError, UnsignedError
 from idp.oidc.errors import AuthorizationError
+from idp.oidc.jose import Claims, number
 from idp.oidc.par import take_ours
 
 SKEW = 10
@@ -25,7 +26,6 @@ HOUR = 3600
 TYPES = (None, "JWT", "oauth-authz-req+jwt", "application/oauth-authz-req+jwt")
 OF_THE_TOKEN = frozenset({"iss", "aud", "exp", "nbf", "iat", "jti"})
 """Claims about the object itself: never parameters."""
-Claims = Mapping[str, Any]
 
 
 class RequestObjects:

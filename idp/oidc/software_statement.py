@@ -8,19 +8,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
-import orjson
-from joserfc import jws, jwt
-from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
 from idp.errors import RefusedError
+from idp.oidc.jose import SKEW, UNREADABLE, Compact, UnreadableError
 
 LONGEST = 16 * 1024
 """Characters."""
-SKEW = 60
 CLAIMS = frozenset({"iss", "sub", "aud", "exp", "nbf", "iat", "jti"})
 """Of RFC 7519: they are not metadata."""
-BRINGS_KEYS = frozenset({"jwk", "jku", "x5u", "x5c", "crit", "b64", "zip"})
 
 
 class SoftwareStatementError(RefusedError):
@@ -46,28 +42,34 @@ class Trusted:
 
 def unverified_issuer(statement: Any) -> str:
     """Who says it wrote it. Raises SoftwareStatementError."""
-    if not isinstance(statement, str) or not statement.isascii() or len(statement) > LONGEST:
-        raise SoftwareStatementError("the software statement is not a JWT")
-    try:
-        unverified = jws.extract_compact(statement.encode())
-        claims = orjson.loads(unverified.payload)
-    except (JoseError, ValueError, TypeError, RecursionError):
-        raise SoftwareStatementError("the software statement is not a JWT") from None
-    if BRINGS_KEYS & set(unverified.headers()):
+    unverified = _unverified(statement)
+    if unverified.brings_keys:
         raise SoftwareStatementError("the software statement brings keys or extensions")
-    issuer = claims.get("iss") if isinstance(claims, dict) else None
+    try:
+        issuer = unverified.claims().get("iss")
+    except UnreadableError:
+        raise SoftwareStatementError("the software statement is not a JWT") from None
     if not isinstance(issuer, str) or not 0 < len(issuer) <= 300:
         raise SoftwareStatementError("the software statement has no iss")
     return issuer
+
+
+def _unverified(statement: Any) -> Compact:
+    try:
+        return Compact.read(statement if isinstance(statement, str) else "", LONGEST)
+    except UnreadableError:
+        raise SoftwareStatementError("the software statement is not a JWT") from None
 
 
 def verified_members(statement: str, trusted: Trusted, now: datetime) -> dict[str, Any]:
     """The metadata it fixes. Raises SoftwareStatementError."""
     try:
         keys = KeySet.import_key_set(cast(Any, dict(trusted.jwks)))
-        claims = jwt.decode(statement, keys, algorithms=[trusted.alg]).claims
-    except (JoseError, ValueError, TypeError, RecursionError):
+    except UNREADABLE:
         raise SoftwareStatementError("the signature of the software statement is wrong") from None
+    claims = _unverified(statement).verified([keys], [trusted.alg])
+    if claims is None:
+        raise SoftwareStatementError("the signature of the software statement is wrong")
     _check_time(claims, now.timestamp())
     return {name: value for name, value in claims.items() if name not in CLAIMS}
 

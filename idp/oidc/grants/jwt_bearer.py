@@ -18,9 +18,10 @@ from authlib.oauth2.rfc6749.errors import InvalidGrantError, InvalidRequestError
 from idp.audit import journal
 from idp.audit.events import AssertionReplayed, DelegationUsed
 from idp.oidc.client import JWT_BEARER
-from idp.oidc.client_jwt import Claims, ClientJwtError, ReplayedError, check_once, check_parties, check_times, verified
+from idp.oidc.client_jwt import ClientJwtError, ReplayedError, check_once, check_parties, check_times, verified
 from idp.oidc.families import Grant as Granted
 from idp.oidc.grants.grant import Grant
+from idp.oidc.jose import Claims
 from idp.oidc.models import FIND_FAMILY
 from idp.oidc.resources import aimed_at
 
