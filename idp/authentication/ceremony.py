@@ -85,6 +85,8 @@ class Candidate:
     proven_bits: int = 0
     """Of the proof of work it brought, checked."""
     client_id: str | None = None
+    statuts: frozenset[Statut] = frozenset({Statut.ACTIF})
+    """Who may pass: those who may sign in, unless a page is for those who may not yet."""
 
 
 def identify(means: Means, candidate: Candidate, now: datetime) -> Declarant:
@@ -106,7 +108,7 @@ def _identify(means: Means, candidate: Candidate, now: datetime) -> Declarant:
     except RefusedError:
         _forgive(means, verdict)
         raise
-    reason = _refusal(declarant, verdict, opened=opened)
+    reason = _refusal(declarant, verdict, candidate.statuts, opened=opened)
     if reason or declarant is None:
         _refuse(means, candidate, declarant, account, verdict, reason, now)
         raise IdentificationRefusedError(reason)
@@ -156,7 +158,7 @@ def _compared_with(means: Means, declarant: Declarant | None, account: str) -> S
     return Stored(declarant.password_hash, declarant.pepper_id)
 
 
-def _refusal(declarant: Declarant | None, verdict: Verdict | None, *, opened: bool) -> str:
+def _refusal(declarant: Declarant | None, verdict: Verdict | None, statuts: frozenset[Statut], *, opened: bool) -> str:
     """Why not, for the journal; empty when nothing is against it."""
     if verdict is not None and verdict.braked:
         return verdict.braked
@@ -164,7 +166,7 @@ def _refusal(declarant: Declarant | None, verdict: Verdict | None, *, opened: bo
         return "unknown identity"
     if not opened:
         return "wrong password" if declarant.password_hash else "no password yet"
-    return "" if declarant.statut is Statut.ACTIF else f"statut {declarant.statut}"
+    return "" if declarant.statut in statuts else f"statut {declarant.statut}"
 
 
 def _refuse(
