@@ -11,6 +11,7 @@ from idp.ephemeral import Ephemeral
 from idp.oidc.client import Client
 from idp.oidc.client_auth import Clients
 from idp.oidc.jose import SKEW, Claims, Compact, UnreadableError, comes_first, has_jti, keys_for, number
+from idp.oidc.profiles import by_every_name
 
 LONGEST = 16 * 1024
 """Characters."""
@@ -39,7 +40,7 @@ def verified(clients: Clients, client: Client, text: str, algorithms: Collection
     if not unverified.is_acceptable or unverified.header.get("typ") not in typ:
         raise ClientJwtError("its header is not acceptable")
     keys = clients.keys(client, unverified.kid)
-    if keys is None or unverified.header.get("alg") not in algorithms:
+    if keys is None or unverified.header.get("alg") not in by_every_name(algorithms):
         raise ClientJwtError("it is not signed as this client signs")
     claims = unverified.verified(keys_for(keys, unverified.kid), algorithms)
     if claims is None:

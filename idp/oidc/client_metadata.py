@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from idp.errors import RefusedError
 from idp.oidc.client import CONTENT_ENCS, GRANT_TYPES, KEY_ALGS, RESPONSE_TYPES, Client, Encryption
 from idp.oidc.mtls import SubjectError, read_subject
-from idp.oidc.profiles import AUTH_METHODS, DEFAULT, PROFILES
+from idp.oidc.profiles import AUTH_METHODS, DEFAULT, NEW_NAMES, PROFILES, by_every_name
 
 TLS_NAMES = ("subject_dn", "san_dns", "san_uri", "san_ip", "san_email")
 PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "k"})
@@ -62,7 +62,7 @@ def read_client(
         exchange=frozenset(reader.texts("exchange")),
         introspect=frozenset(reader.texts("introspect")),
         token_endpoint_auth_method=reader.one("token_endpoint_auth_method", AUTH_METHODS, "client_secret_basic"),
-        token_endpoint_auth_signing_alg=reader.one("token_endpoint_auth_signing_alg", (*algs, "HS256", "HS384", "HS512", ""), ""),
+        token_endpoint_auth_signing_alg=reader.signing_alg("token_endpoint_auth_signing_alg", (*algs, "HS256", "HS384", "HS512")),
         secret_hashes=frozenset(secret_hashes),
         secret_keys=tuple(secret_keys),
         jwks=reader.jwks(),
@@ -72,7 +72,7 @@ def read_client(
         dpop_bound_access_tokens=reader.flag("dpop_bound_access_tokens"),
         require_pushed_authorization_requests=reader.flag("require_pushed_authorization_requests"),
         require_signed_request_object=reader.flag("require_signed_request_object"),
-        request_object_signing_alg=reader.one("request_object_signing_alg", (*algs, ""), ""),
+        request_object_signing_alg=reader.signing_alg("request_object_signing_alg", algs),
         request_uris=reader.uris("request_uris", fragment=True),
         default_max_age=reader.number("default_max_age"),
         require_auth_time=reader.flag("require_auth_time"),
@@ -99,7 +99,7 @@ def read_client(
         frontchannel_logout_session_required=reader.flag("frontchannel_logout_session_required"),
         backchannel_token_delivery_mode=reader.one("backchannel_token_delivery_mode", ("poll", "ping", ""), ""),
         backchannel_client_notification_endpoint=reader.uri("backchannel_client_notification_endpoint"),
-        backchannel_authentication_request_signing_alg=reader.one("backchannel_authentication_request_signing_alg", (*algs, ""), ""),
+        backchannel_authentication_request_signing_alg=reader.signing_alg("backchannel_authentication_request_signing_alg", algs),
         client_uri=reader.uri("client_uri"),
         logo_uri=reader.uri("logo_uri"),
         policy_uri=reader.uri("policy_uri"),
@@ -210,6 +210,11 @@ class _Reader:
         if value not in allowed:
             raise InvalidClientMetadataError(f"{name}: one of {', '.join(a for a in allowed if a)} is expected")
         return str(value)
+
+    def signing_alg(self, name: str, allowed: Sequence[str]) -> str:
+        """With which the client signs, by either name; empty when it says nothing."""
+        value = self.one(name, (*by_every_name(allowed), ""), "")
+        return next((alg for alg, new in NEW_NAMES.items() if value == new), value)
 
     def some(self, name: str, allowed: Sequence[str], default: Sequence[str]) -> tuple[str, ...]:
         values = self.texts(name) if name in self.given else tuple(default)

@@ -38,10 +38,11 @@ NONCE_LIFE = 60
 """Seconds; a nonce is accepted for one to two of them."""
 REMEMBERED = 180
 """Seconds; longer than any proof is accepted."""
-KEYS: Mapping[str, type[ECKey] | type[RSAKey] | type[OKPKey]] = {"ES256": ECKey, "PS256": RSAKey, "EdDSA": OKPKey}
-MEMBERS = {"ES256": ("crv", "kty", "x", "y"), "PS256": ("e", "kty", "n"), "EdDSA": ("crv", "kty", "x")}
+OKP_MEMBERS, OKP_SHAPE = ("crv", "kty", "x"), {"kty": "OKP", "crv": "Ed25519"}
+KEYS: Mapping[str, type[ECKey] | type[RSAKey] | type[OKPKey]] = {"ES256": ECKey, "PS256": RSAKey, "EdDSA": OKPKey, "Ed25519": OKPKey}
+MEMBERS = {"ES256": ("crv", "kty", "x", "y"), "PS256": ("e", "kty", "n"), "EdDSA": OKP_MEMBERS, "Ed25519": OKP_MEMBERS}
 """RFC 7638 section 3.2, RFC 8037 section 2."""
-SHAPES = {"ES256": {"kty": "EC", "crv": "P-256"}, "PS256": {"kty": "RSA"}, "EdDSA": {"kty": "OKP", "crv": "Ed25519"}}
+SHAPES = {"ES256": {"kty": "EC", "crv": "P-256"}, "PS256": {"kty": "RSA"}, "EdDSA": OKP_SHAPE, "Ed25519": OKP_SHAPE}
 PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 RSA_BITS = range(2048, 4097)
 """Shorter is weak (FAPI 2.0 section 5.4.1), longer costs more than it is worth."""
@@ -119,7 +120,7 @@ def check_extensions(proof: Proof) -> None:
 def check_alg(proof: Proof) -> None:
     """Section 4.3, 5; ours: the algorithms of FAPI 2.0 alone."""
     if proof.header.get("alg") not in DPOP_ALGS:
-        raise InvalidProofError("alg must be ES256, PS256 or EdDSA")
+        raise InvalidProofError(f"alg must be one of {', '.join(DPOP_ALGS)}")
 
 
 def check_public_key(proof: Proof) -> None:

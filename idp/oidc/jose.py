@@ -16,6 +16,7 @@ from joserfc.errors import JoseError, SecurityWarning
 from joserfc.jwk import Key, KeySet
 
 from idp.ephemeral import Ephemeral
+from idp.oidc.profiles import by_every_name
 from idp.seals import digest
 
 warnings.filterwarnings("ignore", "EdDSA is deprecated", SecurityWarning)  # RFC 9864 renames it; clients do not know that yet
@@ -82,10 +83,11 @@ class Compact:
         return not self.brings_keys and (self.kid is None or isinstance(self.kid, str))
 
     def verified(self, keys: Keys, algorithms: Collection[str]) -> Claims | None:
-        """Its claims, if one of these keys signed it by one of these algorithms."""
+        """Its claims, if one of these keys signed it by one of these algorithms, whichever name it gives them."""
+        names = list(by_every_name(algorithms))
         for key in keys:
             try:
-                claims = jwt.decode(self.text, key, algorithms=list(algorithms)).claims
+                claims = jwt.decode(self.text, key, algorithms=names).claims
             except UNREADABLE:
                 continue
             if isinstance(claims, dict):

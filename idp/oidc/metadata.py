@@ -14,12 +14,13 @@ from idp.habilitations.disclosure import SCOPE as HABILITATIONS
 from idp.oidc.claims import CLAIMS, SCOPE_CLAIMS
 from idp.oidc.client import CONTENT_ENCS, KEY_ALGS, RESPONSE_MODES, RESPONSE_TYPES
 from idp.oidc.client_auth import SYMMETRIC, auth_methods
-from idp.oidc.profiles import PROMPTS, SIGNING_ALGS
+from idp.oidc.profiles import PROMPTS, SIGNING_ALGS, by_every_name
 from idp.oidc.server import GRANTS
 from idp.oidc.wire import DPOP_ALGS
 
 ACR_VALUES = ("eidas1",)
 AMR_VALUES = ("pwd",)
+CLIENT_ALGS = by_every_name(SIGNING_ALGS)
 Members = dict[str, Any]
 
 
@@ -65,7 +66,7 @@ def authorization(offer: Offer) -> Members:
         "request_uri_parameter_supported": True,
         "require_request_uri_registration": True,
         "require_signed_request_object": False,
-        "request_object_signing_alg_values_supported": list(SIGNING_ALGS),
+        "request_object_signing_alg_values_supported": list(CLIENT_ALGS),
         "prompt_values_supported": sorted(PROMPTS),
         "display_values_supported": ["page"],
     }
@@ -79,7 +80,7 @@ def clients(offer: Offer) -> Members:
     found: Members = {"dpop_signing_alg_values_supported": list(DPOP_ALGS)}
     for endpoint, of_endpoint in (("token", methods), ("introspection", confidential), ("revocation", methods)):
         found[f"{endpoint}_endpoint_auth_methods_supported"] = list(of_endpoint)
-        found[f"{endpoint}_endpoint_auth_signing_alg_values_supported"] = [*SIGNING_ALGS, *symmetric]
+        found[f"{endpoint}_endpoint_auth_signing_alg_values_supported"] = [*CLIENT_ALGS, *symmetric]
     if offer.settings.tls_certificate_header:
         found["tls_client_certificate_bound_access_tokens"] = True
     return found
@@ -150,7 +151,7 @@ def elsewhere(offer: Offer) -> Members:
         "device_authorization_endpoint": offer.at("/device_authorization"),
         "backchannel_authentication_endpoint": offer.at("/bc-authorize"),
         "backchannel_token_delivery_modes_supported": ["poll", "ping"],
-        "backchannel_authentication_request_signing_alg_values_supported": list(SIGNING_ALGS),
+        "backchannel_authentication_request_signing_alg_values_supported": list(CLIENT_ALGS),
         "backchannel_user_code_parameter_supported": False,
     }
 

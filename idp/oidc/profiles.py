@@ -4,6 +4,7 @@
 an existing configuration works by changing its issuer and its credentials.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 AUTH_METHODS = (
@@ -18,6 +19,8 @@ AUTH_METHODS = (
 SIGNING_ALGS = ("ES256", "RS256", "PS256", "EdDSA")
 STRONG_ALGS = ("ES256", "PS256", "EdDSA")
 """FAPI 2.0 Security Profile section 5.4.1."""
+NEW_NAMES = {"EdDSA": "Ed25519"}
+"""RFC 9864 section 2.2: libraries write the new name. Of what clients sign MAG reads both; it writes the one that FAPI 2.0 lists."""
 PROMPTS = frozenset({"none", "login", "consent", "select_account", "select_organization", "create"})
 
 
@@ -52,6 +55,11 @@ class Profile:
     """Error when the level asked for cannot be reached."""
     test_identities: bool = False
     """Only test identities sign in there."""
+
+
+def by_every_name(algs: Iterable[str]) -> tuple[str, ...]:
+    """How a client may name the algorithms it signs with."""
+    return tuple(dict.fromkeys(name for alg in algs for name in (alg, NEW_NAMES.get(alg, alg))))
 
 
 DEFAULT = "standard"

@@ -12,6 +12,8 @@ from urllib.parse import parse_qsl
 import orjson
 from authlib.oauth2.rfc6749.errors import InvalidRequestError, OAuth2Error
 
+from idp.oidc.profiles import STRONG_ALGS, by_every_name
+
 BODY_LIMIT = 64 * 1024
 FIELDS_LIMIT = 100
 Environ = dict[str, Any]
@@ -37,7 +39,7 @@ STATUSES = {
 }
 
 
-DPOP_ALGS = ("ES256", "PS256", "EdDSA")
+DPOP_ALGS = by_every_name(STRONG_ALGS)
 """RFC 9449 section 5.1; ours: those of FAPI 2.0."""
 DPOP_NONCE = "mag.dpop_nonce"
 """Where a request carries the nonce that its answer will give (RFC 9449 section 8)."""

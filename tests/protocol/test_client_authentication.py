@@ -436,15 +436,32 @@ def test_71_fapi2_refuses_rs256(partner, alg, status):
 
 @ONLY_SQLITE
 @pytest.mark.parametrize("profile", ["standard", "fapi2"])
-def test_eddsa_signs_assertions_too(partner, profile):
+@pytest.mark.parametrize(
+    ("registered", "alg"),
+    [("", "EdDSA"), ("", "Ed25519"), ("EdDSA", "EdDSA"), ("EdDSA", "Ed25519"), ("Ed25519", "EdDSA"), ("Ed25519", "Ed25519")],
+)
+def test_9864_2_2_eddsa_signs_assertions_too_by_either_name(partner, profile, registered, alg):
     key = OKPKey.generate_key("Ed25519", {"kid": "ed"})
     given = {**MACHINE, "token_endpoint_auth_method": "private_key_jwt", "jwks": KeySet([key]).as_dict(private=False)}
-    software = partner("logiciel", profile=profile, dpop_bound_access_tokens=True, **given)
+    software = partner("logiciel", profile=profile, dpop_bound_access_tokens=True, token_endpoint_auth_signing_alg=registered, **given)
     software.dpop = ECKey.generate_key("P-256")
-    header = {"alg": "EdDSA", "kid": "ed"}
+    header = {"alg": alg, "kid": "ed"}
     response = software.post("/token", {"grant_type": "client_credentials"}, header=header, key=key)
 
     assert response.status_code == 200
+
+
+@ONLY_SQLITE
+@pytest.mark.parametrize("registered", ["EdDSA", "Ed25519"])
+def test_9864_2_2_the_other_name_opens_no_other_key_nor_algorithm(partner, registered):
+    key, rsa = OKPKey.generate_key("Ed25519", {"kid": "ed"}), RSAKey.generate_key(2048, {"kid": "rsa"})
+    given = {**MACHINE, "token_endpoint_auth_method": "private_key_jwt", "jwks": KeySet([key, rsa]).as_dict(private=False)}
+    software = partner("logiciel", token_endpoint_auth_signing_alg=registered, **given)
+
+    assert is_refused(with_assertion(software, software.assertion(header={"alg": "PS256", "kid": "rsa"}, key=rsa)))
+    assert is_refused(
+        with_assertion(software, software.assertion(header={"alg": "EdDSA", "kid": "ed"}, key=OKPKey.generate_key("Ed25519")))
+    )
 
 
 @ONLY_SQLITE

@@ -57,7 +57,12 @@ def read(portail, token: str, *proofs: str, scheme: str = "DPoP", method: str = 
 def is_challenged(response, error: str) -> bool:
     """RFC 9449 section 7.1."""
     said = response.headers["WWW-Authenticate"]
-    return response.status_code == 401 and said.startswith("DPoP ") and f'error="{error}"' in said and 'algs="ES256 PS256 EdDSA"' in said
+    return (
+        response.status_code == 401
+        and said.startswith("DPoP ")
+        and f'error="{error}"' in said
+        and 'algs="ES256 PS256 EdDSA Ed25519"' in said
+    )
 
 
 # ------------------------------------------------------------------------------------------------- what a proof must be
@@ -181,6 +186,7 @@ def test_76_two_proofs_nonsense_and_a_changed_signature_are_refused(machine):
         pytest.param({"header": {"kid": "x"}}, id="7515-kid"),
         pytest.param({"key": RSA}, id="PS256"),
         pytest.param({"key": ED}, id="EdDSA"),
+        pytest.param({"key": ED, "header": {"alg": "Ed25519"}}, id="9864-2.2-Ed25519"),
     ],
 )
 def test_77_what_honest_clients_send_is_accepted(machine, change):
@@ -331,7 +337,7 @@ def test_7_1_without_a_token_both_schemes_are_named(partner):
     said = partner().call("/userinfo", "GET").headers["WWW-Authenticate"]
 
     assert said.startswith("Bearer ")
-    assert 'DPoP algs="ES256 PS256 EdDSA"' in said
+    assert 'DPoP algs="ES256 PS256 EdDSA Ed25519"' in said
 
 
 # ------------------------------------------------------------------------------------------------------- once, and in races

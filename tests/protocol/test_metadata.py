@@ -104,6 +104,7 @@ def test_each_algorithm_of_assertions_works(partner, alg):
     kinds = {
         "ES256": lambda: ECKey.generate_key("P-256", {"kid": "k"}),
         "EdDSA": lambda: OKPKey.generate_key("Ed25519", {"kid": "k"}),
+        "Ed25519": lambda: OKPKey.generate_key("Ed25519", {"kid": "k"}),
     }
     key = kinds.get(alg, lambda: RSAKey.generate_key(2048, {"kid": "k"}))()
     machine = partner(

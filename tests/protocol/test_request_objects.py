@@ -58,7 +58,7 @@ def raw_jws(header: object, payload: object) -> str:
 # ------------------------------------------------------------------------------------------------------ what is accepted
 
 
-@pytest.mark.parametrize(("key", "alg"), [(ES256, "ES256"), (RS256, "RS256"), (RS256, "PS256"), (EDDSA, "EdDSA")])
+@pytest.mark.parametrize(("key", "alg"), [(ES256, "ES256"), (RS256, "RS256"), (RS256, "PS256"), (EDDSA, "EdDSA"), (EDDSA, "Ed25519")])
 def test_6_1_a_signed_request_is_answered(portail, signed_in, key, alg):
     signed = portail.request_object(header={"alg": alg, "kid": key.kid}, key=key)
     address, answer = answer_of(portail.ask_signed(signed_in, signed))
