@@ -28,7 +28,6 @@ from idp.oidc.claims import SCOPE_CLAIMS, opened, scope_of_claim
 from idp.oidc.client_auth import Clients
 from idp.oidc.codes import Granted
 from idp.oidc.dispatch import Progress, Step, next_step
-from idp.oidc.encryption import NoClientKeyError
 from idp.oidc.errors import AuthorizationError, UntrustedRequestError
 from idp.oidc.front_channel import tokens_for
 from idp.oidc.issuing import Issuer
@@ -208,10 +207,8 @@ class AuthorizationEndpoint:
         return self._respond(asked, answer, now)
 
     def _respond(self, asked: AuthorizationRequest, answer: Mapping[str, str], now: datetime) -> Answer | FormPost:
-        try:
-            return respond(self.issuer.mint, asked, answer, int(now.timestamp()))
-        except NoClientKeyError:
-            raise UntrustedRequestError(f"no key of {asked.client.client_id} can encrypt its answer") from None
+        """Raises NoClientKeyError: what cannot be encrypted goes nowhere."""
+        return respond(self.issuer.mint, asked, answer, int(now.timestamp()))
 
     def _hinted_subject(self, asked: AuthorizationRequest) -> str | None:
         """Core section 3.1.2.2 (`id_token_hint`, expired or not) and 5.5.1 (`sub` asked by value)."""

@@ -104,6 +104,16 @@ def test_jarm_2_2_an_authorization_answer_is_encrypted(partner, signed_in):
     assert "code" in verified(portail, opened(answer["response"], EC).plaintext.decode()).claims
 
 
+@pytest.mark.parametrize("mode", ["query.jwt", "form_post.jwt"])
+def test_jarm_2_2_an_answer_that_cannot_be_encrypted_goes_nowhere_and_may_be_asked_again(partner, signed_in, mode):
+    """The request is right, the key is not there: the person is told to try again."""
+    portail = partner(jwks_uri="https://portail.invalid/jwks", **encrypted("authorization"))
+    response = portail.ask(signed_in, response_mode=mode)
+
+    assert (response.status_code, "Location" in response.headers, "M500005" in response.text) == (503, False, True)
+    assert response.headers["Retry-After"] == "30"
+
+
 # ------------------------------------------------------------------------------------------------------ keys of a client
 
 
