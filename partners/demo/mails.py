@@ -34,6 +34,9 @@ class Caught:
     recipients: tuple[str, ...]
     subject: str
     text: str
+    html: str = ""
+    number: int = 0
+    """Its place since the start, from 1."""
 
 
 class Catcher:
@@ -41,25 +44,40 @@ class Catcher:
 
     def __init__(self) -> None:
         self.mails: deque[Caught] = deque(maxlen=KEPT)
+        self.caught = 0
+
+    def answer(self, path: str) -> bytes:
+        """The page of all mails, or one of them as its reader lays it out; empty for anything else."""
+        if path == "/":
+            return page(tuple(self.mails))
+        number = path.removeprefix("/mail/")
+        return next((one.html.encode() for one in tuple(self.mails) if str(one.number) == number), b"")
 
     async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802  # aiosmtpd's name
         message = message_from_bytes(envelope.content, policy=policy.default)
         body = message.get_body(("plain",))
-        text = body.get_content() if body is not None else ""
-        self.mails.appendleft(Caught(datetime.now().astimezone(), tuple(envelope.rcpt_tos), str(message["Subject"] or ""), text))
+        laid_out = message.get_body(("html",))
+        text, html = (part.get_content() if part is not None else "" for part in (body, laid_out))
+        self.caught += 1
+        subject = str(message["Subject"] or "")
+        self.mails.appendleft(Caught(datetime.now().astimezone(), tuple(envelope.rcpt_tos), subject, text, html, self.caught))
         return "250 OK"
 
 
 def page(mails: Sequence[Caught]) -> bytes:
     """The mails, newest first; links may be followed."""
     articles = "".join(
-        f"<article><h2>{escape(one.subject)}</h2><p>Pour {escape(', '.join(one.recipients))}, à {one.at:%H:%M:%S}</p>"
+        f"<article><h2>{escape(one.subject)}</h2><p>Pour {escape(', '.join(one.recipients))}, à {one.at:%H:%M:%S}{laid_out(one)}</p>"
         f"<pre>{linked(one.text)}</pre></article>" for one in mails)
     return (
         '<!doctype html><html lang="fr"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
         '<meta http-equiv="refresh" content="10"><title>Courriers de la démonstration</title>'
         f"<style>{STYLE}</style><h1>Courriers envoyés par MAG</h1>"
         f"{articles or '<p>Aucun courrier pour le moment.</p>'}</html>").encode()
+
+
+def laid_out(mail: Caught) -> str:
+    return f' · <a href="/mail/{mail.number}">voir la mise en page</a>' if mail.html else ""
 
 
 def linked(text: str) -> str:
@@ -74,7 +92,7 @@ def serve(web_port: int, smtp_port: int) -> None:
 
     class Page(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            body = page(tuple(catcher.mails)) if self.path == "/" else b""
+            body = catcher.answer(self.path)
             self.send_response(200 if body else 404)
             for name, value in (("Content-Type", "text/html; charset=utf-8"), ("Content-Length", str(len(body))),
                                 ("Content-Security-Policy", POLICY), ("Cache-Control", "no-store")):

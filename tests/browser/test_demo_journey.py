@@ -214,11 +214,17 @@ def test_mails_are_caught_and_shown(demo: Demo):
     message = EmailMessage()
     message["From"], message["To"], message["Subject"] = "a@mag.demo", "claire@ortholan.demo", "Essai <b>"
     message.set_content("Suivez http://mag.localhost/x puis <script>")
+    message.add_alternative("<p>Mis en page</p>", subtype="html")
     with smtplib.SMTP("127.0.0.1", demo.lieux.ports["smtp"]) as server:
         server.send_message(message)
 
-    with urllib.request.urlopen(f"http://127.0.0.1:{demo.lieux.ports['courrier']}/") as answer:
+    catcher = f"http://127.0.0.1:{demo.lieux.ports['courrier']}"
+    with urllib.request.urlopen(f"{catcher}/") as answer:
         shown = answer.read().decode()
+    laid_out = re.search(r'"(/mail/\d+)"', shown)
+    assert laid_out is not None
+    with urllib.request.urlopen(catcher + laid_out[1]) as answer:
+        assert "Mis en page" in answer.read().decode()
     assert "Essai &lt;b&gt;" in shown
     assert '<a href="http://mag.localhost/x"' in shown
     assert "<script>" not in shown
