@@ -14,6 +14,7 @@ from typing import Any
 from idp.audit import journal
 from idp.audit.events import CatalogueChanged
 from idp.database import Version, db
+from idp.declarants.parcours.profil import Profil
 from idp.habilitations.droits import Catalogue, Droit, Grain, Heritage, InvalidCatalogueError, Pair, Service
 from idp.habilitations.models import ServiceAcces, ServiceDeclaratif, ServiceHeritage
 
@@ -26,7 +27,7 @@ class Description:
     heritages: tuple[Heritage, ...]
 
 
-KEYS = {"code", "bit", "libelle", "grain", "droits", "opening_delay", "enabled", "herite"}
+KEYS = {"code", "bit", "libelle", "grain", "droits", "opening_delay", "enabled", "herite", "profils"}
 
 
 def shipped() -> str:
@@ -53,12 +54,17 @@ def parse_service(entry: dict[str, Any]) -> Service:
         raise InvalidCatalogueError(f"{entry.get('code')}: {', '.join(sorted(unknown))} is not known")
     service = Service(
         entry["bit"], entry["code"], entry["libelle"], Grain(entry["grain"]), frozenset(map(Droit, entry["droits"])),
-        timedelta(hours=entry.get("opening_delay", 0)), entry.get("enabled", True))
+        timedelta(hours=entry.get("opening_delay", 0)), entry.get("enabled", True), profils_of(entry))
     is_named = re.fullmatch(r"[a-z][a-z0-9_]{1,39}", service.code) and 1 <= len(service.libelle) <= 120
     is_typed = type(entry["bit"]) is int and type(entry.get("enabled", True)) is bool
     if not (is_named and is_typed and service.droits and service.opening_delay >= timedelta()):
         raise InvalidCatalogueError(f"{service.code}: a value is not of its kind")
     return service
+
+
+def profils_of(entry: dict[str, Any]) -> frozenset[str]:
+    """The profiles it is proposed to. Raises ValueError on an unknown one."""
+    return frozenset(Profil(profil) for profil in entry.get("profils", ()))
 
 
 def parse_heritages(entry: dict[str, Any]) -> list[Heritage]:
@@ -108,7 +114,8 @@ def write(rows: dict[str, ServiceDeclaratif], service: Service) -> list[str]:
     """One service; what changed."""
     wanted = {
         "libelle": service.libelle, "grain": service.grain, "enabled": service.enabled,
-        "opening_delay": service.opening_delay // timedelta(hours=1), **{droit.value: droit in service.droits for droit in Droit},
+        "opening_delay": service.opening_delay // timedelta(hours=1), "profils": " ".join(sorted(service.profils)),
+        **{droit.value: droit in service.droits for droit in Droit},
     }
     row = rows.get(service.code)
     if row is None:

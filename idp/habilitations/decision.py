@@ -29,8 +29,8 @@ NO_VERSION = "0" * 16
 def read_catalogue(connections: Connections) -> Catalogue:
     """The catalogue in force: what `Kept` loads when the version "catalogue" moves. Two statements."""
     services = (
-        Service(bit, code, libelle, grain, frozenset(compress(Droit, rights)), timedelta(hours=delay), enabled)
-        for bit, code, libelle, grain, delay, enabled, *rights in connections.all(models.SERVICES)
+        Service(bit, code, libelle, grain, frozenset(compress(Droit, rights)), timedelta(hours=delay), enabled, frozenset(profils.split()))
+        for bit, code, libelle, grain, delay, enabled, profils, *rights in connections.all(models.SERVICES)
     )
     return Catalogue.build(services, (Heritage((a, b), (c, d)) for a, b, c, d in connections.all(models.HERITAGES)))
 

@@ -116,6 +116,8 @@ class Service:
     """From the gesture to the opening of the right (fact 24)."""
     enabled: bool = True
     """A disabled service keeps its rows and answers no."""
+    profils: frozenset[str] = frozenset()
+    """Profiles of companies that it is proposed to at inscription (fact 19)."""
 
     def mask_of(self, droit: Droit) -> Masks:
         """The bit of one right on this service."""

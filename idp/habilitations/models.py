@@ -118,6 +118,8 @@ class ServiceDeclaratif(Model):
     opening_delay: Mapped[int] = mapped_column(default=0)
     """Hours."""
     enabled: Mapped[bool] = mapped_column(default=True)
+    profils: Mapped[str] = mapped_column(String(200), default="", server_default="")
+    """Profiles it is proposed to at inscription, separated by spaces."""
 
     @classmethod
     def all(cls) -> list[Self]:
@@ -427,7 +429,8 @@ WALK = Statement(walk)
 def services() -> Executable:
     """The catalogue, as `droits.Service` wants it."""
     s = ServiceDeclaratif
-    return select(s.bit, s.code, s.libelle, s.grain, s.opening_delay, s.enabled, *(getattr(s, d) for d in Droit)).order_by(s.bit)
+    described = (s.bit, s.code, s.libelle, s.grain, s.opening_delay, s.enabled, s.profils)
+    return select(*described, *(getattr(s, d) for d in Droit)).order_by(s.bit)
 
 
 def heritages() -> Executable:

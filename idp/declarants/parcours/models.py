@@ -1,0 +1,204 @@
+"""Inscriptions in progress, and what they leave behind: agreements, consents, the profile of an establishment, receipts."""
+
+from datetime import datetime, timedelta
+from typing import Any, Self
+
+from sqlalchemy import ForeignKey, Index, String, Text, delete, or_, select
+from sqlalchemy.orm import Mapped, mapped_column
+
+from idp.database import Json, Model, db
+from idp.declarants.identite import Identite
+from idp.declarants.models import enum_column
+from idp.declarants.parcours.profil import Profil, Secteur
+from idp.entreprises.models import SiretColumn
+from idp.entreprises.siret import Siret
+
+IDLE = timedelta(hours=48)
+"""An inscription that nobody touches for this long is deleted (fact 22)."""
+
+
+class Inscription(Model):
+    """One inscription in progress: what was typed so far. Nobody is inscribed before its mail link is confirmed.
+
+    The browser knows it by a random reference, of which the digest alone is kept; so does the browser that confirmed it.
+    """
+
+    __tablename__ = "inscriptions"
+    __table_args__ = (Index("ix_inscriptions_expires_at", "expires_at"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    reference_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    autre_reference_hash: Mapped[str | None] = mapped_column(String(64), unique=True)
+    """Of the browser where the mail's link was opened, when it is another one."""
+    siret: Mapped[Siret] = mapped_column(SiretColumn)
+    etablissement_at: Mapped[datetime | None]
+    """When the person said that the establishment shown is theirs."""
+    nom: Mapped[str | None] = mapped_column(String(80))
+    prenom: Mapped[str | None] = mapped_column(String(80))
+    telephone: Mapped[str | None] = mapped_column(String(30))
+    mobile: Mapped[str | None] = mapped_column(String(30))
+    email: Mapped[str | None] = mapped_column(String(254))
+    conditions_version: Mapped[str | None] = mapped_column(String(20))
+    conditions_sha256: Mapped[str | None] = mapped_column(String(64))
+    conditions_at: Mapped[datetime | None]
+    information: Mapped[bool] = mapped_column(default=False)
+    """Whether the person asked for news; nobody is subscribed who did not ask (fact 15)."""
+    profil: Mapped[Profil | None] = mapped_column(enum_column(Profil))
+    secteur: Mapped[Secteur | None] = mapped_column(enum_column(Secteur))
+    services: Mapped[list[str] | None] = mapped_column(Json)
+    """Codes of services."""
+    password_hash: Mapped[str | None] = mapped_column(String(255))
+    pepper_id: Mapped[str | None] = mapped_column(String(40))
+    submitted_at: Mapped[datetime | None]
+    """When the mail was asked for; None again when the person goes back to change something."""
+    mails: Mapped[int] = mapped_column(default=0)
+    """Confirmation mails asked for so far."""
+    confirmed_at: Mapped[datetime | None]
+    issue: Mapped[str | None] = mapped_column(String(20))
+    """What became of it: `actif`, `primo`, `candidat` or `ecarte`."""
+    declarant_id: Mapped[int | None] = mapped_column(ForeignKey("declarants.id", ondelete="SET NULL"))
+    demande: Mapped[str | None] = mapped_column(Text)
+    """What a partner asked of whoever came from it (`prompt=create`), as JSON."""
+    navigateur: Mapped[str | None] = mapped_column(String(64))
+    """Digest of the binding of the browser that the partner sent: it alone goes back there (C38)."""
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+
+    @classmethod
+    def known_by(cls, reference_hash: str, now: datetime) -> Self | None:
+        """The inscription that a browser holds; None once expired."""
+        holds = or_(cls.reference_hash == reference_hash, cls.autre_reference_hash == reference_hash)
+        return db.session.scalar(select(cls).where(holds, cls.expires_at > now))
+
+    @classmethod
+    def locked(cls, inscription_id: int, now: datetime) -> Self | None:
+        """The inscription with its row held until the transaction ends; None once expired."""
+        query = select(cls).where(cls.id == inscription_id, cls.expires_at > now).with_for_update()
+        return db.session.scalar(query, execution_options={"populate_existing": True})
+
+    @classmethod
+    def begin(cls, reference_hash: str, siret: Siret, now: datetime) -> Self:
+        found = cls(reference_hash=reference_hash, siret=siret, created_at=now, expires_at=now + IDLE, information=False, mails=0)
+        db.session.add(found)
+        return found
+
+    @classmethod
+    def purge(cls, before: datetime) -> int:
+        """Delete what expired before that instant; how many."""
+        return len(db.session.scalars(delete(cls).where(cls.expires_at < before).returning(cls.id)).all())
+
+    @property
+    def identite(self) -> Identite:
+        return Identite(self.siret, self.nom or "", self.prenom or "")
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.prenom} {self.nom}"
+
+    def touch(self, now: datetime) -> None:
+        """Somebody is at work: it lives 48 hours more."""
+        self.expires_at = now + IDLE
+
+
+class ConditionsAcceptees(Model):
+    """One agreement to the terms of use: which text, by its digest, and when (fact 13). Never changed."""
+
+    __tablename__ = "conditions_acceptees"
+    __table_args__ = (Index("ix_conditions_acceptees_declarant_id", "declarant_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    declarant_id: Mapped[int] = mapped_column(ForeignKey("declarants.id", ondelete="CASCADE"))
+    version: Mapped[str] = mapped_column(String(20))
+    sha256: Mapped[str] = mapped_column(String(64))
+    accepted_at: Mapped[datetime]
+
+    @classmethod
+    def latest(cls, declarant_id: int) -> Self | None:
+        return db.session.scalar(select(cls).filter_by(declarant_id=declarant_id).order_by(cls.id.desc()).limit(1))
+
+    @classmethod
+    def keep(cls, declarant_id: int, version: str, sha256: str, at: datetime) -> None:
+        db.session.add(cls(declarant_id=declarant_id, version=version, sha256=sha256, accepted_at=at))
+
+
+class ConsentementInformation(Model):
+    """Yes or no to information by mail, each time the person says so (fact 15). Never changed: the last one holds."""
+
+    __tablename__ = "consentements_information"
+    __table_args__ = (Index("ix_consentements_information_declarant_id", "declarant_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    declarant_id: Mapped[int] = mapped_column(ForeignKey("declarants.id", ondelete="CASCADE"))
+    given: Mapped[bool]
+    at: Mapped[datetime]
+
+    @classmethod
+    def keep(cls, declarant_id: int, given: bool, at: datetime) -> None:
+        db.session.add(cls(declarant_id=declarant_id, given=given, at=at))
+
+    @classmethod
+    def given_by(cls, declarant_id: int) -> bool:
+        """Whether this person wants to be informed today."""
+        query = select(cls.given).filter_by(declarant_id=declarant_id).order_by(cls.id.desc()).limit(1)
+        return bool(db.session.scalar(query))
+
+
+class ProfilEtablissement(Model):
+    """What an establishment is here for, as its last administrator said (facts 5, 6)."""
+
+    __tablename__ = "profils_etablissement"
+
+    siret: Mapped[Siret] = mapped_column(SiretColumn, primary_key=True, autoincrement=False)
+    profil: Mapped[Profil] = mapped_column(enum_column(Profil))
+    secteur: Mapped[Secteur] = mapped_column(enum_column(Secteur))
+    changed_at: Mapped[datetime]
+
+    @classmethod
+    def find(cls, siret: Siret) -> Self | None:
+        return db.session.get(cls, siret)
+
+    @classmethod
+    def keep(cls, siret: Siret, profil: Profil, secteur: Secteur, now: datetime) -> None:
+        db.session.merge(cls(siret=siret, profil=profil, secteur=secteur, changed_at=now))
+
+
+class ServicesChoisis(Model):
+    """The services that somebody not yet active asked for: opened the day they become active, then forgotten."""
+
+    __tablename__ = "services_choisis"
+
+    declarant_id: Mapped[int] = mapped_column(ForeignKey("declarants.id", ondelete="CASCADE"), primary_key=True)
+    services: Mapped[list[str]] = mapped_column(Json)
+    profil: Mapped[Profil] = mapped_column(enum_column(Profil))
+
+    @classmethod
+    def of(cls, declarant_id: int) -> Self | None:
+        return db.session.get(cls, declarant_id)
+
+    @classmethod
+    def keep(cls, declarant_id: int, services: list[str], profil: Profil) -> None:
+        db.session.add(cls(declarant_id=declarant_id, services=services, profil=profil))
+
+    def forget(self) -> None:
+        db.session.delete(self)
+
+
+class RecuInscription(Model):
+    """The signed receipt of an inscription, kept as long as the identity (fact 23)."""
+
+    __tablename__ = "recus_inscription"
+
+    declarant_id: Mapped[int] = mapped_column(ForeignKey("declarants.id", ondelete="CASCADE"), primary_key=True)
+    claims: Mapped[dict[str, Any]] = mapped_column(Json)
+    jws: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime]
+
+    @classmethod
+    def of(cls, declarant_id: int) -> Self | None:
+        return db.session.get(cls, declarant_id)
+
+    @classmethod
+    def keep(cls, declarant_id: int, claims: dict[str, Any], jws: str, now: datetime) -> Self:
+        found = cls(declarant_id=declarant_id, claims=claims, jws=jws, created_at=now)
+        db.session.add(found)
+        return found
