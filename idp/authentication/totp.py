@@ -41,7 +41,7 @@ def matching_step(secret: str, unverified_code: str, at: datetime, last_step: in
         return None
     totp, now = pyotp.TOTP(secret, digits=DIGITS, interval=PERIOD), step_at(at)
     found = None
-    for step in range(now - DRIFT, now + DRIFT + 1):
+    for step in range(max(0, now - DRIFT), now + DRIFT + 1):
         holds = hmac.compare_digest(totp.generate_otp(step), typed)
         if holds and (last_step is None or step > last_step):
             found = step if found is None else found

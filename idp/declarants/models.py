@@ -4,11 +4,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Self
 
-from sqlalchemy import CheckConstraint, ColumnElement, Enum, Index, Integer, String, bindparam, func, select, update
+from sqlalchemy import CheckConstraint, ColumnElement, Enum, Index, Integer, String, bindparam, false, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, make_transient_to_detached, mapped_column
 
-from idp.database import Connections, Model, Statement, db
+from idp.database import Connections, Json, Model, Statement, db
 from idp.declarants.identite import Identite
 from idp.declarants.statuts import Role, Statut
 from idp.entreprises.models import Entreprise, SiretColumn
@@ -69,6 +69,12 @@ class Declarant(Model):
     """When PRIMO or CANDIDAT is erased, should nobody decide."""
     seen_at: Mapped[datetime | None]
     """Last sign-in; None before the first one."""
+    second_factor: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Holds a second factor in force: asked at every sign-in."""
+    password_locked_at: Mapped[datetime | None]
+    """The owner said « ce n'était pas moi »: the password opens nothing until it is changed."""
+    forgotten_devices: Mapped[dict[str, int]] = mapped_column(Json, default=dict, server_default="{}")
+    """Devices that the owner no longer trusts, by their digest, and until when that matters (epoch seconds)."""
 
     @classmethod
     def find(cls, identite: Identite) -> Self | None:
