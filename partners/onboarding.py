@@ -62,7 +62,7 @@ def sentence_of(error: MagError) -> str:
     if isinstance(error, InvalidClientMetadataError):
         return f"Métadonnées refusées : {error.public}"
     if isinstance(error, OutgoingRefusedError):
-        return f"L'adresse sector_identifier_uri ne peut pas être lue : {error.public}"
+        return f"L'adresse sector_identifier_uri ne peut pas être lue : {error}"
     return error.public
 
 

@@ -47,14 +47,17 @@ RESOLVERS = 32
 
 
 class OutgoingRefusedError(RefusedError):
-    """The address may not be called, or what it answered may not be used. The message says which and why."""
+    """The address may not be called, or what it answered may not be used. The message says which and why.
+
+    Of a name, `public` does not say whether it exists: who registers must not learn the names of a private network.
+    """
 
     code = "appel_sortant"
     number = "M600008"
     remedy = "Partenaire : cette adresse doit être publique, en https, et répondre vite. Exploitant : MAG_OUTGOING_HOSTS."
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason, public=reason)
+    def __init__(self, reason: str, *, public: str | None = None) -> None:
+        super().__init__(reason, public=public or reason)
 
 
 def is_public(address: IPv4Address | IPv6Address) -> bool:
@@ -168,13 +171,14 @@ class Fetcher:
     def _address(self, parts: SplitResult, allowed: bool, deadline: float) -> str:
         """The address to connect to. One private address among public ones is refused too."""
         host = cast(str, parts.hostname)
+        unusable = f"{host}: not the name of a public address"
         try:
             found = self._resolve(host, parts.port or 443).result(deadline - time.monotonic())
             addresses = [ip_address(text.partition("%")[0]) for text in found]
         except (gaierror, LateError, UnicodeError):
-            raise OutgoingRefusedError(f"{host}: this name does not resolve") from None
+            raise OutgoingRefusedError(f"{host}: this name does not resolve", public=unusable) from None
         if not addresses or not (allowed or all(is_public(address) for address in addresses)):
-            raise OutgoingRefusedError(f"{host}: not a public address; MAG_OUTGOING_HOSTS may allow it")
+            raise OutgoingRefusedError(f"{host}: not a public address; MAG_OUTGOING_HOSTS may allow it", public=unusable)
         return str(addresses[0])
 
     def _resolve(self, host: str, port: int) -> Future[list[str]]:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from socket import gaierror
 from typing import Any
 
 import orjson
@@ -25,6 +26,7 @@ from idp.seals import digest
 from partners import admission, onboarding
 from partners.endpoints import REQUESTS_AN_HOUR
 from partners.models import OAuthClient
+from partners.outgoing import Fetcher
 from partners.terms import read_terms
 from tests.protocol.relying import Partner
 from wsgi import create_wsgi
@@ -533,6 +535,26 @@ def test_C52_a_sector_document_is_read_under_guard(reg):
     for uri in ("https://10.0.0.1/s.json", "https://nulle-part.invalid/s.json"):
         answer = reg(redirect_uris=[REDIRECT, "https://autre.test/r"], sector_identifier_uri=uri)
         assert (answer.status_code, answer.json["error"]) == (400, "invalid_client_metadata")
+
+
+def test_C52_whoever_registers_does_not_learn_which_names_exist(reg, wsgi_app):
+    """A name of a private network and one that is nobody's have one answer."""
+    registrations = wsgi_app.flask.extensions["mag_registrations"]
+
+    def resolver(host, port):
+        if host == "interne.exemple.fr":
+            return ["10.0.0.1"]
+        raise gaierror("unknown")
+
+    fetcher = Fetcher(wsgi_app.mag.settings, resolver=resolver)
+    registrations.means = replace(registrations.means, fetch_sector=fetcher.json)
+    told = []
+    for host in ("interne.exemple.fr", "absent.exemple.fr"):
+        answer = reg(redirect_uris=[REDIRECT, "https://autre.test/r"], sector_identifier_uri=f"https://{host}/s.json")
+        told.append((answer.status_code, answer.text.replace(host, "…")))
+
+    assert told[0] == told[1]
+    assert told[0][0] == 400
 
 
 @pytest.mark.parametrize(
