@@ -36,7 +36,10 @@ EDGE = {"views", "endpoints", "forms", "http", "visitor", "commands", "demo"}
 STANDALONE = ("partners.kit", "partners.portals")
 """What a partner installs, and programs built on it: they know nothing of MAG's own code."""
 
-PURE = {"siret", "identite", "statuts", "droits", "perimetre", "disclosure", "claims", "assertion", "events", "messages"}
+PURE = {
+    *("siret", "identite", "statuts", "profils", "droits", "perimetre", "disclosure", "claims", "assertion", "events", "messages"),
+    *("verdict", "dossier", "courriel", "etablissement", "listes", "tiers", "representant", "registre"),
+}
 """Values and rules: the same answer for the same arguments, always."""
 
 STATEFUL = {
@@ -69,7 +72,6 @@ LIBRARIES = {
     "authlib": ("idp/oidc/*", "partners/upstream.py"),
     "joserfc": ("idp/keys.py", "idp/oidc/*", "partners/registry.py", "partners/outgoing.py", "partners/rattachement.py", "partners/demo/*"),
     "argon2": ("idp/authentication/passwords.py",),
-    "fpdf": ("idp/notifications/paper.py",),
     "pyotp": ("idp/authentication/totp.py",),
     "cryptography": ("idp/keys.py", "idp/seals.py", "idp/oidc/mtls.py", "idp/saml/signature.py"),
 }

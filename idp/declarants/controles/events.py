@@ -1,0 +1,42 @@
+"""Audited facts of the controls."""
+
+from dataclasses import dataclass
+
+from idp.audit.events import Event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlsRun(Event):
+    """The controls were run on somebody. `reasons`: codes of the rules that the verdict comes from."""
+
+    moment: str
+    verdict: str
+    reasons: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlsSettled(Event):
+    """An operator decided where the controls could not."""
+
+    decision: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListChanged(Event):
+    """A line of a list of the controls was added, changed or removed."""
+
+    change: str
+    sens: str
+    valeur: str
+    service: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegisterImported(Event):
+    """A file of what the controls read was imported."""
+
+    register: str
+    file: str
+    rows: int
+    refused: int
