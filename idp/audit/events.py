@@ -35,6 +35,8 @@ class ConnexionOpened(Event):
     acr: str
     sid: str
     new_device: bool = False
+    device: str | None = None
+    """As its owner would call it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

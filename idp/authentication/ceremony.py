@@ -222,16 +222,23 @@ class Opened:
 
 
 def open_for(
-    means: Means, declarant: Declarant, device: Device, now: datetime, *, presented: str = "", client_id: str | None = None
+    means: Means,
+    declarant: Declarant,
+    device: Device,
+    now: datetime,
+    *,
+    presented: str = "",
+    client_id: str | None = None,
+    words: str | None = None,
 ) -> Opened:
     """A new session under a new identifier, the device trusted, the journal written, the owner told of a new device.
 
-    `presented`: the session cookie that the browser bore, worth nothing from now on.
+    `presented`: the session cookie that the browser bore, worth nothing from now on. `words`: the device as its owner would call it.
     """
     known = device.trusted(means.seals, declarant.id, declarant.version, now)
     session, cookie = open_session(means.store, means.settings, declarant, amr=AMR, acr=ACR, now=now, presented=presented)
     subject: dict[str, Any] = {"declarant_id": declarant.id, "siret": int(declarant.siret), "client_id": client_id}
-    event = ConnexionOpened(amr=" ".join(AMR), acr=ACR, sid=session.sid, new_device=not known, **subject)
+    event = ConnexionOpened(amr=" ".join(AMR), acr=ACR, sid=session.sid, new_device=not known, device=words, **subject)
     alone = not db.session.is_modified(declarant)
     if not known and declarant.email and AuditEvent.happened(ConnexionOpened.__name__, declarant.id):
         message = messages.new_device(means.settings.issuer, declarant.full_name, now)

@@ -17,6 +17,7 @@ from idp.audit.events import DeviceAdmitted
 from idp.authentication import ceremony, challenge, devices, remembered
 from idp.authentication.ceremony import Candidate, ChallengeRequiredError, IdentificationRefusedError, Means, Opened
 from idp.authentication.demande import Demande, open_demande
+from idp.authentication.device_words import device_words
 from idp.authentication.devices import Device, Kind
 from idp.authentication.forms import Identification, hinted
 from idp.authentication.passwords import Decoys, Passwords
@@ -215,7 +216,8 @@ def sign_in() -> ResponseReturnValue:
         db.session.commit()
         raise
     presented, before = request.cookies.get(COOKIE, ""), _session()
-    opened = ceremony.open_for(means(), declarant, candidate.device, http.now(), presented=presented, client_id=candidate.client_id)
+    words, client_id = device_words(request.user_agent.string), candidate.client_id
+    opened = ceremony.open_for(means(), declarant, candidate.device, http.now(), presented=presented, client_id=client_id, words=words)
     replaced = before if before is not None and before.declarant_id != declarant.id else None
     if replaced is not None:
         logout.ended(http.mag().registry, replaced.sid, replaced.declarant_id, None, "autre_personne", http.now())
