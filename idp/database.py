@@ -105,6 +105,21 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 def set_pragmas(connection: sqlite3.Connection) -> None:
     for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", f"busy_timeout={STATEMENT_TIMEOUT * 1000}"):
         connection.execute(f"PRAGMA {pragma}")
+    connection.create_aggregate("bit_or", 1, _BitOr)  # type: ignore[arg-type]  # typeshed wants a finalize of its own kinds
+
+
+class _BitOr:
+    """The aggregate that SQLite lacks: the union of masks."""
+
+    def __init__(self) -> None:
+        self.union: int | None = None
+
+    def step(self, mask: int | None) -> None:
+        if mask is not None:
+            self.union = mask if self.union is None else self.union | mask
+
+    def finalize(self) -> int | None:
+        return self.union
 
 
 class Statement:

@@ -1,0 +1,1 @@
+"""Rights entrusted to an administrator until the person invited to take them over accepts."""
