@@ -101,6 +101,23 @@ def prepare(settings: Settings, clients: Clients, signs: str) -> None:
     doors.mag.connections.drop()
 
 
+# -------------------------------------------------------------------------------------------------------------------- Apache
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """Of an Apache and its site, a page of which is private. Its processes do not run as root: they must be able to enter."""
+    found = Path(tempfile.mkdtemp(prefix="mag-httpd-"))
+    found.chmod(0o755)
+    (found / "site" / "prive").mkdir(parents=True)
+    (found / "site" / "prive" / "page.txt").write_text("page privée\n")
+    (found / "site" / "adieu.txt").write_text("au revoir\n")
+    if os.geteuid() == 0:
+        shutil.chown(found, "www-data", "www-data")
+    yield found
+    shutil.rmtree(found)
+
+
 # ----------------------------------------------------------------------------------------------------------- JavaScript clients
 
 

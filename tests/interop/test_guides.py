@@ -7,10 +7,8 @@ not: their registrations are accepted by MAG, and what they write is compared wi
 import json
 import os
 import re
-import shutil
-import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -137,20 +135,6 @@ def test_node(
     start_process(["node", "--experimental-global-webcrypto", "application.mjs"], ports["node"])
 
     tour("node", f"http://127.0.0.1:{ports['node']}", issuer, "OAUTH_INVALID_RESPONSE")
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """Apache's processes do not run as root: they must be able to enter."""
-    found = Path(tempfile.mkdtemp(prefix="mag-guide-"))
-    found.chmod(0o755)
-    (found / "site" / "prive").mkdir(parents=True)
-    (found / "site" / "prive" / "page.txt").write_text("page privée\n")
-    (found / "site" / "adieu.txt").write_text("au revoir\n")
-    if os.geteuid() == 0:
-        shutil.chown(found, "www-data", "www-data")
-    yield found
-    shutil.rmtree(found)
 
 
 def test_apache(

@@ -6,10 +6,8 @@ That version does not push its requests, nor prove a key by DPoP: later ones do.
 import json
 import os
 import secrets
-import shutil
-import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import quote
@@ -37,20 +35,6 @@ def certificate() -> bytes:
     name, now = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "site.test")]), datetime.now(UTC)
     built = x509.CertificateBuilder(name, name, KEY.public_key, x509.random_serial_number(), now, now + timedelta(days=1))
     return built.sign(KEY.private_key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """Apache's processes do not run as root: they must be able to enter."""
-    found = Path(tempfile.mkdtemp(prefix="mag-httpd-"))
-    found.chmod(0o755)
-    (found / "site" / "prive").mkdir(parents=True)
-    (found / "site" / "prive" / "page.txt").write_text("page privée\n")
-    (found / "site" / "adieu.txt").write_text("au revoir\n")
-    if os.geteuid() == 0:
-        shutil.chown(found, "www-data", "www-data")
-    yield found
-    shutil.rmtree(found)
 
 
 @pytest.fixture(scope="module")
