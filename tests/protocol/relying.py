@@ -29,6 +29,16 @@ from partners.models import OAuthClient, Partenaire
 SECRET = "secret-de-test-+%:-0123456789abcdef"
 VERIFIER = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+PATHS = {
+    "authorization_endpoint": "/authorize",
+    "token_endpoint": "/token",
+    "userinfo_endpoint": "/userinfo",
+    "jwks_uri": "/jwks",
+    "end_session_endpoint": "/session/end",
+    "introspection_endpoint": "/token/introspection",
+    "revocation_endpoint": "/token/revocation",
+}
+"""Of discovery, under the issuer, as ProConnect and FranceConnect name them."""
 
 
 def challenge_of(verifier: str) -> str:

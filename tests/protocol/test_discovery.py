@@ -9,19 +9,10 @@ import time_machine
 from idp import commands
 from idp.config import Settings
 from idp.keys import ALGORITHMS
-from tests.protocol.relying import unverified_header
+from tests.protocol.relying import PATHS, unverified_header
 
 pytestmark = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 WELL_KNOWN = "/.well-known/openid-configuration"
-URLS = {
-    "authorization_endpoint": "/authorize",
-    "token_endpoint": "/token",
-    "userinfo_endpoint": "/userinfo",
-    "jwks_uri": "/jwks",
-    "end_session_endpoint": "/session/end",
-    "introspection_endpoint": "/token/introspection",
-    "revocation_endpoint": "/token/revocation",
-}
 
 
 @pytest.fixture
@@ -37,7 +28,7 @@ def test_1_the_issuer_is_the_address_less_the_suffix_byte_for_byte(document):
 
 
 def test_2_every_address_is_https_under_the_issuer_and_named_as_proconnect_names_it(document):
-    assert {name: document[name].removeprefix("https://mag.test") for name in URLS} == URLS
+    assert {name: document[name].removeprefix("https://mag.test") for name in PATHS} == PATHS
 
 
 def test_2_lists_are_lists_of_texts_and_booleans_are_booleans(document):
@@ -131,7 +122,7 @@ class TestUnderAPath:
         for path in (f"/api/v2{WELL_KNOWN}", "/.well-known/oauth-authorization-server/api/v2"):
             found = client.get(path).json
             assert found["issuer"] == "https://mag.test/api/v2"
-            assert {name: found[name].removeprefix("https://mag.test/api/v2") for name in URLS} == URLS
+            assert {name: found[name].removeprefix("https://mag.test/api/v2") for name in PATHS} == PATHS
         assert client.get(WELL_KNOWN).status_code == 404
 
     def test_the_whole_journey_is_under_it(self, partner, signed_in, code_flow):

@@ -15,7 +15,7 @@ import orjson
 import pytest
 from werkzeug.test import Client
 
-from tests.protocol.relying import Partner, answer_of, unverified_claims, unverified_header
+from tests.protocol.relying import PATHS, Partner, answer_of, unverified_claims, unverified_header
 
 ISSUER = "https://mag.test/api/v2"
 STATE = "h3K2zUq7r9XvB4nL8wPtYs6mDf0aGjCe"
@@ -138,17 +138,6 @@ def test_paths_are_those_of_both_services(proconnect):
     assert {"ES256", "RS256"} <= set(document["userinfo_signing_alg_values_supported"])
     assert "eidas1" in document["acr_values_supported"]
     assert set(PROCONNECT_SCOPE.split()) <= set(document["scopes_supported"])
-
-
-PATHS = {
-    "authorization_endpoint": "/authorize",
-    "token_endpoint": "/token",
-    "userinfo_endpoint": "/userinfo",
-    "jwks_uri": "/jwks",
-    "end_session_endpoint": "/session/end",
-    "introspection_endpoint": "/token/introspection",
-    "revocation_endpoint": "/token/revocation",
-}
 
 
 # -------------------------------------------------------------------------------------------------------------- ProConnect
