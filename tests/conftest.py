@@ -13,6 +13,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
@@ -175,19 +176,28 @@ def settings(backend: Backend) -> Settings:
     return Settings(issuer=ISSUER, secrets=SECRETS, database_url=backend.database_url, redis_url=backend.redis_url, **QUICK_HASH)
 
 
-@pytest.fixture
-def wsgi_app(settings: Settings) -> Iterator[Any]:
-    """The composed application: both doors. Its `flask` is the page door, its `mag` the components."""
+@contextmanager
+def composed(settings: Settings) -> Iterator[Any]:
+    """The composed application, and whatever it holds let go after: its thread, its connections."""
     from wsgi import create_wsgi
 
     doors = create_wsgi(settings)
     doors.flask.testing = True
-    yield doors
-    doors.mag.messenger.stop()
-    with doors.flask.app_context():
-        db.session.remove()
-        db.engine.dispose()
-    doors.mag.connections.drop()
+    try:
+        yield doors
+    finally:
+        doors.mag.messenger.stop()
+        with doors.flask.app_context():
+            db.session.remove()
+            db.engine.dispose()
+        doors.mag.connections.drop()
+
+
+@pytest.fixture
+def wsgi_app(settings: Settings) -> Iterator[Any]:
+    """The composed application: both doors. Its `flask` is the page door, its `mag` the components."""
+    with composed(settings) as doors:
+        yield doors
 
 
 @pytest.fixture

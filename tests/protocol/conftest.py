@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select
-from werkzeug.test import Client
+from werkzeug.test import Client, TestResponse
 
 from idp.audit.models import AuditEvent
 from idp.authentication.session import COOKIE, open_session
@@ -21,9 +21,8 @@ from idp.declarants.inscription import inscrire
 from idp.declarants.models import Declarant
 from idp.entreprises.siret import Siret
 from idp.habilitations import catalogue
-from tests.conftest import ISSUER, QUICK_HASH, SECRETS
+from tests.conftest import ISSUER, QUICK_HASH, SECRETS, composed
 from tests.protocol.relying import Partner, Tokens, register
-from wsgi import create_wsgi
 
 SIRET = "73282932000074"
 numbers = count(1)
@@ -37,14 +36,8 @@ def standing_app(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
     """
     path = tmp_path_factory.mktemp("standing") / "mag.sqlite3"
     shutil.copyfile(sqlite_template, path)
-    doors = create_wsgi(Settings(issuer=ISSUER, secrets=SECRETS, database_url=f"sqlite:///{path}", **QUICK_HASH))
-    doors.flask.testing = True
-    yield doors
-    doors.mag.messenger.stop()
-    with doors.flask.app_context():
-        db.session.remove()
-        db.engine.dispose()
-    doors.mag.connections.drop()
+    with composed(Settings(issuer=ISSUER, secrets=SECRETS, database_url=f"sqlite:///{path}", **QUICK_HASH)) as doors:
+        yield doors
 
 
 @pytest.fixture
@@ -108,11 +101,33 @@ def sign_in(wsgi_app: Any) -> Callable[..., None]:
 
 
 @pytest.fixture
-def signed_in(new_client: Callable[[], Client], sign_in: Callable[..., None], un_declarant: int) -> Client:
+def browser_of(new_client: Callable[[], Client], sign_in: Callable[..., None]) -> Callable[[int], Client]:
+    """`browser_of(declarant_id)`: a browser where this person is signed in."""
+
+    def make(declarant_id: int) -> Client:
+        browser = new_client()
+        sign_in(browser, declarant_id)
+        return browser
+
+    return make
+
+
+@pytest.fixture
+def signed_in(browser_of: Callable[[int], Client], un_declarant: int) -> Client:
     """A browser where `un_declarant` is signed in."""
-    browser = new_client()
-    sign_in(browser, un_declarant)
-    return browser
+    return browser_of(un_declarant)
+
+
+@pytest.fixture
+def send(wsgi_app: Any) -> Callable[..., TestResponse]:
+    """`send("/reg", json=…, token=…)`: a machine's request, under the token that manages a client."""
+
+    def call(path: str, method: str = "POST", *, token: str = "", **options: Any) -> TestResponse:
+        headers = {**({"Authorization": f"Bearer {token}"} if token else {}), **options.pop("headers", {})}
+        machine = Client(wsgi_app, use_cookies=False)
+        return machine.open(path, method=method, base_url=wsgi_app.mag.settings.issuer_origin, headers=headers, **options)
+
+    return call
 
 
 @pytest.fixture

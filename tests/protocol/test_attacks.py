@@ -56,10 +56,8 @@ def anne(new_declarant) -> int:
 
 
 @pytest.fixture
-def browser(new_client, sign_in, anne):
-    found = new_client()
-    sign_in(found, anne)
-    return found
+def browser(browser_of, anne):
+    return browser_of(anne)
 
 
 @pytest.fixture

@@ -36,11 +36,10 @@ from idp.habilitations.gesture import Gesture
 from idp.oidc.models import RefreshFamily
 from partners import onboarding
 from tests import services as servers
-from tests.conftest import ISSUER, QUICK_HASH, SECRETS, Backend
+from tests.conftest import ISSUER, QUICK_HASH, SECRETS, Backend, composed
 from tests.factories import NOM, PASSWORD, SIRET, csrf_in, un_declarant
 from tests.protocol.racing import Reply, at_once, post, request, token
 from tests.protocol.relying import VERIFIER, Partner, Tokens, answer_of, hidden_fields, register
-from wsgi import create_wsgi
 
 pytestmark = pytest.mark.xdist_group("races")
 WORKERS = 4
@@ -89,17 +88,11 @@ def wsgi_app(stores: Backend) -> Iterator[Any]:
     settings = Settings(
         issuer=ISSUER, secrets=SECRETS, database_url=stores.database_url, redis_url=stores.redis_url, trusted_proxies=1, **QUICK_HASH
     )
-    doors = create_wsgi(settings)
-    doors.flask.testing = True
-    with doors.flask.app_context():
-        catalogue.refresh(catalogue.parse(catalogue.shipped()), datetime.now(UTC))
-        db.session.commit()
-    yield doors
-    doors.mag.messenger.stop()
-    with doors.flask.app_context():
-        db.session.remove()
-        db.engine.dispose()
-    doors.mag.connections.drop()
+    with composed(settings) as doors:
+        with doors.flask.app_context():
+            catalogue.refresh(catalogue.parse(catalogue.shipped()), datetime.now(UTC))
+            db.session.commit()
+        yield doors
 
 
 @pytest.fixture(scope="module")

@@ -44,18 +44,6 @@ def settings(settings):
 
 
 @pytest.fixture
-def send(wsgi_app) -> Callable[..., TestResponse]:
-    """`send("/reg", json=…, token=…)`: a machine's request."""
-
-    def call(path: str, method: str = "POST", *, token: str = "", **options: Any) -> TestResponse:
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
-        browser = Client(wsgi_app, use_cookies=False)
-        return browser.open(path, method=method, base_url=wsgi_app.mag.settings.issuer_origin, headers=headers, **options)
-
-    return call
-
-
-@pytest.fixture
 def reg(send) -> Callable[..., TestResponse]:
     """`reg(client_name="x")`: register with the least metadata and these."""
     return lambda token="", **metadata: send("/reg", json={**LEAST, **metadata}, token=token)

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from joserfc.jwk import ECKey
-from werkzeug.test import Client, TestResponse
 
 from idp.database import db
 from idp.oidc.models import Consent
@@ -28,18 +27,6 @@ METADATA = {
 @pytest.fixture
 def settings(settings):
     return replace(settings, open_registration=True)
-
-
-@pytest.fixture
-def send(wsgi_app) -> Callable[..., TestResponse]:
-    """`send(path, method, token=…, json=…)`: a machine's request."""
-
-    def call(path: str, method: str = "GET", *, token: str = "", **options: Any) -> TestResponse:
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
-        browser = Client(wsgi_app, use_cookies=False)
-        return browser.open(path, method=method, base_url=wsgi_app.mag.settings.issuer_origin, headers=headers, **options)
-
-    return call
 
 
 @pytest.fixture
@@ -74,7 +61,7 @@ def sent_back(told: dict[str, Any], **changes: Any) -> dict[str, Any]:
 
 
 def test_2_1_a_client_reads_what_it_registered(send, told):
-    answer = send(path_of(told), token=told["registration_access_token"])
+    answer = send(path_of(told), "GET", token=told["registration_access_token"])
 
     assert answer.status_code == 200
     assert answer.headers["Cache-Control"] == "no-store"
@@ -85,7 +72,7 @@ def test_2_1_initiate_login_uri_is_told_again(send, enrol):
     """[54]"""
     told = enrol(initiate_login_uri="https://nouveau.test/go")
 
-    assert send(path_of(told), token=told["registration_access_token"]).json["initiate_login_uri"] == "https://nouveau.test/go"
+    assert send(path_of(told), "GET", token=told["registration_access_token"]).json["initiate_login_uri"] == "https://nouveau.test/go"
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
@@ -116,7 +103,7 @@ def test_2_who_it_is_not_learns_nothing(send, told, enrol, method):
 def test_2_a_client_that_an_operator_registered_has_no_such_token(send, partner):
     partner("portail")
 
-    assert send("/reg/portail", token="e" * 43).status_code == 401
+    assert send("/reg/portail", "GET", token="e" * 43).status_code == 401
 
 
 def test_2_other_methods_are_not_allowed(send, told):
@@ -130,7 +117,7 @@ def test_2_a_disabled_client_manages_nothing(send, told, wsgi_app):
         onboarding.switch(onboarding.client_named(told["client_id"]), datetime.now(UTC), enabled=False)
         db.session.commit()
 
-    assert send(path_of(told), token=told["registration_access_token"]).status_code == 401
+    assert send(path_of(told), "GET", token=told["registration_access_token"]).status_code == 401
 
 
 # ------------------------------------------------------------------------------------------------------------------ replace
@@ -203,7 +190,7 @@ def test_a_change_that_breaks_a_rule_changes_nothing(send, told, changes, error)
     refused = send(path, "PUT", token=token, json=sent_back(told, **changes))
 
     assert (refused.status_code, refused.json["error"]) == (400, error)
-    assert send(path, token=token).json["client_name"] == "Nouveau"
+    assert send(path, "GET", token=token).json["client_name"] == "Nouveau"
 
 
 def test_2_2_nonsense_is_refused(send, told):

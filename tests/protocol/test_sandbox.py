@@ -1,13 +1,10 @@
 """The sandbox: a client at once for anybody, where test identities alone sign in, for a month, in limited number."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 import time_machine
-from werkzeug.test import Client, TestResponse
 
 from idp.database import db
 from partners import onboarding, sandbox
@@ -21,14 +18,6 @@ TEST_IDENTITY = "73282932000074|Essai|Camille"
 @pytest.fixture
 def settings(settings):
     return replace(settings, sandbox=True, test_identities=(TEST_IDENTITY,))
-
-
-@pytest.fixture
-def send(wsgi_app) -> Callable[..., TestResponse]:
-    def call(path: str, method: str = "POST", **options: Any) -> TestResponse:
-        return Client(wsgi_app, use_cookies=False).open(path, method=method, base_url=wsgi_app.mag.settings.issuer_origin, **options)
-
-    return call
 
 
 @pytest.fixture
