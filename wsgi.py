@@ -22,6 +22,7 @@ from idp.authentication import views as authentication_views
 from idp.config import Settings
 from idp.database import Connections, Kept, Versions, db, engine_options
 from idp.declarants import commands as declarants_commands
+from idp.declarants.models import AccountEvent
 from idp.entreprises import commands as entreprises_commands
 from idp.ephemeral import open_ephemeral
 from idp.errors import SettingError
@@ -29,7 +30,7 @@ from idp.habilitations import commands as habilitations_commands
 from idp.habilitations.decision import read_catalogue
 from idp.keys import Keyring
 from idp.notifications import commands as notifications_commands
-from idp.notifications.models import OneTimeLink
+from idp.notifications.models import Letter, Mail, OneTimeLink
 from idp.oidc import endpoints as oidc_endpoints
 from idp.oidc import views as oidc_views
 from idp.oidc.authorization import AuthorizationDoor
@@ -82,6 +83,9 @@ def create_app(settings: Settings | None = None) -> Flask:
         "clients échus": registration.purge,
         "jetons initiaux": InitialToken.purge,
         "liens": OneTimeLink.purge,
+        "courriers": Mail.purge,
+        "lettres": Letter.purge,
+        "événements de comptes": AccountEvent.purge,
     }
     http.install(app)
     visitor.install(app)

@@ -90,6 +90,7 @@ class Settings:
     argon2_memory_kib: int = setting("Argon2id memory, in KiB; 19456 is the OWASP minimum.", 19456)
     argon2_time: int = setting("Argon2id passes.", 2)
     argon2_parallelism: int = setting("Argon2id lanes.", 1)
+    password_policy: str = setting("Policy of new passwords: `mag` (12 characters or more) or `longue` (15 or more).", "mag")
     hash_slots: int = setting("Passwords hashed at once by one process, on niced threads.", 1)
     hash_queue: int = setting("Sign-ins that may wait for a hash slot in one process; beyond, 503 at once. Each holds a thread.", 40)
     hab_bound: int = setting(
@@ -248,5 +249,7 @@ def check_bounds(settings: Settings) -> None:
         )
     if settings.extra_ca and not Path(settings.extra_ca).is_file():
         raise SettingError("MAG_EXTRA_CA names a file that does not exist")
+    if settings.password_policy not in ("mag", "longue"):
+        raise SettingError("MAG_PASSWORD_POLICY must be mag or longue")
     if settings.log_level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
         raise SettingError("MAG_LOG_LEVEL must be DEBUG, INFO, WARNING or ERROR")

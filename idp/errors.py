@@ -147,7 +147,7 @@ class FileError(InvalidRequestError):
     remedy = "Partenaire : les formulaires sont en application/x-www-form-urlencoded."
     status = 415
     title = "Format refusé"
-    public = "Ce formulaire n'accepte pas de fichier."
+    public = "Ce qui a été envoyé n'a pas le format d'un formulaire, ou contient un fichier."
 
 
 class ForbiddenError(RefusedError):

@@ -5,7 +5,6 @@ becomes a plain 500 with an incident number.
 """
 
 import hmac
-import re
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -39,6 +38,7 @@ from idp.errors import (
 from idp.habilitations.droits import Catalogue
 from idp.keys import Keyring
 from idp.logs import logger
+from idp.notifications.messages import insecable
 from idp.seals import b64, digest
 
 if TYPE_CHECKING:
@@ -217,11 +217,6 @@ def add_headers(response: Response) -> Response:
 def way_back(address: str) -> None:
     """Should this request be refused, the page offers to go on with the sign-in in progress."""
     g.way_back = address
-
-
-def insecable(text: str) -> str:
-    """French typography: no line begins with a punctuation mark that a space precedes."""
-    return re.sub(" (?=[:;?!»])|(?<=«) ", "\u00a0", text)
 
 
 def on_behalf_of(client_id: str) -> None:

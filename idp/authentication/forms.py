@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from idp.authentication.passwords import PasswordTooLongError, normalise
+from idp.authentication.password_policy import PasswordTooLongError, normalise
 from idp.declarants.identite import Identite, InvalidNameError, check_name
 from idp.entreprises.siret import InvalidSiretError, Siret
 

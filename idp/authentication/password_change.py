@@ -4,7 +4,8 @@ from datetime import datetime
 
 from idp.audit import journal
 from idp.audit.events import PasswordChanged
-from idp.authentication.passwords import Passwords, check_policy, own_words
+from idp.authentication.password_policy import check_policy, in_force, own_words
+from idp.authentication.passwords import Passwords
 from idp.authentication.session import close_every_session
 from idp.config import Settings
 from idp.declarants.models import Declarant
@@ -26,12 +27,16 @@ def change_password(
 
     The store comes before the database, as `close_every_session` asks: nothing may be flushed yet.
     """
-    company = Entreprise.find(declarant.siret.siren)
-    name = company.nom_affiche if company else None
-    check_policy(password, own_words(declarant.siret, declarant.nom, declarant.prenom, name or ""))
+    check_policy(password, words_of(declarant), in_force(settings))
     stored = passwords.hash(password)
     if declarant.password_hash is not None:
         close_every_session(store, settings, declarant)
     declarant.password_hash, declarant.pepper_id = stored.hash, stored.pepper_id
     declarant.password_changed_at = declarant.updated_at = now
     journal.record(PasswordChanged(declarant_id=declarant.id, siret=int(declarant.siret), actor=actor), now)
+
+
+def words_of(declarant: Declarant) -> frozenset[str]:
+    """What a password of this person must not be made of."""
+    company = Entreprise.find(declarant.siret.siren)
+    return own_words(declarant.siret, declarant.nom, declarant.prenom, (company.nom_affiche if company else None) or "")

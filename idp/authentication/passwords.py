@@ -1,118 +1,35 @@
-"""Passwords: their policy, their hash, and the bounded work of hashing them. The only home of argon2.
+"""Passwords: their hash, and the bounded work of hashing them. The only home of argon2.
 
 A password is normalised (NFC), peppered with a key that the database does not hold, then hashed with Argon2id. Hashes run
 on niced threads, as many as the settings say, behind a bounded queue, so that a storm of sign-ins leaves tokens alone;
-more is refused before any work. NIST SP 800-63B-4 section 3.1.1.2, OWASP ASVS 6.2: no composition rule, no expiry.
-
-Left out on purpose: a list of leaked passwords, which belongs beside the database and not in the sources.
+more is refused before any work. Left out on purpose: what a password must be, which is `password_policy.py`.
 """
 
 import os
 import threading
 import time
-import unicodedata
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
-from importlib.resources import files
 from typing import TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
 
+from idp.authentication.password_policy import normalise
 from idp.config import Settings
-from idp.declarants.identite import fold
-from idp.entreprises.siret import Siret
-from idp.errors import OverloadedError, RefusedError
+from idp.errors import OverloadedError
 from idp.logs import logger
 from idp.seals import Seals, UnsealError, b64
 
-SHORTEST, LONGEST, LONGEST_BYTES = 12, 128, 1_024
-"""Characters, characters, bytes of UTF-8."""
 LONGEST_WAIT = 2.0
 """Seconds in the queue after which a sign-in is given up rather than hashed for nobody."""
 SAMPLE_LIFETIME = 600.0
 """Seconds during which a sample of the stored hashes says which parameters are in force."""
 NICE = 19
 """Priority of the hashing threads: below everything else that the process does."""
-CONTEXT = ("net-entreprises", "netentreprises", "mire d'authentification", "mag")
 Answer = TypeVar("Answer")
-
-
-class PasswordTooLongError(RefusedError):
-    """Refused before any work (C48)."""
-
-    code = "mot_de_passe_trop_long"
-    number = "M400004"
-    remedy = "Choisissez un mot de passe de 128 caractères au plus."
-    public = f"Le mot de passe compte au plus {LONGEST} caractères."
-
-
-class PasswordRefusedError(RefusedError):
-    """The policy says no; `public` says why and what to do."""
-
-    code = "mot_de_passe_refuse"
-    number = "M400005"
-    remedy = "Choisissez un autre mot de passe : la phrase affichée dit ce qui ne va pas."
-    status = 422
-
-
-def normalise(password: str) -> bytes:
-    """What is hashed: NFC, UTF-8, never cut (C48). Raises PasswordTooLongError; the limits hold before and after NFC."""
-    if len(password) > LONGEST:
-        raise PasswordTooLongError(f"{len(password)} characters")
-    raw = unicodedata.normalize("NFC", password).encode("utf-8", "surrogatepass")
-    if len(raw) > LONGEST_BYTES:
-        raise PasswordTooLongError(f"{len(raw)} bytes")
-    return raw
-
-
-# ---------------------------------------------------------------------------------------------------------------- policy
-
-
-@lru_cache(maxsize=1)
-def common_passwords() -> frozenset[str]:
-    """The bundled list, folded."""
-    text = files("idp.authentication").joinpath("data/communs.txt").read_text("utf-8")
-    return frozenset(_flat(line) for line in text.splitlines() if line and not line.startswith("#"))
-
-
-def _flat(text: str) -> str:
-    return fold(text).replace(" ", "")
-
-
-def own_words(siret: Siret, nom: str, prenom: str, company: str = "") -> frozenset[str]:
-    """What a stranger would try first: the person's and the company's own words, and MAG's."""
-    words = {str(siret), str(siret.siren), _flat(nom + prenom), _flat(prenom + nom), *(_flat(word) for word in CONTEXT)}
-    for name in (nom, prenom, company):
-        words |= {_flat(name), *fold(name).split()}
-    return frozenset(word for word in words if len(word) >= 3)
-
-
-def check_policy(password: str, own: Iterable[str] = ()) -> None:
-    """Raises PasswordTooLongError, or PasswordRefusedError with what to do. `own` comes from `own_words`."""
-    normalise(password)
-    if len(unicodedata.normalize("NFC", password)) < SHORTEST:
-        raise PasswordRefusedError(
-            "too short", public=f"Choisissez au moins {SHORTEST} caractères : quelques mots sans lien entre eux conviennent très bien."
-        )
-    flat = _flat(password)
-    if flat in common_passwords() or flat.strip("0123456789") in common_passwords() or len(set(password)) < 5:
-        raise PasswordRefusedError("common", public="Ce mot de passe est trop courant. Choisissez quelques mots sans lien entre eux.")
-    if len(_without(password, own)) < SHORTEST - 4 and _without(password, own) != flat:
-        raise PasswordRefusedError(
-            "own words", public="Ce mot de passe reprend votre nom, votre entreprise ou un mot de ce site. Choisissez d'autres mots."
-        )
-
-
-def _without(password: str, own: Iterable[str]) -> str:
-    """What is left of a password without those words; short ones count only when they stand alone."""
-    left = "".join(word for word in fold(password).split() if word not in own)
-    for word in sorted(own, key=len, reverse=True):
-        left = left.replace(word, "") if len(word) > 3 else left
-    return left
 
 
 # ----------------------------------------------------------------------------------------------------------- bounded work

@@ -112,6 +112,12 @@ def close_session(store: Ephemeral, settings: Settings, session: Session) -> Non
     store.end(guard_of_session(session.sid), lifetime=settings.session_lifetime)
 
 
+def was_closed(store: Ephemeral, sid: str) -> bool:
+    """Whether this session was ended already; False of one that only grew old, or that the store forgot."""
+    _, ended, _ = store.read([guard_of_session(sid)], KIND, "")
+    return ended
+
+
 def close_every_session(store: Ephemeral, settings: Settings, declarant: Declarant) -> None:
     """End whatever hangs on a person: sign-out everywhere, a new password, suspension. Refresh tokens follow its version.
 

@@ -1,10 +1,10 @@
 """Déclarants: one row a person and company. Rows are closed, never deleted, while something refers to them."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Self
 
-from sqlalchemy import CheckConstraint, ColumnElement, Enum, Index, Integer, String, bindparam, false, func, select, update
+from sqlalchemy import CheckConstraint, ColumnElement, Enum, Index, Integer, String, bindparam, delete, false, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, make_transient_to_detached, mapped_column
 
@@ -49,6 +49,14 @@ class Declarant(Model):
     email: Mapped[str | None] = mapped_column(String(254))
     email_verified: Mapped[bool] = mapped_column(default=False)
     email_verified_at: Mapped[datetime | None]
+    email_asked_at: Mapped[datetime | None]
+    """When the mail that asks whether the address still is theirs left; None when nothing is asked."""
+    email_bounced_at: Mapped[datetime | None]
+    """When a server said that this address does not exist; None when mails arrive."""
+    email_soft_bounces: Mapped[int] = mapped_column(default=0, server_default="0")
+    """How many mails in a row came back for a reason that may pass."""
+    email_locked_until: Mapped[datetime | None]
+    """Before that instant the address is not changed: whoever held the former one may still take it back."""
     telephone: Mapped[str | None] = mapped_column(String(30))
     """Landline, as `phonenumbers` writes it internationally."""
     mobile: Mapped[str | None] = mapped_column(String(30))
@@ -75,6 +83,10 @@ class Declarant(Model):
     """The owner said « ce n'était pas moi »: the password opens nothing until it is changed."""
     forgotten_devices: Mapped[dict[str, int]] = mapped_column(Json, default=dict, server_default="{}")
     """Devices that the owner no longer trusts, by their digest, and until when that matters (epoch seconds)."""
+    dormant_told: Mapped[int] = mapped_column(default=0, server_default="0")
+    """How many times whoever no longer signs in was warned of the suspension."""
+    erased_at: Mapped[datetime | None]
+    """When nothing was left that names the person (C80)."""
 
     @classmethod
     def find(cls, identite: Identite) -> Self | None:
@@ -157,6 +169,32 @@ class Declarant(Model):
     def _head_office(siret: Siret) -> Siret:
         company = Entreprise.find(siret.siren)
         return (company.siege if company else None) or siret
+
+
+EVENTS_KEPT = timedelta(days=90)
+
+
+class AccountEvent(Model):
+    """What partners are to be told of a person whom they know: the row says that it happened, its delivery is another room's."""
+
+    __tablename__ = "account_events"
+    __table_args__ = (Index("ix_account_events_at", "at"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(String(40))
+    """`account-purged`, `account-disabled`, `identifier-changed`… as RISC names them."""
+    declarant_id: Mapped[int]
+    uid: Mapped[str] = mapped_column(String(40))
+    at: Mapped[datetime]
+
+    @classmethod
+    def write(cls, kind: str, declarant: Declarant, now: datetime) -> None:
+        db.session.add(cls(kind=kind, declarant_id=declarant.id, uid=declarant.uid, at=now))
+
+    @classmethod
+    def purge(cls, now: datetime) -> int:
+        """Delete what happened long ago; how many."""
+        return len(db.session.scalars(delete(cls).where(cls.at < now - EVENTS_KEPT).returning(cls.id)).all())
 
 
 LIVING = (Statut.ACTIF, Statut.SUSPENDU, Statut.CANDIDAT)

@@ -1,1 +1,1 @@
-"""Mails MAG sends: written to an outbox in the transaction of the fact, delivered later by a command."""
+"""Mails and letters: written to an outbox in the transaction of the fact, delivered or printed later. Owns paper, and what comes back."""

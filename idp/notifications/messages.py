@@ -1,5 +1,6 @@
 """The mails of MAG, in French: pure texts. Links are built from the issuer alone (C49); whoever writes a mail gives it."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from html import escape
@@ -35,8 +36,19 @@ class Action:
 def in_words(at: datetime) -> str:
     """`21 novembre 2026 à 14 h 05`, in Paris."""
     local = at.astimezone(PARIS)
+    return f"{day_in_words(at)} à {local.hour} h {local.minute:02d}"
+
+
+def day_in_words(at: datetime) -> str:
+    """`21 novembre 2026`, in Paris."""
+    local = at.astimezone(PARIS)
     day = "1er" if local.day == 1 else str(local.day)
-    return f"{day} {MONTHS[local.month - 1]} {local.year} à {local.hour} h {local.minute:02d}"
+    return f"{day} {MONTHS[local.month - 1]} {local.year}"
+
+
+def insecable(text: str) -> str:
+    """French typography: no line begins with a punctuation mark that a space precedes."""
+    return re.sub(" (?=[:;?!»])|(?<=«) ", "\u00a0", text)
 
 
 def letter(issuer: str, subject: str, name: str, *parts: str | Action) -> Message:

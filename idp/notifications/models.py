@@ -1,9 +1,10 @@
-"""The outbox: mails written with the fact that causes them, sent later, at least once, with retries; and the links they carry."""
+"""The outboxes: mails and letters, written with the fact that causes them and sent later; and the links that mails carry."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Self
 
-from sqlalchemy import ForeignKey, Index, String, Text, bindparam, delete, insert, select, update
+from sqlalchemy import ForeignKey, Index, LargeBinary, String, Text, bindparam, delete, func, insert, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from idp.database import Connections, Json, Model, Statement, db
@@ -11,12 +12,15 @@ from idp.notifications.messages import Message
 from idp.notifications.pace import next_try
 from idp.seals import digest, random_token
 
+MAILS_KEPT, LETTERS_KEPT = timedelta(days=180), timedelta(days=366)
+"""How long the line of what left is kept: to whom, when, of which kind."""
+
 
 class Mail(Model):
     """One mail to send. `body` is erased once sent or given up: links in it are secrets."""
 
     __tablename__ = "mails"
-    __table_args__ = (Index("ix_mails_next_try_at", "next_try_at"),)
+    __table_args__ = (Index("ix_mails_next_try_at", "next_try_at"), Index("ix_mails_declarant_id", "declarant_id"))
 
     id: Mapped[int] = mapped_column(primary_key=True)
     kind: Mapped[str] = mapped_column(String(60))
@@ -32,6 +36,8 @@ class Mail(Model):
     tries: Mapped[int] = mapped_column(default=0)
     sent_at: Mapped[datetime | None]
     failure: Mapped[str | None] = mapped_column(String(200))
+    bounced_at: Mapped[datetime | None]
+    """When a server wrote that it did not arrive, although it had left."""
 
     @classmethod
     def write(cls, kind: str, recipient: str, message: Message, now: datetime, declarant_id: int | None = None) -> Self:
@@ -89,12 +95,71 @@ class Mail(Model):
         self.failure = reason[:200]
         self._end()
 
+    @classmethod
+    def purge(cls, now: datetime) -> int:
+        """Delete the lines of mails that ended long ago; how many."""
+        ended = (cls.next_try_at.is_(None), cls.created_at < now - MAILS_KEPT)
+        return len(db.session.scalars(delete(cls).where(*ended).returning(cls.id)).all())
+
     def _end(self) -> None:
         self.next_try_at = self.body = self.html = None
 
 
 POSTED = ("kind", "recipient", "subject", "body", "html", "declarant_id", "created_at", "next_try_at", "tries")
 POST = Statement(lambda: insert(Mail).values({c: bindparam(c, type_=Mail.__table__.c[c].type) for c in POSTED}))
+
+
+class Letter(Model):
+    """One letter to print and post. The PDF is erased once printed: keys in it are secrets."""
+
+    __tablename__ = "letters"
+    __table_args__ = (Index("ix_letters_printed_at", "printed_at"), Index("ix_letters_declarant_id", "declarant_id"))
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(String(60))
+    recipient: Mapped[str] = mapped_column(Text)
+    """The lines of the address."""
+    pdf: Mapped[bytes | None] = mapped_column(LargeBinary)
+    declarant_id: Mapped[int | None]
+    created_at: Mapped[datetime]
+    exported_at: Mapped[datetime | None]
+    """Last time a provider fetched it; it may fetch it again until it says that it printed it."""
+    printed_at: Mapped[datetime | None]
+    void_at: Mapped[datetime | None]
+    """When it lost its reason to leave, before it was printed."""
+
+    @classmethod
+    def write(cls, kind: str, recipient_lines: Sequence[str], pdf: bytes, now: datetime, declarant_id: int | None = None) -> Self:
+        """Put a letter in the outbox, in the transaction of the fact that causes it."""
+        letter = cls(kind=kind, recipient="\n".join(recipient_lines), pdf=pdf, declarant_id=declarant_id, created_at=now)
+        db.session.add(letter)
+        db.session.flush()
+        return letter
+
+    @classmethod
+    def waiting(cls, *, exported: bool | None = None) -> list[Self]:
+        """Letters that were not printed yet, oldest first; of those, the ones a provider fetched already, or not, or all."""
+        query = select(cls).where(cls.printed_at.is_(None), cls.void_at.is_(None)).order_by(cls.id)
+        if exported is not None:
+            query = query.where(cls.exported_at.is_not(None) if exported else cls.exported_at.is_(None))
+        return list(db.session.scalars(query))
+
+    @classmethod
+    def void(cls, kind: str, declarant_id: int, now: datetime) -> int:
+        """The letters of one kind that a person still waits for will not leave: another takes over; how many."""
+        waiting = (cls.kind == kind, cls.declarant_id == declarant_id, cls.printed_at.is_(None), cls.void_at.is_(None))
+        query = update(cls).where(*waiting).values(void_at=now, pdf=None).returning(cls.id)
+        return len(db.session.scalars(query, execution_options={"synchronize_session": False}).all())
+
+    @classmethod
+    def purge(cls, now: datetime) -> int:
+        """Delete the lines of letters that ended a year ago; how many."""
+        ended = func.coalesce(cls.printed_at, cls.void_at)
+        return len(db.session.scalars(delete(cls).where(ended < now - LETTERS_KEPT).returning(cls.id)).all())
+
+    def printed(self, now: datetime) -> None:
+        """It is on paper: nothing of it stays but its line."""
+        self.printed_at, self.pdf = now, None
 
 
 class OneTimeLink(Model):

@@ -19,6 +19,7 @@ from idp.authentication.session import COOKIE, Session
 from idp.config import Settings
 from idp.database import Connections, Kept
 from idp.ephemeral import Ephemeral
+from idp.errors import FileError
 from idp.habilitations.disclosure import SCOPE as HABILITATIONS
 from idp.habilitations.droits import Catalogue
 from idp.keys import Keyring
@@ -39,7 +40,7 @@ from idp.oidc.rights import known_services
 from idp.oidc.sandbox import TestIdentities, shown_name
 from idp.oidc.sources import Sources
 from idp.oidc.tokens import Reader
-from idp.oidc.wire import Answer, Environ, read_body, read_pairs
+from idp.oidc.wire import Answer, Environ, is_form_or_empty, read_body, read_pairs
 from idp.seals import digest
 
 SENT_AS_IS = bytes(range(0x21, 0x7F))
@@ -258,9 +259,11 @@ class AuthorizationEndpoint:
 
 
 def _parameters(environ: Environ) -> dict[str, str]:
-    """Of a query or a form."""
+    """Of a query or a form. Raises FileError for a body that does not say it is one, UntrustedRequestError."""
     if environ["REQUEST_METHOD"] != "POST":
         return parameters_of(str(environ.get("QUERY_STRING", "")).encode("latin-1"))
+    if not is_form_or_empty(environ):
+        raise FileError("POST of another content type")
     try:
         return parameters_of(read_body(environ))
     except OAuth2Error as error:

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from idp.audit import journal
 from idp.audit.events import SessionClosed
-from idp.authentication.session import Session, close_session, guard_of_session
+from idp.authentication.session import Session, close_session, guard_of_session, was_closed
 from idp.config import Settings
 from idp.database import db
 from idp.declarants.models import Declarant
@@ -77,20 +77,28 @@ def close(
 ) -> list[Client]:
     """End the session here and everywhere: its codes and access tokens by its guard, the rest in the database; who is told.
 
-    Without a cookie, the hint alone names the session: whoever holds an ID token of it may end it.
+    Without a cookie, the hint alone names the session: whoever holds an ID token of it may end it. Once it is ended, asking
+    again changes nothing, but for what a transaction that failed left undone.
     """
     sid = session.sid if session else asked.sid
+    again = session is None and was_closed(store, sid)
     if session is not None:
         close_session(store, settings, session)
-    else:
+    elif not again:
         store.end(guard_of_session(sid), lifetime=settings.session_lifetime)
-    return ended(clients, sid, session.declarant_id if session else None, asked.client_id or None, "partenaire", now)
+    return ended(clients, sid, session.declarant_id if session else None, asked.client_id or None, "partenaire", now, again=again)
 
 
-def ended(clients: Clients, sid: str, declarant_id: int | None, client_id: str | None, reason: str, now: datetime) -> list[Client]:
-    """What the database says of a session that the store has ended: its line, its refresh tokens, its notices; who is told."""
-    journal.record(SessionClosed(declarant_id=declarant_id, client_id=client_id, sid=sid, reason=reason), now)
-    RefreshFamily.close_session(sid, "logout", now)
+def ended(
+    clients: Clients, sid: str, declarant_id: int | None, client_id: str | None, reason: str, now: datetime, *, again: bool = False
+) -> list[Client]:
+    """What the database says of a session that the store has ended: its line, its refresh tokens, its notices; who is told.
+
+    `again`: it was ended before; the journal says so once, unless something of it was still open.
+    """
+    closed = RefreshFamily.close_session(sid, "logout", now)
+    if closed or not again:
+        journal.record(SessionClosed(declarant_id=declarant_id, client_id=client_id, sid=sid, reason=reason), now)
     return tell_of_session(clients, sid, now)
 
 

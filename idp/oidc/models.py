@@ -64,10 +64,13 @@ class RefreshFamily(Model):
     closed_reason: Mapped[str | None] = mapped_column(String(30))
 
     @classmethod
-    def close_session(cls, sid: str, reason: str, now: datetime) -> None:
-        """End the families of a session, in the transaction of the page; those granted with offline_access outlive it."""
-        ending = update(cls).where(cls.sid == sid, cls.offline.is_(False), cls.closed_at.is_(None))
-        db.session.execute(ending.values(closed_at=now, closed_reason=reason), execution_options={"synchronize_session": False})
+    def close_session(cls, sid: str, reason: str, now: datetime) -> int:
+        """End the families of a session, in the transaction of the page; how many. Those granted with offline_access outlive it."""
+        ending = (
+            update(cls).where(cls.sid == sid, cls.offline.is_(False), cls.closed_at.is_(None)).values(closed_at=now, closed_reason=reason)
+        )
+        done: Any = db.session.execute(ending, execution_options={"synchronize_session": False})
+        return int(done.rowcount)
 
     @classmethod
     def close_client(cls, client_id: str, reason: str, now: datetime) -> None:

@@ -17,6 +17,7 @@ from idp.authentication import demande as demandes
 from idp.authentication.demande import Demande
 from idp.authentication.session import COOKIE, Session, find_session
 from idp.database import db
+from idp.errors import FileError
 from idp.notifications.messages import in_words
 from idp.oidc import logout
 from idp.oidc.authorization import AuthorizationDoor, AuthorizationEndpoint, ConsentAsked, parameters_of, told_scope
@@ -30,6 +31,7 @@ from idp.oidc.responses import FormPost, joined, origin
 from idp.oidc.rights import known_services
 from idp.oidc.tokens import Reader
 from idp.oidc.told import told
+from idp.oidc.wire import is_form_or_empty
 
 bp = Blueprint("oidc", __name__, template_folder="templates")
 
@@ -171,8 +173,10 @@ def _live_session() -> Session | None:
 @bp.route("/logout", methods=["GET", "POST"])
 def end_session() -> ResponseReturnValue:
     """OpenID Connect RP-Initiated Logout section 2: at once with a valid hint of this session, after a question otherwise."""
-    mag, now = http.mag(), http.now()
-    parameters = parameters_of(request.get_data() if request.method == "POST" else request.query_string)
+    mag, now, posted = http.mag(), http.now(), request.method == "POST"
+    if posted and not is_form_or_empty(request.environ):
+        raise FileError("POST of another content type")
+    parameters = parameters_of(request.get_data() if posted else request.query_string)
     asked = logout.read_request(Reader(mag.settings, mag.keyring), mag.registry, parameters)
     session = find_session(mag.ephemeral, mag.settings, request.cookies.get(COOKIE, ""), now)
     if session is not None and asked.sid != session.sid:

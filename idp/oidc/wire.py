@@ -154,6 +154,12 @@ def is_form(environ: Environ) -> bool:
     return kind.strip().lower() == "application/x-www-form-urlencoded"
 
 
+def is_form_or_empty(environ: Environ) -> bool:
+    """As a browser posts a form, which may hold nothing."""
+    said = ("CONTENT_TYPE", "HTTP_TRANSFER_ENCODING")
+    return is_form(environ) or (not any(environ.get(name) for name in said) and environ.get("CONTENT_LENGTH") in (None, "", "0"))
+
+
 def read_form(environ: Environ) -> dict[str, str]:
     """The body of a POST as a form. Raises InvalidRequestError or UnreadableRequestError."""
     if not is_form(environ):

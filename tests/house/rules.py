@@ -72,6 +72,7 @@ LIBRARIES = {
     "authlib": ("idp/oidc/*", "partners/upstream.py"),
     "joserfc": ("idp/keys.py", "idp/oidc/*", "partners/registry.py", "partners/outgoing.py", "partners/rattachement.py", "partners/demo/*"),
     "argon2": ("idp/authentication/passwords.py",),
+    "fpdf": ("idp/notifications/paper.py",),
     "pyotp": ("idp/authentication/totp.py",),
     "cryptography": ("idp/keys.py", "idp/seals.py", "idp/oidc/mtls.py", "idp/saml/signature.py"),
 }

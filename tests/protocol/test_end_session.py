@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 import pytest
 import time_machine
 
-from idp.authentication.session import COOKIE
+from idp.authentication.session import COOKIE, guard_of_session
 from tests.protocol.relying import altered, answer_of, hidden_fields
 
 ONLY_SQLITE = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
@@ -112,6 +112,29 @@ def test_a_hint_signs_out_a_browser_that_sends_no_cookie(portail, signed_in, cli
     assert response.headers["Location"] == AFTER
     assert not is_signed_in(portail, signed_in)
     assert portail.refresh(tokens.refresh_token).json["error"] == "invalid_grant"
+
+
+def test_a_hint_of_a_session_that_has_ended_writes_nothing_more(portail, partner, signed_in, client, code_flow, journal):
+    """A link anybody can repeat; the answer stays the same."""
+    code_flow(partner("autre", backchannel_logout_uri="https://partenaire.test/avis"))
+    hint = code_flow(portail).id_token
+    first = leave(client, id_token_hint=hint)
+    again = [leave(browser, method, id_token_hint=hint) for browser in (client, signed_in) for method in ("GET", "POST", "GET")]
+
+    assert len(journal("SessionClosed")) == 1
+    assert {answer.status_code for answer in (first, *again)} == {200}
+    assert all("<li>Portail autre</li>" in answer.text for answer in (first, *again))
+
+
+@ONLY_SQLITE
+def test_what_a_transaction_that_failed_left_open_is_closed_by_the_next_hint(portail, signed_in, client, code_flow, journal, wsgi_app):
+    tokens = code_flow(portail)
+    wsgi_app.mag.ephemeral.end(guard_of_session(tokens.claims["sid"]), lifetime=60)
+    leave(client, id_token_hint=tokens.id_token)
+    leave(client, id_token_hint=tokens.id_token)
+
+    assert portail.refresh(tokens.refresh_token).json["error"] == "invalid_grant"
+    assert len(journal("SessionClosed")) == 1
 
 
 @ONLY_SQLITE

@@ -218,6 +218,15 @@ def test_C56_multipart_is_refused(client, path, kind):
     assert client.post(path, data=body, content_type=kind).status_code == 415
 
 
+@pytest.mark.parametrize("path", ["/authorize", "/session/end", "/logout"])
+@pytest.mark.parametrize("kind", [None, "text/plain", "application/json", "application/x-www-form-urlencoded2"])
+def test_C57_a_page_that_takes_a_partners_form_takes_nothing_else(signed_in, path, kind):
+    """A form of another site may say text/plain: it must not be read as one that says what it is."""
+    response = signed_in.post(path, data="client_id=portail", content_type=kind)
+
+    assert (response.status_code, "Location" in response.headers, "Set-Cookie" in response.headers) == (415, False, False)
+
+
 @pytest.mark.parametrize("path", ["/authorize/consentement", "/session/end/confirmation", "/session/end", "/authorize", "/connexion"])
 @pytest.mark.parametrize("body", ["a=" + "x" * 70_000, urlencode([(f"a{n}", 1) for n in range(1500)]), "%00=%00", "%ff=%ff", "=" * 5000])
 def test_C56_forms_of_pages_are_bounded_too(signed_in, path, body):

@@ -4,17 +4,8 @@ import threading
 
 import pytest
 
-from idp.authentication.passwords import (
-    Decoys,
-    HashPool,
-    PasswordRefusedError,
-    Passwords,
-    PasswordTooLongError,
-    check_policy,
-    normalise,
-    own_words,
-    parameters_of,
-)
+from idp.authentication.password_policy import PasswordRefusedError, PasswordTooLongError, check_policy, normalise, own_words
+from idp.authentication.passwords import Decoys, HashPool, Passwords, parameters_of
 from idp.config import Secret, Settings
 from idp.entreprises.siret import Siret
 from idp.errors import OverloadedError

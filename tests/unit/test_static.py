@@ -8,7 +8,7 @@ import pytest
 STATIC = Path(__file__).parent.parent.parent / "idp" / "static"
 
 
-@pytest.mark.parametrize(("names", "kilobytes"), [(["mag.css"], 10), (["mire.js", "defi.js"], 4)])
+@pytest.mark.parametrize(("names", "kilobytes"), [(["mag.css"], 10), (["mire.js", "defi.js"], 4), (["jauge.js"], 2)])
 def test_a_page_keeps_its_weight(names, kilobytes):
     assert sum(len(gzip.compress((STATIC / name).read_bytes(), 9)) for name in names) <= kilobytes * 1024
 
