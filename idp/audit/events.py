@@ -195,6 +195,11 @@ class PasswordChanged(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeclarantPseudonymised(Event):
+    """Nothing is left that names a person who left; their number remains, here and in their row."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HabilitationOpened(Event):
     """Rights were given. `cible` is a SIRET or a SIREN, `droits` reads `dsn:declarer,payer`."""
 

@@ -278,3 +278,9 @@ class KnownDevice(Model):
     @classmethod
     def purge(cls, before: datetime) -> int:
         return len(db.session.scalars(delete(cls).where(cls.seen_at < before).returning(cls.id)).all())
+
+
+def forget_factors(declarant_id: int) -> None:
+    """Everything that only served to sign somebody in."""
+    for kind in (TotpCredential, RecoveryCode, PasskeyIdentity, FactorLoss, KnownDevice):
+        db.session.execute(delete(kind).where(kind.declarant_id == declarant_id), execution_options=UNSYNCHRONISED)
