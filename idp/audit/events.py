@@ -200,6 +200,15 @@ class DeclarantPseudonymised(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PasswordsImported(Event):
+    """Password hashes of another system were imported from a file."""
+
+    file: str
+    written: int
+    refused: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HabilitationOpened(Event):
     """Rights were given. `cible` is a SIRET or a SIREN, `droits` reads `dsn:declarer,payer`."""
 

@@ -73,6 +73,8 @@ LIBRARIES = {
     "joserfc": ("idp/keys.py", "idp/oidc/*", "partners/registry.py", "partners/outgoing.py", "partners/rattachement.py", "partners/demo/*"),
     "argon2": ("idp/authentication/passwords.py",),
     "fpdf": ("idp/notifications/paper.py",),
+    "bcrypt": ("idp/authentication/legacy_hashes.py",),
+    "passlib": ("idp/authentication/legacy_hashes.py",),
     "pyotp": ("idp/authentication/totp.py",),
     "cryptography": ("idp/keys.py", "idp/seals.py", "idp/oidc/mtls.py", "idp/saml/signature.py"),
 }
