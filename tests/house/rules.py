@@ -37,8 +37,8 @@ STANDALONE = ("partners.kit", "partners.portals")
 """What a partner installs, and programs built on it: they know nothing of MAG's own code."""
 
 PURE = {
-    *("siret", "identite", "statuts", "profils", "droits", "perimetre", "disclosure", "claims", "assertion", "events", "messages"),
-    *("verdict", "dossier", "courriel", "etablissement", "listes", "tiers", "representant", "registre"),
+    *("siret", "identite", "statuts", "droits", "perimetre", "disclosure", "claims", "assertion", "events", "messages"),
+    *("verdict", "profil", "dossier", "courriel", "etablissement", "listes", "tiers", "representant", "registre"),
 }
 """Values and rules: the same answer for the same arguments, always."""
 
