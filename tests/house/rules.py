@@ -38,7 +38,7 @@ STANDALONE = ("partners.kit", "partners.portals")
 
 PURE = {
     *("siret", "identite", "statuts", "droits", "perimetre", "disclosure", "claims", "assertion", "events", "messages"),
-    *("verdict", "profil", "dossier", "courriel", "etablissement", "listes", "tiers", "representant", "registre"),
+    *("verdict", "profil", "profils", "dossier", "courriel", "etablissement", "listes", "tiers", "representant", "registre"),
 }
 """Values and rules: the same answer for the same arguments, always."""
 

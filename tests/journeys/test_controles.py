@@ -18,7 +18,7 @@ from idp.declarants.controles.verdict import Verdict
 from idp.declarants.identite import Identite
 from idp.declarants.inscription import inscrire
 from idp.declarants.models import Declarant
-from idp.declarants.parcours.profil import Profil
+from idp.declarants.profils import Profil
 from idp.declarants.statuts import Act, By, Role
 from idp.entreprises.models import Entreprise, Etablissement
 from idp.entreprises.siret import Siren, Siret
@@ -74,7 +74,7 @@ def test_the_tableau_is_read_twice_and_changes_once(app, mag):
 
     with app.app_context():
         assert [line.nom for line in InscritOrdre.of(Siret(SIRET).siren)] == ["Cabinet A"]
-        tiers = subject(profil=Profil.TIERS)
+        tiers = subject(profil=Profil.ENTREPRISE_ET_CLIENTS)
         assert examine(tiers, NOW).verdict is Verdict.PASS
         told = db.session.query(AuditEvent).filter_by(kind="RegisterImported").all()
         assert [event.details["refused"] for event in told] == [2, 2]
@@ -103,7 +103,7 @@ def test_links_keep_the_last_month_whatever_the_order_of_files(app, mag):
         asked = subject(moment=Moment.DECLARATION, declare=Siret(OTHER))
         assert examine(asked, NOW).verdict is Verdict.PASS
         assert (
-            examine(subject(moment=Moment.DECLARATION, declare=Siret("73282932000082"), profil=Profil.TIERS), NOW).verdict is Verdict.PASS
+            examine(subject(moment=Moment.DECLARATION, declare=Siret("73282932000082"), profil=Profil.ENTREPRISE_ET_CLIENTS), NOW).verdict is Verdict.PASS
         )
 
 
@@ -208,7 +208,7 @@ def test_a_dry_run_tells_and_keeps_nothing(app, mag):
 
 def test_evidence_outlives_the_person_and_the_queue_does_not(app, mag):
     with app.app_context():
-        asked = subject(profil=Profil.TIERS)
+        asked = subject(profil=Profil.ENTREPRISE_ET_CLIENTS)
         outcome = examine(asked, NOW)
         identite = Identite(asked.siret, asked.nom, asked.prenom)
         person = inscrire(identite, NOW, role=Role.ADMINISTRATEUR, act=Act.INSCRIRE_PREMIER, by=By.SOI, email=asked.email)

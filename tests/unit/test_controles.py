@@ -12,7 +12,7 @@ from idp.declarants.controles import courriel, etablissement, listes, representa
 from idp.declarants.controles.dossier import Dossier, Entree, Fiche, Inscrit, Lien, Mandataire, Moment, Nature, Sens, Subject
 from idp.declarants.controles.registre import ALTERNATIVES, RULES, run
 from idp.declarants.controles.verdict import Finding, Verdict, aggregate
-from idp.declarants.parcours.profil import Profil
+from idp.declarants.profils import Profil
 from idp.entreprises.siret import Siret
 
 NOW = datetime(2026, 11, 21, 9, tzinfo=UTC)
@@ -47,7 +47,7 @@ def test_nothing_is_against_an_ordinary_inscription():
 
 
 def test_every_finding_says_what_was_looked_at_when_and_where():
-    for finding in run(dossier(subject={"profil": Profil.TIERS})).findings:
+    for finding in run(dossier(subject={"profil": Profil.ENTREPRISE_ET_CLIENTS})).findings:
         assert finding.says.endswith(".")
         assert finding.source
         assert finding.at == NOW
@@ -103,7 +103,7 @@ def test_a_domain_that_tells_nothing_is_noted(domain):
         (1, Profil.ENTREPRISE, WARN),
         (4, Profil.ENTREPRISE, WARN),
         (5, Profil.ENTREPRISE, MANUAL),
-        (500, Profil.TIERS, PASS),
+        (500, Profil.ENTREPRISE_ET_CLIENTS, PASS),
     ],
 )
 def test_one_address_for_many_companies(count, profil, verdict):
@@ -137,10 +137,10 @@ def test_a_company_that_the_directory_does_not_know_is_looked_at():
     ("profil", "categorie", "verdict"),
     [
         (Profil.INDEPENDANT, "1000", PASS),
-        (Profil.EMPLOYEUR, "5710", WARN),
+        (Profil.INDEPENDANT_EMPLOYEUR, "5710", WARN),
         (Profil.ENTREPRISE, "1000", PASS),
-        (Profil.TIERS, "7210", MANUAL),
-        (Profil.TIERS, "4140", MANUAL),
+        (Profil.ENTREPRISE_ET_CLIENTS, "7210", MANUAL),
+        (Profil.ENTREPRISE_ET_CLIENTS, "4140", MANUAL),
         (Profil.ENTREPRISE, "7210", PASS),
     ],
 )
@@ -205,7 +205,7 @@ def test_a_service_that_knows_whom_it_awaits_awaits_nobody_else():
 
 # ------------------------------------------------------------------------------------------------------------------- tiers
 
-TIERS = {"profil": Profil.TIERS}
+TIERS = {"profil": Profil.ENTREPRISE_ET_CLIENTS}
 INSCRIT = Inscrit("14000012345", "Cabinet Lefèvre", NOW)
 
 

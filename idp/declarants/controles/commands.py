@@ -15,7 +15,7 @@ from idp.declarants.controles.dossier import Moment, Nature, Sens, Subject
 from idp.declarants.controles.imports import Bilan
 from idp.declarants.controles.models import EntreeListe
 from idp.declarants.controles.pipeline import examine
-from idp.declarants.parcours.profil import Profil
+from idp.declarants.profils import Profil
 from idp.entreprises.siret import Siret
 from idp.errors import MagError
 

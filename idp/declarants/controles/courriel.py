@@ -102,7 +102,7 @@ def repete(dossier: Dossier) -> Finding:
     source = "identités inscrites"
     if count == 0:
         return dossier.finding("courriel.repete", Verdict.PASS, "L'adresse ne sert à aucune autre entreprise.", source, **known)
-    if dossier.subject.profil.declares_for_clients:
+    if dossier.subject.profil.tiers:
         says = "L'adresse sert à d'autres entreprises, comme celle d'un tiers déclarant."
         return dossier.finding("courriel.repete", Verdict.PASS, says, source, **known)
     verdict = Verdict.MANUAL if count >= MANY_COMPANIES else Verdict.WARN

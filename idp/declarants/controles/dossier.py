@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from idp.declarants.controles.verdict import Finding, Verdict
 from idp.declarants.identite import fold
-from idp.declarants.parcours.profil import Profil
+from idp.declarants.profils import Profil
 from idp.entreprises.siret import Siret
 
 

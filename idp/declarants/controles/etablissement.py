@@ -2,7 +2,6 @@
 
 from idp.declarants.controles.dossier import Dossier
 from idp.declarants.controles.verdict import Finding, Verdict
-from idp.declarants.parcours.profil import Profil
 
 HEADCOUNTS = {
     "NN": 0,
@@ -24,8 +23,6 @@ HEADCOUNTS = {
 """INSEE's brackets of staff and their highest number; NN: no staff, or not known; 53, 10 000 and more, has none."""
 LEADERS = 3
 """People who declare and are no staff: managers, partners, a spouse."""
-ALONE = (Profil.INDEPENDANT, Profil.EMPLOYEUR)
-"""Profiles of whoever works for themselves."""
 SOLE_TRADER = "1000"
 """INSEE's legal form of an « entrepreneur individuel »."""
 
@@ -53,11 +50,11 @@ def categorie(dossier: Dossier) -> Finding | None:
     if fiche is None or fiche.categorie_juridique is None:
         return None
     alone = fiche.categorie_juridique == SOLE_TRADER
-    known = {"catégorie_juridique": fiche.categorie_juridique, "profil": profil.libelle}
-    if profil in ALONE and not alone:
+    known = {"catégorie_juridique": fiche.categorie_juridique, "profil": profil.titre}
+    if profil.alone and not alone:
         says = "Le profil choisi est celui d'un indépendant, la forme juridique celle d'une personne morale."
         return dossier.finding("entreprise.categorie", Verdict.WARN, says, dossier.rcd, **known)
-    if profil.declares_for_clients and fiche.publique:
+    if profil.tiers and fiche.publique:
         says = "Un organisme public se présente comme tiers déclarant."
         return dossier.finding("entreprise.categorie", Verdict.MANUAL, says, dossier.rcd, **known)
     return dossier.finding("entreprise.categorie", Verdict.PASS, "La forme juridique convient au profil choisi.", dossier.rcd, **known)

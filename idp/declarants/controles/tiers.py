@@ -15,7 +15,7 @@ def concerns(dossier: Dossier) -> bool:
     subject = dossier.subject
     if subject.moment is Moment.DECLARATION:
         return subject.declare is not None and subject.declare.siren != subject.siret.siren
-    return subject.profil.declares_for_clients
+    return subject.profil.tiers
 
 
 def months_since(dossier: Dossier, lien: Lien) -> int:
