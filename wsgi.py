@@ -19,11 +19,11 @@ from idp import commands, http, logs, visitor
 from idp.audit.journal import Circumstances, circumstances
 from idp.authentication import commands as authentication_commands
 from idp.authentication import views as authentication_views
+from idp.authentication.factors.models import POLICIES, FactorLoss, KnownDevice, Passkey
+from idp.authentication.factors.policy import read_policies
 from idp.config import Settings
 from idp.database import Connections, Kept, Versions, db, engine_options
 from idp.declarants import commands as declarants_commands
-from idp.declarants.controles import commands as controles_commands
-from idp.declarants.controles.models import Controle, EntreeListe
 from idp.declarants.models import AccountEvent
 from idp.entreprises import commands as entreprises_commands
 from idp.ephemeral import open_ephemeral
@@ -67,9 +67,10 @@ def create_mag(settings: Settings) -> http.Mag:
     store, keyring = open_ephemeral(settings.redis_url, connections), Keyring(settings, connections, versions)
     registry = Registry(connections, versions, JwksCache(settings, fetcher=fetcher), keyring)
     catalogue = Kept(versions, "catalogue", lambda: read_catalogue(connections))
+    policies = Kept(versions, POLICIES, lambda: read_policies(connections))
     mint = Mint(settings, keyring, Subjects(connections, versions, keyring), Encrypter(registry))
     messenger = Messenger(connections, mint, registry, fetcher.post)
-    return http.Mag(settings, connections, versions, store, keyring, registry, catalogue, mint, messenger)
+    return http.Mag(settings, connections, versions, store, keyring, registry, catalogue, policies, mint, messenger)
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -85,11 +86,12 @@ def create_app(settings: Settings | None = None) -> Flask:
         "clients échus": registration.purge,
         "jetons initiaux": InitialToken.purge,
         "liens": OneTimeLink.purge,
+        "appareils": KnownDevice.purge,
+        "facteurs perdus": FactorLoss.purge,
+        "clés d'accès orphelines": Passkey.purge,
         "courriers": Mail.purge,
         "lettres": Letter.purge,
         "événements de comptes": AccountEvent.purge,
-        "contrôles": Controle.purge,
-        "lignes de listes": EntreeListe.purge,
     }
     http.install(app)
     visitor.install(app)
@@ -99,7 +101,6 @@ def create_app(settings: Settings | None = None) -> Flask:
         commands,
         authentication_commands,
         declarants_commands,
-        controles_commands,
         entreprises_commands,
         habilitations_commands,
         notifications_commands,

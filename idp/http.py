@@ -42,6 +42,7 @@ from idp.notifications.messages import insecable
 from idp.seals import b64, digest
 
 if TYPE_CHECKING:
+    from idp.authentication.factors.policy import Policies
     from idp.oidc.backchannel.messenger import Messenger
     from idp.oidc.client_auth import Clients
     from idp.oidc.tokens import Mint
@@ -64,6 +65,7 @@ class Mag:
     keyring: Keyring
     registry: "Clients"
     catalogue: Kept[Catalogue]
+    policies: Kept["Policies"]
     mint: "Mint"
     messenger: "Messenger"
     """Wake it after the commit of a sign-out."""

@@ -2,9 +2,10 @@
 
 Unknown SIRET, wrong name, wrong password, no password, suspended, not yet active, braked: the same work is done in the same
 order, and the same error comes out; only the journal knows. Counted before tried, so that parallel attempts do not slip
-through. Left out on purpose, for a change of their own: the second factor, expired passwords.
+through. What remains after a right password (second factor, a password to be changed…) is `entree.py`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,7 +14,12 @@ from idp.audit import journal
 from idp.audit.events import ConnexionBraked, ConnexionOpened, ConnexionRefused
 from idp.audit.models import AuditEvent
 from idp.authentication import devices
-from idp.authentication.devices import Device, Kind
+from idp.authentication.denial import denial_link
+from idp.authentication.device_words import UNKNOWN
+from idp.authentication.devices import Device, Kind, network_of
+from idp.authentication.factors import messages as factor_messages
+from idp.authentication.factors.models import KnownDevice
+from idp.authentication.levels import AMR, level_of
 from idp.authentication.passwords import Decoys, Passwords, Stored
 from idp.authentication.session import Session, open_session
 from idp.authentication.throttle import DAY, Attempt, Throttle, TooManyAttemptsError, Verdict, account_of
@@ -28,8 +34,6 @@ from idp.notifications import messages
 from idp.notifications.models import Mail
 from idp.seals import Seals
 
-AMR = ("pwd",)
-ACR = "eidas1"
 NOBODY = 0
 """Stands for the identifier of whoever does not exist, so that the same work is done for nobody."""
 
@@ -120,7 +124,8 @@ def _identify(means: Means, candidate: Candidate, now: datetime) -> Declarant:
 
 def _count(means: Means, candidate: Candidate, declarant: Declarant | None, account: str, now: datetime) -> Verdict | None:
     """None for a test identity: its brakes are lifted by setting."""
-    known = candidate.device.knows(means.seals, *((declarant.id, declarant.version) if declarant else (NOBODY, 1)), now)
+    subject = (declarant.id, declarant.version) if declarant else (NOBODY, 1)
+    known = candidate.device.knows(means.seals, *subject, now, declarant.forgotten_devices if declarant else devices.NONE)
     if _is_test_identity(means.settings, candidate.identite):
         return None
     attempt = Attempt(account, candidate.address, candidate.device.name if known else "")
@@ -166,6 +171,8 @@ def _refusal(declarant: Declarant | None, verdict: Verdict | None, statuts: froz
         return "unknown identity"
     if not opened:
         return "wrong password" if declarant.password_hash else "no password yet"
+    if declarant.password_locked_at is not None and not declarant.second_factor:
+        return "password locked"
     return "" if declarant.statut in statuts else f"statut {declarant.statut}"
 
 
@@ -227,25 +234,36 @@ def open_for(
     device: Device,
     now: datetime,
     *,
+    amr: Sequence[str] = AMR,
     presented: str = "",
     client_id: str | None = None,
     words: str | None = None,
+    address: str = "",
 ) -> Opened:
     """A new session under a new identifier, the device trusted, the journal written, the owner told of a new device.
 
     `presented`: the session cookie that the browser bore, worth nothing from now on. `words`: the device as its owner would call it.
+    To be called once nothing remains to be proven (C42).
     """
-    known = device.trusted(means.seals, declarant.id, declarant.version, now)
-    session, cookie = open_session(means.store, means.settings, declarant, amr=AMR, acr=ACR, now=now, presented=presented)
+    acr = level_of(amr)
+    known = device.trusted(means.seals, declarant.id, declarant.version, now, declarant.forgotten_devices)
+    session, cookie = open_session(means.store, means.settings, declarant, amr=amr, acr=acr, now=now, presented=presented)
     subject: dict[str, Any] = {"declarant_id": declarant.id, "siret": int(declarant.siret), "client_id": client_id}
-    event = ConnexionOpened(amr=" ".join(AMR), acr=ACR, sid=session.sid, new_device=not known, device=words, **subject)
-    alone = not db.session.is_modified(declarant)
-    if not known and declarant.email and AuditEvent.happened(ConnexionOpened.__name__, declarant.id):
-        message = messages.new_device(means.settings.issuer, declarant.full_name, now)
-        Mail.write("nouvel_appareil", declarant.email, message, now, declarant.id)
-        alone = False
+    event = ConnexionOpened(amr=" ".join(amr), acr=acr, sid=session.sid, new_device=not known, device=words, **subject)
+    alone = known and not db.session.is_modified(declarant) and not db.session.new
+    if not known:
+        _meet(means, declarant, device, now, words or UNKNOWN, network_of(address) if address else "")
     if alone:  # the transaction of a page costs more than all the rest here
         journal.write(means.connections, event, now)
     else:
         journal.record(event, now)
     return Opened(session, cookie, device.with_entry(means.seals, Kind.TRUSTED, declarant.id, declarant.version, now))
+
+
+def _meet(means: Means, declarant: Declarant, device: Device, now: datetime, words: str, network: str) -> None:
+    """A device that this account did not trust: its owner will find it in a list, and is told by mail, but for the first one ever."""
+    KnownDevice.saw(declarant.id, device.hash, words, network, declarant.version, now)
+    if declarant.email and AuditEvent.happened(ConnexionOpened.__name__, declarant.id):
+        denial = denial_link(means.settings, declarant, now)
+        message = factor_messages.new_device(means.settings.issuer, declarant.full_name, now, words, network or "inconnu", denial)
+        Mail.write("nouvel_appareil", declarant.email, message, now, declarant.id)

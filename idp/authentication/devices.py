@@ -8,10 +8,11 @@ The link of the brake's mail makes an entry of another kind, worth an hour: it *
 """
 
 import hmac
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from ipaddress import ip_address, ip_network
 from typing import Self
 
 from idp.authentication.session import guard_of_declarant
@@ -25,6 +26,11 @@ MOST = 10
 """Accounts that one browser remembers to be trusted by."""
 LONGEST = 1_000
 """Characters of the cookie."""
+
+
+EVERY = "*"
+"""Among forgotten devices: all of them."""
+NONE: Mapping[str, int] = {}
 
 
 class Kind(StrEnum):
@@ -62,13 +68,23 @@ class Device:
     def dump(self) -> str:
         return "~".join([self.name, *(f"{e.kind}.{e.made_at}.{e.mac}" for e in self.entries)])
 
-    def knows(self, seals: Seals, declarant_id: int, version: int, now: datetime) -> bool:
-        """Whether this account trusts the device, or admitted it less than an hour ago."""
-        return any(self._holds(seals, entry, declarant_id, version, now) for entry in self.entries)
+    def knows(self, seals: Seals, declarant_id: int, version: int, now: datetime, forgotten: Mapping[str, int] = NONE) -> bool:
+        """Whether this account trusts the device, or admitted it less than an hour ago, and did not forget it since."""
+        after = self._forgotten_at(forgotten)
+        return any(entry.made_at > after and self._holds(seals, entry, declarant_id, version, now) for entry in self.entries)
 
-    def trusted(self, seals: Seals, declarant_id: int, version: int, now: datetime) -> bool:
-        """Whether this account signed in here."""
-        return any(e.kind is Kind.TRUSTED and self._holds(seals, e, declarant_id, version, now) for e in self.entries)
+    def trusted(self, seals: Seals, declarant_id: int, version: int, now: datetime, forgotten: Mapping[str, int] = NONE) -> bool:
+        """Whether this account signed in here, and did not forget it since."""
+        trusted = Device(self.name, tuple(entry for entry in self.entries if entry.kind is Kind.TRUSTED))
+        return trusted.knows(seals, declarant_id, version, now, forgotten)
+
+    def _forgotten_at(self, forgotten: Mapping[str, int]) -> int:
+        return max(forgotten.get(EVERY, -1), forgotten.get(self.hash, -1))
+
+    @property
+    def hash(self) -> str:
+        """How the database names it."""
+        return digest(self.name)[:32]
 
     def with_entry(self, seals: Seals, kind: Kind, declarant_id: int, version: int, now: datetime) -> "Device":
         """The same device, known by one account more; what the account said before is replaced."""
@@ -96,6 +112,20 @@ def _entries(texts: list[str]) -> Iterator[Entry]:
 
 def _mac(mac: bytes) -> str:
     return b64(mac[:16])
+
+
+def forget(forgotten: Mapping[str, int], device_hash: str, now: datetime) -> dict[str, int]:
+    """`Declarant.forgotten_devices` with one more, or all (`EVERY`); what is older than any cookie is dropped."""
+    at = int(now.timestamp())
+    return {name: since for name, since in forgotten.items() if since > at - LIFETIME and device_hash != EVERY} | {device_hash: at}
+
+
+def network_of(address: str) -> str:
+    """Where from, no closer than the network: no database of places is asked."""
+    found = ip_address(address)
+    if (mapped := getattr(found, "ipv4_mapped", None)) is not None:
+        found = mapped
+    return str(ip_network((found, 24 if found.version == 4 else 48), strict=False))
 
 
 # --------------------------------------------------------------------------------------------------- the link of the mail

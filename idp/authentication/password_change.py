@@ -33,6 +33,7 @@ def change_password(
         close_every_session(store, settings, declarant)
     declarant.password_hash, declarant.pepper_id = stored.hash, stored.pepper_id
     declarant.password_changed_at = declarant.updated_at = now
+    declarant.password_locked_at = None
     journal.record(PasswordChanged(declarant_id=declarant.id, siret=int(declarant.siret), actor=actor), now)
 
 

@@ -6,7 +6,7 @@ started again at each use), at its absolute limit (in the value), at sign-out (g
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Self
 
@@ -88,6 +88,21 @@ def open_session(
     guards = (guard_of_session(session.sid), guard_of_declarant(declarant.id, declarant.version))
     store.put(KIND, digest(cookie), session.dump(), min(settings.session_idle, settings.session_lifetime), guards=guards)
     return session, cookie
+
+
+def raise_session(
+    store: Ephemeral, settings: Settings, session: Session, *, amr: Sequence[str], acr: str, presented: str
+) -> tuple[Session, str] | None:
+    """The same session with more proven, under a new identifier; what was `presented` is worth nothing from now on (C37).
+
+    `sid` and `auth_time` stay: partners go on knowing the session, and the password is as old as it was. None when it ended meanwhile.
+    """
+    if store.take(KIND, digest(presented)) is None:
+        return None
+    raised, cookie = replace(session, amr=tuple(amr), acr=acr), random_token()
+    guards = (guard_of_session(session.sid), guard_of_declarant(session.declarant_id, session.version))
+    store.put(KIND, digest(cookie), raised.dump(), min(settings.session_idle, settings.session_lifetime), guards=guards)
+    return raised, cookie
 
 
 def _leave_lost_version(store: Ephemeral, declarant: Declarant) -> None:

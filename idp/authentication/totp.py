@@ -51,3 +51,11 @@ def matching_step(secret: str, unverified_code: str, at: datetime, last_step: in
 def in_groups(secret: str) -> str:
     """The secret in groups of four, for whoever types it."""
     return " ".join(secret[at : at + 4] for at in range(0, len(secret), 4))
+
+
+def drift(secret: str, unverified_code: str, at: datetime, furthest: int = 40) -> int | None:
+    """By how many seconds the clock that made this code differs from ours, when a nearby step explains it: a hint, never a proof."""
+    typed = "".join(unverified_code.split())
+    totp, now = pyotp.TOTP(secret, digits=DIGITS, interval=PERIOD), step_at(at)
+    around = sorted(range(-furthest, furthest + 1), key=abs)
+    return next((ahead * PERIOD for ahead in around if now + ahead >= 0 and totp.generate_otp(now + ahead) == typed), None)

@@ -3,14 +3,28 @@
 What serves once is spent by one conditional write: a step of TOTP, a recovery code, a request about a lost factor.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Self
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, String, UniqueConstraint, delete, func, select, update
+from sqlalchemy import (
+    Boolean,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    UniqueConstraint,
+    bindparam,
+    delete,
+    func,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
-from idp.database import BigInt, Model, Version, db
+from idp.database import BigInt, Connections, Instant, Model, Statement, Version, db
 from idp.declarants.models import Declarant, enum_column
 from idp.declarants.statuts import Statut
 
@@ -38,12 +52,10 @@ class TotpCredential(Model):
     def of(cls, declarant_id: int) -> Self | None:
         return db.session.get(cls, declarant_id)
 
-    @classmethod
-    def advance(cls, declarant_id: int, sealed: bytes, step: int, now: datetime) -> bool:
-        """Use up a step; False when this one or a later one was used, or the secret replaced. Of several at once, one wins (C41)."""
-        where = (cls.declarant_id == declarant_id, cls.sealed == sealed, cls.last_step < step)
-        query = update(cls).where(*where).values(last_step=step, used_at=now).returning(cls.declarant_id)
-        return db.session.scalar(query, execution_options=UNSYNCHRONISED) is not None
+    @staticmethod
+    def advance(connections: Connections, declarant_id: int, last_step: int, step: int, now: datetime) -> bool:
+        """Use up a step, at once; False when another code was used since. Of several at once, one wins (C41)."""
+        return connections.run(ADVANCE, of_id=declarant_id, known_step=last_step, next_step=step, at=now) == 1
 
 
 class RecoveryCode(Model):
@@ -65,12 +77,10 @@ class RecoveryCode(Model):
         db.session.add_all(cls(declarant_id=declarant_id, code_hash=one, created_at=now) for one in hashes)
         db.session.flush()
 
-    @classmethod
-    def spend(cls, declarant_id: int, hashes: list[str], now: datetime) -> bool:
-        """Use up the code that has one of these digests (one for each master secret); once."""
-        where = (cls.declarant_id == declarant_id, cls.code_hash.in_(hashes), cls.used_at.is_(None))
-        query = update(cls).where(*where).values(used_at=now).returning(cls.id)
-        return db.session.scalar(query, execution_options=UNSYNCHRONISED) is not None
+    @staticmethod
+    def spend(connections: Connections, declarant_id: int, hashes: list[str], now: datetime) -> bool:
+        """Use up, at once, the code that has one of these digests (one for each master secret); it serves once."""
+        return any(connections.run(SPEND_CODE, of_id=declarant_id, hash_of_code=one, at=now) == 1 for one in hashes)
 
     @classmethod
     def left(cls, declarant_id: int) -> int:
@@ -99,6 +109,11 @@ class Passkey(Model):
     aaguid: Mapped[str] = mapped_column(String(36))
     created_at: Mapped[datetime]
     used_at: Mapped[datetime | None]
+
+    @staticmethod
+    def used(connections: Connections, passkey_id: int, count: int, *, backed_up: bool, now: datetime) -> bool:
+        """Note a use, at once; False when the counter of the authenticator did not grow (a copy of it may exist)."""
+        return connections.run(USE_PASSKEY, of_id=passkey_id, count=count, copied=backed_up, at=now) == 1
 
     @classmethod
     def with_credential(cls, credential_id: str) -> Self | None:
@@ -194,7 +209,7 @@ class FactorLoss(Model):
 
     @classmethod
     def purge(cls, before: datetime) -> int:
-        """Delete what ended before that instant; how many."""
+        """Delete what expired before that instant; how many."""
         return len(db.session.scalars(delete(cls).where(cls.expires_at < before).returning(cls.id)).all())
 
 
@@ -276,11 +291,38 @@ class KnownDevice(Model):
         return list(db.session.scalars(select(cls).where(*where).order_by(cls.seen_at.desc())))
 
     @classmethod
-    def purge(cls, before: datetime) -> int:
-        return len(db.session.scalars(delete(cls).where(cls.seen_at < before).returning(cls.id)).all())
+    def purge(cls, now: datetime) -> int:
+        """Delete those whose cookie has expired; how many."""
+        return len(db.session.scalars(delete(cls).where(cls.seen_at < now - timedelta(days=90)).returning(cls.id)).all())
 
 
-def forget_factors(declarant_id: int) -> None:
-    """Everything that only served to sign somebody in."""
-    for kind in (TotpCredential, RecoveryCode, PasskeyIdentity, FactorLoss, KnownDevice):
-        db.session.execute(delete(kind).where(kind.declarant_id == declarant_id), execution_options=UNSYNCHRONISED)
+OF, AT = bindparam("of_id", type_=Integer), bindparam("at", type_=Instant)
+ADVANCE = Statement(
+    lambda: (
+        update(TotpCredential)
+        .where(TotpCredential.declarant_id == OF, TotpCredential.last_step == bindparam("known_step", type_=BigInt))
+        .values(last_step=bindparam("next_step", type_=BigInt), used_at=AT)
+    )
+)
+SPEND_CODE = Statement(
+    lambda: (
+        update(RecoveryCode)
+        .where(
+            RecoveryCode.declarant_id == OF,
+            RecoveryCode.code_hash == bindparam("hash_of_code", type_=String),
+            RecoveryCode.used_at.is_(None),
+        )
+        .values(used_at=AT)
+    )
+)
+COUNT = bindparam("count", type_=BigInt)
+USE_PASSKEY = Statement(
+    lambda: (
+        update(Passkey)
+        .where(Passkey.id == OF, or_(Passkey.sign_count < COUNT, Passkey.sign_count == 0))
+        .values(sign_count=COUNT, backed_up=bindparam("copied", type_=Boolean), used_at=AT)
+    )
+)
+ALL_POLICIES = Statement(
+    lambda: select(FactorPolicy.kind, FactorPolicy.value, FactorPolicy.created_at, FactorPolicy.grace_days, FactorPolicy.max_age)
+)

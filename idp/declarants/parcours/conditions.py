@@ -80,7 +80,10 @@ def in_force(now: datetime) -> Conditions:
 
 def to_accept(declarant: Declarant, now: datetime | None = None) -> Conditions | None:
     """The version in force, when this person agreed to an older one alone; None when there is nothing to ask."""
-    accepted, current = ConditionsAcceptees.latest(declarant.id), in_force(now or datetime.now(UTC))
+    current = in_force(now or datetime.now(UTC))
+    if current is every()[0]:
+        return None  # there is no older one: sign-ins ask no query
+    accepted = ConditionsAcceptees.latest(declarant.id)
     return current if accepted is not None and accepted.version != current.version else None
 
 

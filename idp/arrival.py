@@ -1,0 +1,248 @@
+"""Arriving at the page door: what every page that signs somebody in shares. What is asked, who is there, the next step, the session.
+
+Only this file opens sessions, and only when no step remains (C42). Steps are pages of their own (`authentication/steps`): each
+ends by `proceed`, which alone knows what is next.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from urllib.parse import urlencode, urlsplit
+
+from flask import Response, current_app, make_response, request
+
+from idp import http
+from idp.audit import journal
+from idp.authentication import ceremony, devices, entree, remembered
+from idp.authentication.ceremony import Means, Opened
+from idp.authentication.demande import Demande, open_demande
+from idp.authentication.device_words import device_words
+from idp.authentication.devices import Device
+from idp.authentication.entree import Entree, EntreeDeadError, Step, next_step
+from idp.authentication.factors import losses
+from idp.authentication.factors.events import SessionRaised
+from idp.authentication.levels import level_of
+from idp.authentication.remembered import Remembered
+from idp.authentication.session import COOKIE, Session, find_session, raise_session
+from idp.database import db
+from idp.declarants.identite import Identite
+from idp.declarants.models import Declarant
+from idp.declarants.parcours import conditions
+from idp.declarants.statuts import Statut
+from idp.habilitations.decision import services_of
+from idp.oidc import logout
+from idp.seals import digest
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The sign-in in progress: its sealed word, and what it says; a person may also come by themselves."""
+
+    token: str
+    demande: Demande | None
+
+    @classmethod
+    def read(cls, token: str) -> "Asked":
+        """Raises DemandeInvalidError, DemandeExpiredError."""
+        if not token:
+            return cls("", None)
+        mag = http.mag()
+        found = open_demande(mag.ephemeral, mag.keyring, token, http.binding(), http.now(), mag.settings.demande_lifetime)
+        http.on_behalf_of(found.client_id)
+        logo = urlsplit(found.client_logo)
+        http.page_policy(found.form_action, f"{logo.scheme}://{logo.netloc}" if found.client_logo else "")
+        return cls(token, found)
+
+    @property
+    def purpose(self) -> str:
+        """Anti-forgery values serve one sign-in (C39)."""
+        return f"connexion|{digest(self.token)}"
+
+    @property
+    def client_id(self) -> str | None:
+        return (self.demande.client_id or None) if self.demande else None
+
+    def onward(self, **more: str) -> Response:
+        """Back to whoever asked: the dispatcher alone knows the next step."""
+        if self.demande is None:
+            return see(http.path("/"))
+        return see(f"{http.path(self.demande.target)}?{urlencode({'demande': self.token, **more})}")
+
+
+def see(address: str) -> Response:
+    response = make_response("", 303)
+    response.headers["Location"] = address
+    return response
+
+
+def means() -> Means:
+    return current_app.extensions["mag_means"]  # type: ignore[no-any-return]  # Flask's extension dict is untyped
+
+
+def session_here() -> Session | None:
+    mag = http.mag()
+    return find_session(mag.ephemeral, mag.settings, request.cookies.get(COOKIE, ""), http.now())
+
+
+def person_of(session: Session | None) -> Declarant | None:
+    """Whose session it is; None for one who may no longer enter."""
+    found = db.session.get(Declarant, session.declarant_id) if session else None
+    return found if found and found.statut is Statut.ACTIF else None
+
+
+def remembered_here() -> Remembered:
+    return Remembered.read(http.mag().keyring, request.cookies.get(remembered.COOKIE, ""))
+
+
+def device_here() -> Device:
+    return Device.read(request.cookies.get(devices.COOKIE, ""))
+
+
+def set_session_cookie(response: Response, cookie: str) -> None:
+    """The SSO session lives as long as the browser, and no longer than the store says; `Set-Login` tells the browser (FedCM)."""
+    http.set_cookie(response, COOKIE, cookie, max_age=None if cookie else 0)
+    response.headers["Set-Login"] = "logged-in" if cookie else "logged-out"
+
+
+def keep_remembered(response: Response, identities: Remembered) -> None:
+    if identities.identites:
+        http.set_cookie(response, remembered.COOKIE, identities.dump(http.mag().keyring), max_age=remembered.LIFETIME)
+    else:
+        http.set_cookie(response, remembered.COOKIE, "", max_age=0)
+
+
+# ------------------------------------------------------------------------------------------------------------------- steps
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """Somebody between the password and the session: the page's word, what it says, and who."""
+
+    token: str
+    entree: Entree
+    person: Declarant
+
+    @classmethod
+    def read(cls, step: Step | None = None) -> "Arrival":
+        """From the page's word. Raises EntreeDeadError, also for whoever stands at another step (C43)."""
+        token = request.form.get("entree", "") if request.method == "POST" else request.args.get("entree", "")
+        http.way_back(http.path("/connexion"))
+        found = entree.find(http.mag().ephemeral, token, http.binding())
+        person = db.session.get(Declarant, found.declarant_id)
+        if person is None or person.statut is not Statut.ACTIF or person.version != found.version:
+            raise EntreeDeadError("the account changed")
+        arrival = cls(token, found, person)
+        if step is not None and remaining(person, found, http.now()) is not step:
+            raise EntreeDeadError(f"not at {step}")
+        return arrival
+
+    @property
+    def asked(self) -> Asked:
+        """Raises DemandeInvalidError, DemandeExpiredError."""
+        return Asked.read(self.entree.demande)
+
+    @property
+    def purpose(self) -> str:
+        """Anti-forgery values serve one step of one sign-in."""
+        return f"entree|{digest(self.token)}"
+
+    def proven(self, *amr: str) -> Response:
+        """One more factor was proven just now."""
+        return proceed(self.person, replace(self.entree, amr=(*self.entree.amr, *amr)), self.token)
+
+
+def remaining(person: Declarant, found: Entree, now: datetime) -> Step | None:
+    """The next step; None: the session may open."""
+    password_due = person.password_locked_at is not None
+    return next_step(
+        person,
+        found,
+        password_due=password_due,
+        conditions_due=not found.raised and conditions.to_accept(person, now) is not None,
+        factor_due=factor_deadline(person, now) is not None,
+    )
+
+
+def factor_deadline(person: Declarant, now: datetime) -> datetime | None:
+    """Until when somebody who must hold a second factor may go without; None for whoever holds one, or need not."""
+    policies = http.mag().policies()
+    if person.second_factor or not policies.rules:
+        return None
+    rights = services_of(http.mag().connections, http.mag().catalogue(), person.id, now) if policies.look_at_rights else {}
+    return policies.deadline(person.role, rights, person.opened_at)
+
+
+def proceed(person: Declarant, found: Entree, token: str = "") -> Response:
+    """To the next step, or into the session. `token`: the word of the step just done, which is worth nothing afterwards.
+
+    Commits. To be called before anything is flushed: the store comes first.
+    """
+    mag, now = http.mag(), http.now()
+    step = remaining(person, found, now)
+    if token:
+        entree.take(mag.ephemeral, token, http.binding())
+    if step is not None:
+        word = entree.keep(mag.ephemeral, found, http.binding())
+        db.session.commit()
+        return see(f"{http.path('/connexion/' + step)}?{urlencode({'entree': word})}")
+    return _raise(found) if found.raised else _open(person, found)
+
+
+def _open(person: Declarant, found: Entree) -> Response:
+    mag, now = http.mag(), http.now()
+    asked, before = Asked.read(found.demande), session_here()
+    opened = ceremony.open_for(
+        means(),
+        person,
+        device_here(),
+        now,
+        amr=found.amr,
+        presented=request.cookies.get(COOKIE, ""),
+        client_id=asked.client_id,
+        words=device_words(request.user_agent.string),
+        address=http.client_address(),
+    )
+    if person.second_factor and found.is_strong:
+        losses.cancel(mag.settings, person, "used", now)
+    replaced = before if before is not None and before.declarant_id != person.id else None
+    if replaced is not None:
+        logout.ended(mag.registry, replaced.sid, replaced.declarant_id, None, "autre_personne", now)
+    remember = Identite(person.siret, person.nom, person.prenom) if found.remember else None
+    db.session.commit()
+    if replaced is not None:
+        mag.messenger.wake()
+    return _signed_in(asked, opened, remember)
+
+
+def _signed_in(asked: Asked, opened: Opened, remember: Identite | None) -> Response:
+    response = asked.onward(**({"choix": "1"} if asked.demande and asked.demande.select else {}))
+    set_session_cookie(response, opened.cookie)
+    http.set_cookie(response, devices.COOKIE, opened.device.dump(), max_age=devices.LIFETIME)
+    if remember is not None:
+        keep_remembered(response, remembered_here().adding(remember))
+    return response
+
+
+def _raise(found: Entree) -> Response:
+    """The session of this browser, with two factors from now on. Raises EntreeDeadError when it is no longer there."""
+    mag, session, asked = http.mag(), session_here(), Asked.read(found.demande)
+    if session is None or session.sid != found.raised:
+        raise EntreeDeadError("the session ended")
+    response = asked.onward()
+    raise_here(response, session, *found.amr)
+    person = db.session.get(Declarant, found.declarant_id)
+    if person is not None and person.second_factor:
+        losses.cancel(mag.settings, person, "used", http.now())
+    db.session.commit()
+    return response
+
+
+def raise_here(response: Response, session: Session, *amr: str) -> None:
+    """The session of this browser gains what was proven just now, and another cookie (C37). The caller commits."""
+    mag = http.mag()
+    whole = tuple(dict.fromkeys((*session.amr, *amr)))
+    raised = raise_session(mag.ephemeral, mag.settings, session, amr=whole, acr=level_of(whole), presented=request.cookies.get(COOKIE, ""))
+    if raised is None:
+        raise EntreeDeadError("the session ended")
+    event = SessionRaised(amr=" ".join(whole), acr=raised[0].acr, sid=session.sid, declarant_id=session.declarant_id)
+    journal.record(event, http.now())
+    set_session_cookie(response, raised[1])

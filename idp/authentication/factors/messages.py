@@ -1,0 +1,148 @@
+"""Mails about second factors and devices, in French: pure texts."""
+
+from datetime import datetime
+
+from idp.notifications.messages import Action, Message, in_words, letter
+
+NOT_YOU = (
+    "Si ce n'est pas vous, quelqu'un d'autre connaît votre mot de passe : ouvrez le lien « Ce n'était pas moi » d'un courrier de "
+    "connexion, ou prévenez sans attendre l'administrateur de votre entreprise ou l'assistance."
+)
+NAMES = {"totp": "Application de codes", "passkey": "Clé d'accès"}
+
+
+def factor_added(issuer: str, name: str, factor: str, at: datetime) -> Message:
+    return letter(
+        issuer,
+        f"{NAMES[factor]} ajoutée à votre compte",
+        name,
+        f"Le {in_words(at)}, un second facteur a été ajouté à votre compte MAG : {NAMES[factor].lower()}.",
+        "Il sera demandé à chaque connexion.",
+        "Gardez vos codes de secours en lieu sûr : ils remplacent ce second facteur s'il vous manque.",
+        NOT_YOU,
+    )
+
+
+def factor_removed(issuer: str, name: str, factor: str, at: datetime, *, by_support: bool = False) -> Message:
+    who = "L'assistance a retiré" if by_support else "Vous avez retiré"
+    return letter(
+        issuer,
+        "Second facteur retiré de votre compte",
+        name,
+        f"{who}, le {in_words(at)}, un second facteur de votre compte MAG : {NAMES[factor].lower()}.",
+        NOT_YOU,
+    )
+
+
+def codes_made(issuer: str, name: str, at: datetime) -> Message:
+    return letter(
+        issuer,
+        "Nouveaux codes de secours",
+        name,
+        f"De nouveaux codes de secours ont été créés pour votre compte MAG le {in_words(at)}. Les précédents ne valent plus rien.",
+        NOT_YOU,
+    )
+
+
+def code_used(issuer: str, name: str, left: int, at: datetime) -> Message:
+    remains = f"Il vous en reste {left}." if left else "C'était le dernier : créez-en d'autres dans la page Sécurité de votre compte."
+    return letter(
+        issuer,
+        "Un code de secours a servi",
+        name,
+        f"Un de vos codes de secours a servi à ouvrir une session, le {in_words(at)}. {remains}",
+        NOT_YOU,
+    )
+
+
+def codes_guessed(issuer: str, name: str, at: datetime, denial: Action) -> Message:
+    """Wrong codes after a right password."""
+    return letter(
+        issuer,
+        "Des codes faux ont été saisis pour votre compte",
+        name,
+        f"Le {in_words(at)}, quelqu'un a saisi votre mot de passe, puis trop de codes faux. Personne n'est entré dans votre compte.",
+        "Si c'est vous, réessayez dans quinze minutes.",
+        "Si ce n'est pas vous, votre mot de passe est connu de quelqu'un d'autre : bloquez-le tout de suite.",
+        denial,
+    )
+
+
+def loss_asked(
+    issuer: str, name: str, at: datetime, effective: datetime, cancel: Action, *, agreement: bool, again: bool = False
+) -> Message:
+    more = ["Comme vous administrez un établissement, un autre administrateur ou l'assistance devra aussi donner son accord."]
+    return letter(
+        issuer,
+        "Rappel : votre second facteur va être retiré" if again else "Votre second facteur a été déclaré perdu",
+        name,
+        f"Le {in_words(at)}, après avoir saisi votre mot de passe, quelqu'un a déclaré perdu le second facteur de votre compte MAG.",
+        f"Rien ne change avant le {in_words(effective)}. Passé ce délai, la prochaine connexion par mot de passe le retirera.",
+        *(more if agreement else []),
+        "Si ce n'est pas vous, ou si vous l'avez retrouvé, annulez cette demande ; vous connecter avec votre second facteur "
+        "l'annule aussi.",
+        cancel,
+    )
+
+
+def loss_cancelled(issuer: str, name: str, at: datetime) -> Message:
+    return letter(
+        issuer,
+        "Demande annulée : votre second facteur reste en place",
+        name,
+        f"La demande de retrait de votre second facteur a été annulée le {in_words(at)}. Rien n'a changé.",
+        "Si vous n'êtes pas à l'origine de la demande, changez votre mot de passe : quelqu'un d'autre le connaît.",
+    )
+
+
+def loss_done(issuer: str, name: str, at: datetime) -> Message:
+    return letter(
+        issuer,
+        "Votre second facteur a été retiré",
+        name,
+        f"Le {in_words(at)}, au terme du délai, le second facteur déclaré perdu a été retiré de votre compte MAG. Activez-en un autre "
+        "dès que possible, dans la page Sécurité de votre compte.",
+        NOT_YOU,
+    )
+
+
+def agreement_wanted(issuer: str, name: str, person: str, siret: str, until: datetime) -> Message:
+    """To the other administrators of the establishment."""
+    return letter(
+        issuer,
+        "Un administrateur a perdu son second facteur",
+        name,
+        f"{person}, administrateur de l'établissement {siret}, déclare avoir perdu son second facteur. Votre accord est nécessaire "
+        "pour le retirer.",
+        "Vérifiez auprès de cette personne, de vive voix, que la demande vient bien d'elle, puis répondez dans votre espace MAG avant le "
+        f"{in_words(until)}. Sans réponse, rien ne change.",
+        Action("Répondre à la demande", f"{issuer}/compte/securite/accords"),
+    )
+
+
+def new_device(issuer: str, name: str, at: datetime, device: str, network: str, denial: Action) -> Message:
+    """A sign-in from a browser that this account did not know."""
+    return letter(
+        issuer,
+        "Connexion depuis un nouvel appareil",
+        name,
+        f"Une connexion à votre compte MAG a eu lieu le {in_words(at)}, depuis un appareil que nous ne connaissions pas.",
+        f"Appareil : {device}\nRéseau : {network}",
+        "Si c'est vous, vous n'avez rien à faire.",
+        "Si ce n'est pas vous, ouvrez ce lien : toutes les sessions seront fermées et le mot de passe bloqué jusqu'à ce que vous en "
+        "choisissiez un autre.",
+        denial,
+        "Ce lien est valable sept jours.",
+    )
+
+
+def denied(issuer: str, name: str, at: datetime) -> Message:
+    return letter(
+        issuer,
+        "Votre compte est protégé",
+        name,
+        f"Le {in_words(at)}, à votre demande, toutes les sessions de votre compte MAG ont été fermées, vos appareils oubliés et votre mot "
+        "de passe bloqué.",
+        "Pour vous connecter de nouveau, choisissez un autre mot de passe : ouvrez la page de connexion, puis « Mot de passe oublié ».",
+        Action("Ouvrir la page de connexion", f"{issuer}/connexion"),
+    )

@@ -1,0 +1,39 @@
+"""Levels of a sign-in (`acr`), and which ones satisfy which: the vocabulary of ProConnect and FranceConnect.
+
+`eidas1`: a password. `eidas1-mfa`: two factors. MAG registers people without proving who they are, so it never says `eidas2`
+(Commission Implementing Regulation 2015/1502). How it was reached is `amr` (RFC 8176): `pwd`, `totp`, `pop` (a passkey), `mfa`;
+a recovery code is `mfa` beside `pwd`, and nothing else.
+"""
+
+from collections.abc import Collection, Iterable
+
+PASSWORD, TWO_FACTORS = "eidas1", "eidas1-mfa"
+LEVELS = ("eidas0", "eidas0-mfa", PASSWORD, TWO_FACTORS)
+"""What MAG may say, the lowest first."""
+SATISFIED = {PASSWORD: frozenset({"eidas0", PASSWORD}), TWO_FACTORS: frozenset(LEVELS)}
+MFA = "mfa"
+AMR = ("pwd",)
+"""Of a sign-in by password alone."""
+
+
+def level_of(amr: Collection[str]) -> str:
+    """The level that was reached by these means."""
+    return TWO_FACTORS if MFA in amr else PASSWORD
+
+
+def satisfies(reached: str, asked: Iterable[str]) -> bool:
+    """Whether one of the levels asked for is reached, or passed."""
+    return any(one == reached or one in SATISFIED.get(reached, ()) for one in asked)
+
+
+def within_reach(asked: Iterable[str]) -> bool:
+    """Whether more factors could satisfy one of the levels asked for."""
+    return any(one in LEVELS for one in asked)
+
+
+def answered(asked: Collection[str], reached: str) -> str:
+    """The level to tell a client: one that it asked for, when the sign-in satisfies one; else the one reached (Core section 5.5.1.1)."""
+    if not asked or reached in asked:
+        return reached
+    held = [one for one in LEVELS if one in asked and one in SATISFIED.get(reached, ())]
+    return held[-1] if held else reached
