@@ -91,6 +91,7 @@ class Settings:
     argon2_time: int = setting("Argon2id passes.", 2)
     argon2_parallelism: int = setting("Argon2id lanes.", 1)
     password_policy: str = setting("Policy of new passwords: `mag` (12 characters or more) or `longue` (15 or more).", "mag")
+    secret_question: bool = setting("1: people may set a secret question, a weak way back into an account without second factor.", False)
     hash_slots: int = setting("Passwords hashed at once by one process, on niced threads.", 1)
     hash_queue: int = setting("Sign-ins that may wait for a hash slot in one process; beyond, 503 at once. Each holds a thread.", 40)
     hab_bound: int = setting(

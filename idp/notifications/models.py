@@ -41,10 +41,10 @@ class Mail(Model):
 
     @classmethod
     def write(cls, kind: str, recipient: str, message: Message, now: datetime, declarant_id: int | None = None) -> Self:
-        """Put a mail in the outbox, in the transaction of the fact that causes it."""
-        mail = cls(kind=kind, recipient=recipient, subject=message.subject, body=message.body, declarant_id=declarant_id)
-        mail.html = message.html or None
-        mail.created_at = mail.next_try_at = now
+        """Put a mail in the outbox, in the transaction of the fact that causes it; to nobody, a row that never leaves, as `post` does."""
+        mail = cls(kind=kind, recipient=recipient, subject=message.subject, declarant_id=declarant_id, created_at=now)
+        if recipient:
+            mail.body, mail.html, mail.next_try_at = message.body, message.html or None, now
         db.session.add(mail)
         db.session.flush()
         return mail

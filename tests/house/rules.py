@@ -40,6 +40,7 @@ STANDALONE = ("partners.kit", "partners.portals")
 PURE = {
     *("siret", "identite", "statuts", "profils", "droits", "perimetre", "disclosure", "claims", "assertion", "events", "messages"),
     *("verdict", "dossier", "courriel", "etablissement", "listes", "tiers", "representant", "registre"),
+    "voies",
 }
 """Values and rules: the same answer for the same arguments, always."""
 

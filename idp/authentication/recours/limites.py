@@ -1,0 +1,48 @@
+"""Brakes of recovery (L8 of docs/securite.md): beyond, what is asked is dropped in silence, with the same page.
+
+By account (whether it exists or not), by network, and for the whole service. One round trip. A store that does not
+answer refuses: nothing here fails open.
+"""
+
+from idp.authentication.recours.voies import CODE, CODE_TRIES, CODE_TRIES_IN_ALL, QUESTION_TRIES
+from idp.authentication.throttle import Attempt
+from idp.config import HOUR
+from idp.ephemeral import Counter, Ephemeral
+from idp.logs import logger
+
+BY_ACCOUNT, BY_NETWORK, IN_ALL = 3, 10, 2_000
+"""Requests an hour."""
+TRIES_BY_NETWORK = 30
+"""Codes and answers an hour from one network, whatever the accounts."""
+DAY = 24 * HOUR
+
+
+def may_ask(store: Ephemeral, account: str, address: str) -> bool:
+    """Counted, then judged: parallel requests do not slip through. `account` is the digest of `throttle.account_of`."""
+    network = Attempt(account, address).blocks[0]
+    numbers = store.count(Counter(f"l8:c:{account}", HOUR), Counter(f"l8:r:{network}", HOUR), Counter("l8:g", HOUR))
+    if numbers[2] == IN_ALL + 1:
+        logger.warning(
+            "recoveries are asked for far more than usual: they are dropped until the hour ends", extra={"fields": {"limit": IN_ALL}}
+        )
+    return numbers[0] <= BY_ACCOUNT and numbers[1] <= BY_NETWORK and numbers[2] <= IN_ALL
+
+
+def may_try_code(store: Ephemeral, account: str, address: str) -> bool:
+    """One more try of a code: few from one network, many from all of them, so that a stranger cannot spend the owner's."""
+    network = Attempt(account, address).blocks[0]
+    life = int(CODE.total_seconds())
+    numbers = store.count(Counter(f"l8:k:{account}:{network}", life), Counter(f"l8:k:{account}", life), Counter(f"l8:k:r:{network}", HOUR))
+    return numbers[0] <= CODE_TRIES and numbers[1] <= CODE_TRIES_IN_ALL and numbers[2] <= TRIES_BY_NETWORK
+
+
+def renew_code_tries(store: Ephemeral, account: str) -> None:
+    """A new code was handed over: what was tried before, from everywhere, no longer counts against it."""
+    store.delete("n", f"l8:k:{account}")
+
+
+def may_answer(store: Ephemeral, account: str, address: str) -> bool:
+    """One more answer to a secret question."""
+    network = Attempt(account, address).blocks[0]
+    numbers = store.count(Counter(f"l8:q:{account}", DAY), Counter(f"l8:k:r:{network}", HOUR))
+    return numbers[0] <= QUESTION_TRIES and numbers[1] <= TRIES_BY_NETWORK
