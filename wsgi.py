@@ -93,7 +93,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         "lettres": Letter.purge,
         "événements de comptes": AccountEvent.purge,
     }
-    http.install(app)
+    http.install(app, settings.issuer)
     visitor.install(app)
     for blueprint in (authentication_views.bp, oidc_views.bp, decoupled_views.bp):
         app.register_blueprint(blueprint, url_prefix=settings.issuer_path or None)

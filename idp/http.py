@@ -8,8 +8,10 @@ import hmac
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import cache, lru_cache
+from hashlib import sha256
 from ipaddress import ip_address
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
@@ -48,6 +50,8 @@ if TYPE_CHECKING:
     from idp.oidc.tokens import Mint
 
 BODY_LIMIT = 64 * 1024
+STATIC_AGE = 365 * 24 * 3600
+"""Seconds: addresses of static files change with their content."""
 PERMISSIONS = (
     "accelerometer=(), autoplay=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), magnetometer=(), microphone=(), midi=(), "
     "payment=(), usb=(), publickey-credentials-get=(self), publickey-credentials-create=(self)"
@@ -107,8 +111,23 @@ def client_address() -> str:
 
 
 def path(name: str) -> str:
-    """A path of MAG, under the issuer's own path."""
-    return mag().settings.issuer_path + name
+    """A path of this application, under its own path."""
+    return str(current_app.config["MAG_PATH"]) + name
+
+
+def asset(name: str) -> str:
+    """Address of a static file, which changes with its content."""
+    return f"{path('/static/')}{name}?v={_version(current_app.static_folder or '', name)}"
+
+
+@cache
+def _version(folder: str, name: str) -> str:
+    return sha256((Path(folder) / name).read_bytes()).hexdigest()[:12]
+
+
+def own_host() -> str:
+    """What people must read in the address bar."""
+    return urlsplit(str(current_app.config["MAG_ORIGIN"])).netloc
 
 
 # ----------------------------------------------------------------------------------------------------------- anti-forgery
@@ -133,7 +152,7 @@ def check_csrf(purpose: str) -> None:
     """Raises ForbiddenError when the form does not come from our own page in this browser (C39)."""
     origin = request.headers.get("Origin")
     # Our own Referrer-Policy makes browsers write `null` for our own forms (Fetch, "append a request Origin header").
-    if origin not in (None, "null", mag().settings.issuer_origin):
+    if origin not in (None, "null", current_app.config["MAG_ORIGIN"]):
         raise ForbiddenError(f"foreign origin for {purpose}")
     if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
         raise ForbiddenError(f"cross-site request for {purpose}")
@@ -206,7 +225,7 @@ def add_headers(response: Response) -> Response:
         response.vary.add("Cookie")
     headers.extend(SAFE_HEADERS)
     headers.add("X-Request-ID", g.get("request_id", ""))
-    if mag().settings.issuer.startswith("https"):
+    if current_app.config["MAG_ORIGIN"].startswith("https"):
         headers.add("Strict-Transport-Security", "max-age=63072000; includeSubDomains")
     if g.get("binding_is_new"):
         set_cookie(response, BINDING, g.binding)
@@ -318,8 +337,10 @@ def _end(_error: BaseException | None) -> None:
         circumstances.reset(g.pop("circumstances"))
 
 
-def install(app: Flask) -> None:
-    """Wire the edge to an application."""
+def install(app: Flask, address: str) -> None:
+    """Wire the edge to an application that browsers know by this address, without a trailing slash."""
+    parts = urlsplit(address)
+    app.config.update(MAG_ORIGIN=f"{parts.scheme}://{parts.netloc}", MAG_PATH=parts.path, SEND_FILE_MAX_AGE_DEFAULT=STATIC_AGE)
     app.config["MAX_CONTENT_LENGTH"] = BODY_LIMIT
     app.config["MAX_FORM_MEMORY_SIZE"] = BODY_LIMIT
     app.config["MAX_FORM_PARTS"] = 100
@@ -331,4 +352,4 @@ def install(app: Flask) -> None:
     app.register_error_handler(DBAPIError, answer_database_error)
     app.register_error_handler(Exception, answer_unknown)
     app.jinja_env.filters["insecable"] = insecable
-    app.jinja_env.globals.update(csrf_token=csrf_token, path=path)
+    app.jinja_env.globals.update(csrf_token=csrf_token, path=path, asset=asset, issuer_host=own_host)

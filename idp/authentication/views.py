@@ -1,12 +1,9 @@
 """The mire: the page where a person signs in, and what surrounds it. Nothing here decides; `ceremony.py` does."""
 
 from datetime import UTC, datetime
-from functools import cache
-from hashlib import sha256
-from pathlib import Path
 from urllib.parse import urlencode
 
-from flask import Blueprint, Response, current_app, make_response, redirect, render_template, request
+from flask import Blueprint, Response, make_response, redirect, render_template, request
 from flask.blueprints import BlueprintSetupState
 from flask.typing import ResponseReturnValue
 
@@ -46,8 +43,6 @@ from idp.oidc.third_party_login import lieux
 bp = Blueprint("authentication", __name__, template_folder="templates")
 BUCKET = 1024
 """Bytes: answers to a sign-in are padded to a multiple, so that their length says nothing."""
-STATIC_AGE = 365 * 24 * 3600
-"""Seconds: addresses of static files change with their content."""
 
 
 class LinkDeadError(RefusedError):
@@ -72,24 +67,6 @@ def _equip(state: BlueprintSetupState) -> None:
     state.app.extensions["mag_means"] = Means(
         mag.settings, mag.connections, mag.ephemeral, mag.keyring, passwords, decoys, Throttle(mag.ephemeral)
     )
-    state.app.config["SEND_FILE_MAX_AGE_DEFAULT"] = STATIC_AGE
-
-
-@bp.app_template_global("asset")
-def asset(name: str) -> str:
-    """Address of a static file, which changes with its content."""
-    return f"{http.path('/static/')}{name}?v={_version(current_app.static_folder or '', name)}"
-
-
-@bp.app_template_global("issuer_host")
-def issuer_host() -> str:
-    """What people must read in the address bar."""
-    return http.mag().settings.issuer_host
-
-
-@cache
-def _version(folder: str, name: str) -> str:
-    return sha256((Path(folder) / name).read_bytes()).hexdigest()[:12]
 
 
 # ---------------------------------------------------------------------------------------------------------------- the mire
