@@ -24,6 +24,8 @@ from idp.authentication.factors.policy import read_policies
 from idp.config import Settings
 from idp.database import Connections, Kept, Versions, db, engine_options
 from idp.declarants import commands as declarants_commands
+from idp.declarants.controles import commands as controles_commands
+from idp.declarants.controles.models import Controle, EntreeListe
 from idp.declarants.models import AccountEvent
 from idp.entreprises import commands as entreprises_commands
 from idp.ephemeral import open_ephemeral
@@ -92,6 +94,8 @@ def create_app(settings: Settings | None = None) -> Flask:
         "courriers": Mail.purge,
         "lettres": Letter.purge,
         "événements de comptes": AccountEvent.purge,
+        "contrôles": Controle.purge,
+        "lignes de listes": EntreeListe.purge,
     }
     http.install(app, settings.issuer)
     visitor.install(app)
@@ -101,6 +105,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         commands,
         authentication_commands,
         declarants_commands,
+        controles_commands,
         entreprises_commands,
         habilitations_commands,
         notifications_commands,

@@ -195,6 +195,20 @@ class PasswordChanged(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeclarantPseudonymised(Event):
+    """Nothing is left that names a person who left; their number remains, here and in their row."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PasswordsImported(Event):
+    """Password hashes of another system were imported from a file."""
+
+    file: str
+    written: int
+    refused: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HabilitationOpened(Event):
     """Rights were given. `cible` is a SIRET or a SIREN, `droits` reads `dsn:declarer,payer`."""
 

@@ -17,6 +17,7 @@ from typing import TypeVar
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
 
+from idp.authentication.legacy_hashes import LegacyHash, compute
 from idp.authentication.password_policy import normalise
 from idp.config import Settings
 from idp.errors import OverloadedError
@@ -29,6 +30,8 @@ SAMPLE_LIFETIME = 600.0
 """Seconds during which a sample of the stored hashes says which parameters are in force."""
 NICE = 19
 """Priority of the hashing threads: below everything else that the process does."""
+WRAPPED = "|"
+"""Between the recipe of an imported hash (`legacy_hashes.py`) and the Argon2id hash of what comes out of it."""
 Answer = TypeVar("Answer")
 
 
@@ -113,18 +116,35 @@ class Passwords:
         peppered = self._pepper(normalise(password), pepper_id)
         return Stored(self._pool.run(lambda: self._hasher.hash(peppered)), pepper_id)
 
+    def wrap(self, legacy: LegacyHash) -> Stored:
+        """What is kept of an imported hash: its recipe, and an Argon2id hash of what came out of it. Raises OverloadedError."""
+        pepper_id = self._seals.current_id
+        peppered = self._pepper(legacy.outcome, pepper_id)
+        return Stored(f"{legacy.recipe}{WRAPPED}{self._pool.run(lambda: self._hasher.hash(peppered))}", pepper_id)
+
     def verify(self, stored: Stored, password: str) -> bool:
         """Raises PasswordTooLongError, OverloadedError. A pepper that is gone is a wrong password, and an alarm in the log."""
         raw = normalise(password)
+        recipe, _, encoded = stored.hash.rpartition(WRAPPED)
+        pepper_id = self._known(stored.pepper_id)
+        return self._pool.run(lambda: self._holds(encoded, self._pepper(self._inner(recipe, raw), pepper_id)))
+
+    def _known(self, pepper_id: str) -> str:
         try:
-            peppered = self._pepper(raw, stored.pepper_id)
+            self._pepper(b"", pepper_id)
         except UnsealError:
-            logger.error("a pepper is gone", extra={"fields": {"pepper_id": stored.pepper_id}})
-            peppered = self._pepper(raw, self._seals.current_id)
-        return self._pool.run(lambda: self._holds(stored.hash, peppered))
+            logger.error("a pepper is gone", extra={"fields": {"pepper_id": pepper_id}})
+            return self._seals.current_id
+        return pepper_id
+
+    @staticmethod
+    def _inner(recipe: str, raw: bytes) -> bytes:
+        return compute(recipe, raw.decode("utf-8", "surrogatepass")) if recipe else raw
 
     def needs_rehash(self, stored: Stored) -> bool:
-        """The settings or the first master secret changed since."""
+        """It was imported, or the settings or the first master secret changed since."""
+        if is_imported(stored.hash):
+            return True
         return stored.pepper_id != self._seals.current_id or self._hasher.check_needs_rehash(stored.hash)
 
     def decoy(self, parameters: str = "") -> Stored:
@@ -175,5 +195,11 @@ def _plain(urlsafe: str) -> str:
 
 
 def parameters_of(encoded: str) -> str:
-    """`$argon2id$v=19$m=…,t=…,p=…`; empty when it is of another kind."""
-    return "$".join(encoded.split("$")[:4]) if encoded.startswith("$argon2id$") else ""
+    """`$argon2id$v=19$m=…,t=…,p=…`, behind its recipe when it was imported; empty when it is of another kind."""
+    recipe, wrapped, own = encoded.rpartition(WRAPPED)
+    return recipe + wrapped + "$".join(own.split("$")[:4]) if own.startswith("$argon2id$") else ""
+
+
+def is_imported(encoded: str) -> bool:
+    """Whether it comes from another system, and nobody signed in with it yet."""
+    return WRAPPED in encoded

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import wraps
+from pathlib import Path
 from typing import Any
 
 import click
@@ -12,8 +13,10 @@ from flask.cli import AppGroup
 
 from idp import http
 from idp.audit import journal
-from idp.audit.events import SessionsClosed
+from idp.audit.events import PasswordsImported, SessionsClosed
+from idp.authentication.legacy_hashes import ENCODINGS
 from idp.authentication.password_change import change_password
+from idp.authentication.password_import import Bilan, import_passwords
 from idp.authentication.passwords import Passwords
 from idp.authentication.session import close_every_session
 from idp.database import db
@@ -31,6 +34,8 @@ from idp.oidc.people import People
 declarants = AppGroup("declarants", help="Personnes inscrites : inscrire, montrer, suspendre, réactiver, mot de passe, sessions.")
 COMMANDS = (declarants,)
 ACTOR = "commande"
+IMPORTED_AT_ONCE = 200
+"""Lines of a file of passwords in one transaction."""
 TITLES = {
     Role.DECLARANT: "déclarant",
     Role.ADMINISTRATEUR: "administrateur",
@@ -156,6 +161,32 @@ def mot_de_passe(declarant: Declarant, *, from_stdin: bool) -> None:
     )
     _change(declarant, typed)
     click.echo(f"Le mot de passe de {declarant.full_name} est enregistré.")
+
+
+mots_de_passe = AppGroup("mots-de-passe", help="Mots de passe d'un autre système.")
+declarants.add_command(mots_de_passe)
+
+
+@mots_de_passe.command("importer")
+@click.argument("fichier", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--encodage", type=click.Choice(ENCODINGS), default=ENCODINGS[0], show_default=True, help="Des mots de passe, là d'où ils viennent."
+)
+def importer(fichier: Path, encodage: str) -> None:
+    """Importe des hachages bcrypt, PBKDF2 ou SHA-crypt (CSV : siret,nom,prenom,hash ou uid,hash)."""
+    mag, bilan = http.mag(), Bilan()
+    with answers(), fichier.open(encoding="utf-8", newline="") as lines:
+        imported = import_passwords(bilan, lines, Passwords(mag.settings, mag.keyring), encodage, datetime.now(UTC))
+        for number in imported:
+            if number % IMPORTED_AT_ONCE == 0:
+                db.session.commit()
+        journal.record(PasswordsImported(file=fichier.name, written=bilan.written, refused=len(bilan.refused), actor=ACTOR))
+        db.session.commit()
+    for number, reason in bilan.refused:
+        click.echo(f"Ligne {number} : {reason}", err=True)
+    click.echo(f"{bilan.written} mots de passe importés, {bilan.unchanged} déjà importés, {len(bilan.refused)} lignes refusées.")
+    if bilan.refused:
+        raise SystemExit(1)
 
 
 @declarants.command("deconnecter")

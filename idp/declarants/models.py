@@ -147,6 +147,25 @@ class Declarant(Model):
         query = select(cls).where(where, *ADMINISTERS).order_by(cls.id)
         return list(db.session.scalars(query.with_for_update() if lock else query))
 
+    @classmethod
+    def to_erase(cls, before: datetime, limit: int) -> list[Self]:
+        """Who left before that instant and is still named, locked where the database can."""
+        query = select(cls).where(cls.statut == Statut.RADIE, cls.erased_at.is_(None), cls.closed_at < before)
+        return list(db.session.scalars(query.order_by(cls.id).limit(limit).with_for_update(skip_locked=True)))
+
+    def pseudonymise(self, now: datetime) -> None:
+        """Erase what names the person. Tables whose rows go with an identity (ON DELETE CASCADE) lose theirs now."""
+        self.nom, self.prenom, self.cle = "Effacé", f"n° {self.id}", f"efface {self.id}"
+        self.email = self.telephone = self.mobile = self.fonction = self.service_interne = None
+        self.email_verified, self.email_verified_at, self.email_bounced_at = False, None, None
+        self.password_hash = self.pepper_id = None
+        self.erased_at = self.updated_at = now
+        db.session.flush()
+        for table in Model.metadata.sorted_tables:
+            for column in table.c:
+                if any(key.target_fullname == "declarants.id" and key.ondelete == "CASCADE" for key in column.foreign_keys):
+                    db.session.execute(delete(table).where(column == self.id))
+
     def leaves_nobody(self) -> bool:
         """Whether somebody of the company would be left without administrator, should this one go. Locks the others' rows."""
         cls = type(self)

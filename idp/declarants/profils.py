@@ -1,4 +1,4 @@
-"""The four profiles that a company chooses at inscription (fact 6): values alone.
+"""The four profiles that a company chooses at inscription, and its sector (fact 6): values alone.
 
 Left out on purpose: the services that each one is offered, which the catalogue of `habilitations` says.
 """
@@ -28,10 +28,44 @@ class Profil(StrEnum):
     def titre(self) -> str:
         return TITRES[self]
 
+    @property
+    def says(self) -> str:
+        """What it means, for whoever chooses."""
+        return PHRASES[self]
+
 
 TITRES = {
     Profil.ENTREPRISE: "Mon entreprise",
     Profil.ENTREPRISE_ET_CLIENTS: "Mon entreprise et mes clients",
     Profil.INDEPENDANT: "Travailleur indépendant, sans salarié",
     Profil.INDEPENDANT_EMPLOYEUR: "Travailleur indépendant, avec salariés",
+}
+PHRASES = {
+    Profil.ENTREPRISE: "Vous déclarez pour les salariés de votre entreprise, de votre association ou de votre organisme.",
+    Profil.ENTREPRISE_ET_CLIENTS: "Vous êtes expert-comptable ou tiers déclarant : vous déclarez aussi pour d'autres.",
+    Profil.INDEPENDANT: "Vous travaillez à votre compte et n'employez personne.",
+    Profil.INDEPENDANT_EMPLOYEUR: "Vous travaillez à votre compte et employez au moins une personne.",
+}
+
+
+class Secteur(StrEnum):
+    """The family of rules that the company follows."""
+
+    PRIVE = "prive"
+    PUBLIC = "public"
+    AGRICOLE = "agricole"
+    BTP = "btp"
+    ASSOCIATIF = "associatif"
+
+    @property
+    def titre(self) -> str:
+        return SECTEURS[self]
+
+
+SECTEURS = {
+    Secteur.PRIVE: "Secteur privé",
+    Secteur.PUBLIC: "Secteur public",
+    Secteur.AGRICOLE: "Secteur agricole",
+    Secteur.BTP: "Bâtiment et travaux publics",
+    Secteur.ASSOCIATIF: "Association",
 }

@@ -12,6 +12,7 @@ from idp.notifications.messages import Message
 from idp.notifications.pace import next_try
 from idp.seals import digest, random_token
 
+UNSYNCHRONISED = {"synchronize_session": False}
 MAILS_KEPT, LETTERS_KEPT = timedelta(days=180), timedelta(days=366)
 """How long the line of what left is kept: to whom, when, of which kind."""
 
@@ -96,6 +97,11 @@ class Mail(Model):
         self._end()
 
     @classmethod
+    def forget_person(cls, declarant_id: int) -> None:
+        """Delete every mail that was written to somebody."""
+        db.session.execute(delete(cls).where(cls.declarant_id == declarant_id), execution_options=UNSYNCHRONISED)
+
+    @classmethod
     def purge(cls, now: datetime) -> int:
         """Delete the lines of mails that ended long ago; how many."""
         ended = (cls.next_try_at.is_(None), cls.created_at < now - MAILS_KEPT)
@@ -149,7 +155,18 @@ class Letter(Model):
         """The letters of one kind that a person still waits for will not leave: another takes over; how many."""
         waiting = (cls.kind == kind, cls.declarant_id == declarant_id, cls.printed_at.is_(None), cls.void_at.is_(None))
         query = update(cls).where(*waiting).values(void_at=now, pdf=None).returning(cls.id)
-        return len(db.session.scalars(query, execution_options={"synchronize_session": False}).all())
+        return len(db.session.scalars(query, execution_options=UNSYNCHRONISED).all())
+
+    @classmethod
+    def void_all(cls, declarant_id: int, now: datetime) -> None:
+        """None of the letters that a person waits for will leave."""
+        waiting = (cls.declarant_id == declarant_id, cls.printed_at.is_(None), cls.void_at.is_(None))
+        db.session.execute(update(cls).where(*waiting).values(void_at=now, pdf=None), execution_options=UNSYNCHRONISED)
+
+    @classmethod
+    def forget_person(cls, declarant_id: int) -> None:
+        """Delete every letter that was written to somebody."""
+        db.session.execute(delete(cls).where(cls.declarant_id == declarant_id), execution_options=UNSYNCHRONISED)
 
     @classmethod
     def purge(cls, now: datetime) -> int:
@@ -227,7 +244,13 @@ class OneTimeLink(Model):
     def void(cls, purpose: str, declarant_id: int, now: datetime) -> None:
         """The links of one purpose that a person holds die: another one takes over."""
         living = (cls.declarant_id == declarant_id, cls.purpose == purpose, cls.spent_at.is_(None))
-        db.session.execute(update(cls).where(*living).values(spent_at=now), execution_options={"synchronize_session": False})
+        db.session.execute(update(cls).where(*living).values(spent_at=now), execution_options=UNSYNCHRONISED)
+
+    @classmethod
+    def void_all(cls, declarant_id: int, now: datetime) -> None:
+        """Every link that a person holds dies."""
+        living = (cls.declarant_id == declarant_id, cls.spent_at.is_(None))
+        db.session.execute(update(cls).where(*living).values(spent_at=now), execution_options=UNSYNCHRONISED)
 
     @classmethod
     def purge(cls, before: datetime) -> int:

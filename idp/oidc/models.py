@@ -88,6 +88,19 @@ class RefreshFamily(Model):
         return found
 
 
+    @classmethod
+    def close_everything(cls, declarant_id: int, reason: str, now: datetime) -> None:
+        """End what every client keeps of one person."""
+        ending = update(cls).where(cls.declarant_id == declarant_id, cls.closed_at.is_(None)).values(closed_at=now, closed_reason=reason)
+        db.session.execute(ending, execution_options={"synchronize_session": False})
+
+    @classmethod
+    def living_of(cls, declarant: Declarant, now: datetime) -> list[Self]:
+        """What clients may still renew in the name of one person, the latest first."""
+        alive = (cls.declarant_id == declarant.id, cls.version == declarant.version, cls.closed_at.is_(None), cls.expires_at > now)
+        return list(db.session.scalars(select(cls).where(*alive).order_by(cls.opened_at.desc(), cls.id)))
+
+
 class ImportedSubject(Model):
     """A subject that a partner knew a person by before MAG; unique both ways within a sector."""
 
@@ -104,6 +117,11 @@ class ImportedSubject(Model):
         either = or_(cls.uid == uid, cls.sub == sub)
         return list(db.session.scalars(select(cls).where(cls.sector == sector, either)))
 
+    @classmethod
+    def forget_person(cls, uid: str) -> None:
+        """What partners knew somebody by, before MAG."""
+        db.session.execute(delete(cls).where(cls.uid == uid), execution_options={"synchronize_session": False})
+
 
 class Consent(Model):
     """What a person agreed to tell a client."""
@@ -119,6 +137,11 @@ class Consent(Model):
     def of(cls, declarant_id: int) -> list[Self]:
         """What one person agreed to, the latest first."""
         return list(db.session.scalars(select(cls).filter_by(declarant_id=declarant_id).order_by(cls.given_at.desc(), cls.client_id)))
+
+    @classmethod
+    def forget_person(cls, declarant_id: int) -> None:
+        """What somebody who left agreed to."""
+        db.session.execute(delete(cls).where(cls.declarant_id == declarant_id), execution_options={"synchronize_session": False})
 
     @classmethod
     def forget_client(cls, client_id: str) -> None:

@@ -5,14 +5,13 @@ import urllib.request
 from urllib.parse import urlencode
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 
+from tests.browser.conftest import LOOKS, look_at
 from tests.factories import PASSWORD, SIRET, un_declarant
 from tests.protocol.relying import SECRET, register
 
 pytestmark = [pytest.mark.browser, pytest.mark.parametrize("backend", ["sqlite"], indirect=True)]
 DEVICE, CIBA = "urn:ietf:params:oauth:grant-type:device_code", "urn:openid:params:grant-type:ciba"
-LOOKS = [(scheme, width) for scheme in ("light", "dark") for width in (1280, 320)]
 MACHINE = {"redirect_uris": [], "response_types": [], "scope": "openid profile siret"}
 
 
@@ -134,9 +133,6 @@ def test_pages_are_accessible_and_never_scroll_sideways(mag, page, scheme, width
 
 
 def check(opened):
-    found = Axe().run(opened)
-    assert found.violations_count == 0, found.generate_report()
-    assert opened.evaluate("document.documentElement.scrollWidth <= innerWidth"), opened.url
-    assert opened.locator("h1").count() == 1
+    look_at(opened)
     for target in opened.locator(".button:visible, input.user-code:visible").all():
         assert target.bounding_box()["height"] >= 44

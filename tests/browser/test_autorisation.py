@@ -6,13 +6,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, urlencode
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 
+from tests.browser.conftest import LOOKS, look_at
 from tests.factories import PASSWORD, SIRET, un_declarant
 from tests.protocol.relying import VERIFIER, challenge_of, register
 
 pytestmark = [pytest.mark.browser, pytest.mark.parametrize("backend", ["sqlite"], indirect=True)]
-LOOKS = [(scheme, width) for scheme in ("light", "dark") for width in (1280, 320)]
 LOGO = b'<svg xmlns="http://www.w3.org/2000/svg" width="40" height="40"><rect width="40" height="40" fill="#a33"/></svg>'
 
 
@@ -27,7 +26,9 @@ class Site:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"])).decode()
                 assert self.headers["Content-Type"] == "application/x-www-form-urlencoded"
-                site.posted.append((self.path, dict(parse_qsl(body))))
+                fields = parse_qsl(body, strict_parsing=True)
+                assert len(fields) == len(dict(fields)), "each once"
+                site.posted.append((self.path, dict(fields)))
                 self.answer(b"<!doctype html><title>Portail</title><h1>Bienvenue</h1>", "text/html; charset=utf-8")
 
             def do_GET(self) -> None:
@@ -70,6 +71,7 @@ def mag(app, wsgi_app, site, live_server):
         scope="openid profile email siret",
         **links,
     )
+    register(wsgi_app, "maison", redirect_uris=[f"{site.address}/retour"])
     return live_server()
 
 
@@ -80,13 +82,10 @@ def complaints():
 
 
 @pytest.fixture
-def ask(mag, site, page, complaints):
-    """`ask(**request)`: a browser sent to MAG by the partner."""
+def address(mag, site):
+    """`address(**request)`: where the partner sends a browser."""
 
-    def visit(*, javascript=True, look=None, **changes):
-        options = {"viewport": {"width": look[1], "height": 900}, "color_scheme": look[0]} if look else {}
-        opened = page(javascript=javascript, **options)
-        opened.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    def of(**changes):
         asked = {
             "client_id": "portail",
             "redirect_uri": f"{site.address}/retour",
@@ -98,25 +97,33 @@ def ask(mag, site, page, complaints):
             "code_challenge_method": "S256",
             **changes,
         }
-        opened.goto(f"{mag}/authorize?{urlencode(asked)}")
+        return f"{mag}/authorize?{urlencode(asked)}"
+
+    return of
+
+
+@pytest.fixture
+def ask(address, page, complaints):
+    """`ask(**request)`: a browser sent to MAG by the partner."""
+
+    def visit(*, javascript=True, look=None, **changes):
+        options = {"viewport": {"width": look[1], "height": 900}, "color_scheme": look[0]} if look else {}
+        opened = page(javascript=javascript, **options)
+        opened.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+        opened.goto(address(**changes))
         return opened
 
     return visit
+
+
+def named(page, look):
+    return f"{page}-{look[0]}-{look[1]}"
 
 
 def sign_in(opened):
     for name, text in {"siret": SIRET, "nom": "LEFEVRE", "prenom": "claire", "password": PASSWORD}.items():
         opened.fill(f"#{name}", text)
     opened.get_by_role("button", name="Se connecter", exact=True).click()
-
-
-def look_at(opened, name, look):
-    """No horizontal scroll, no fault that axe knows; an image where MAG_TEST_SCREENSHOTS says."""
-    assert opened.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
-    found = Axe().run(opened, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"]})
-    assert found.violations_count == 0, found.generate_report()
-    if folder := os.environ.get("MAG_TEST_SCREENSHOTS"):
-        opened.screenshot(path=f"{folder}/{name}-{look[0]}-{look[1]}.png", full_page=True)
 
 
 def test_32_the_answer_goes_on_by_itself_to_the_partner(ask, site, complaints):
@@ -146,6 +153,28 @@ def test_32_without_javascript_a_button_sends_it(ask, site):
     assert set(site.posted[0][1]) == {"code", "state", "iss"}
 
 
+@pytest.mark.parametrize("javascript", [True, False], ids=["by-itself", "without-JavaScript"])
+def test_32_a_partner_of_ours_is_answered_the_same_way_each_time(ask, address, site, javascript):
+    """Without a question; the second time, by the session alone."""
+    ours = {"client_id": "maison", "scope": "openid", "state": "état & +%"}
+    opened = ask(javascript=javascript, **ours)
+    sign_in(opened)
+    if not javascript:
+        opened.get_by_role("button", name="Continuer").click()
+    opened.wait_for_url("**/retour")
+
+    [(path, fields)] = site.posted
+    assert path == "/retour"
+    assert fields.keys() == {"code", "state", "iss"}
+    assert fields["state"] == "état & +%"
+
+    opened.goto(address(**ours, prompt="none"), wait_until="commit")
+    if not javascript:
+        opened.get_by_role("button", name="Continuer").click()
+    opened.wait_for_url("**/retour")
+    assert "code" in site.posted[1][1]
+
+
 def test_86_a_signed_answer_goes_the_same_way(ask, site, complaints):
     opened = ask(response_mode="form_post.jwt")
     sign_in(opened)
@@ -170,16 +199,16 @@ def test_82_a_person_who_refuses_is_reported_by_the_same_way(ask, site, complain
 def test_the_pages_on_the_way_in_light_and_dark_wide_and_narrow(mag, ask, site, look):
     opened = ask(look=look, prompt="create", siret_hint="55203253400646")
     assert opened.get_by_role("heading", name="Vous n'avez pas encore d'identité").is_visible()
-    look_at(opened, "creation", look)
+    look_at(opened, named("creation", look))
     sign_in(opened)
     assert opened.locator("h1").inner_text() == "Autoriser «\u00a0Comptes & Cie\u00a0: paie\u00a0»\u00a0?"
     assert opened.locator(".asker img").evaluate("image => image.naturalWidth") == 40, "the policy lets the logo in"
     assert opened.get_by_role("link", name="Politique de confidentialité").get_attribute("href") == f"{site.address}/vie-privee"
-    look_at(opened, "consentement", look)
+    look_at(opened, named("consentement", look))
     opened.get_by_role("button", name="Autoriser").click()
     opened.wait_for_url("**/retour")
     opened.goto(f"{mag}/autorisations")
-    look_at(opened, "autorisations", look)
+    look_at(opened, named("autorisations", look))
 
 
 @pytest.mark.parametrize("look", LOOKS)
@@ -195,6 +224,6 @@ def test_the_choice_of_an_establishment(ask, site, look):
     opened.goto(f"{mag}/authorize?{urlencode({**asked, **proof, 'siret_hint': '55203253400646'})}")
 
     assert opened.locator("h1").inner_text() == "Pour quel établissement\u00a0?"
-    look_at(opened, "choix", look)
+    look_at(opened, named("choix", look))
     opened.get_by_role("link", name="Utiliser un autre établissement").click()
     assert opened.input_value("#siret").replace("\u00a0", " ") == "552 032 534 00646"

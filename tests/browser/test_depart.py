@@ -1,20 +1,17 @@
 """Signing out in a browser: partners told by frames and by notices, a way back that is bounded, pages that look right."""
 
-import os
 import time
-from pathlib import Path
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 import requests
-from axe_playwright_python.sync_playwright import Axe
 
+from tests.browser.conftest import LOOKS, look_at
 from tests.factories import PASSWORD, SIRET, un_declarant
 from tests.protocol.receiver import receiving
 from tests.protocol.relying import SECRET, VERIFIER, challenge_of, register
 
 pytestmark = [pytest.mark.browser, pytest.mark.parametrize("backend", ["sqlite"], indirect=True)]
-LOOKS = [(scheme, width) for scheme in ("light", "dark") for width in (1280, 320)]
 
 
 @pytest.fixture
@@ -123,7 +120,7 @@ def test_the_page_names_who_is_told_and_is_accessible(mag, receiver, sign_in, sc
 
     assert opened.locator("h1").inner_text() == "Votre session est fermée"
     assert opened.locator(".told li").all_inner_texts() == ["Portail autre", "Portail discret", "Portail portail"]
-    look(opened, f"deconnexion-{scheme}-{width}")
+    look_at(opened, f"deconnexion-{scheme}-{width}")
     assert complaints == []
 
 
@@ -134,13 +131,4 @@ def test_the_page_of_a_refusal_shows_its_code_and_is_accessible(live_server, pag
     opened.goto(f"{mag}/authorize?client_id=inconnu")
 
     assert "M500001" in opened.inner_text("main")
-    look(opened, f"refus-{scheme}-{width}")
-
-
-def look(opened, name: str) -> None:
-    """Nothing overflows, and axe finds nothing; with IMAGES, a picture is kept there."""
-    assert opened.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-    if folder := os.environ.get("IMAGES"):
-        opened.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
-    found = Axe().run(opened)
-    assert found.violations_count == 0, found.generate_report()
+    look_at(opened, f"refus-{scheme}-{width}")

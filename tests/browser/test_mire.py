@@ -1,13 +1,12 @@
 """The mire as a person meets it: keyboard, paste, no script, light and dark, from 320 pixels up."""
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 
 from idp.authentication.throttle import BLOCK_FAILURES
+from tests.browser.conftest import LOOKS, look_at
 from tests.factories import PASSWORD, SIRET, un_declarant
 
 pytestmark = [pytest.mark.browser, pytest.mark.parametrize("backend", ["sqlite"], indirect=True)]
-LOOKS = [(scheme, width) for scheme in ("light", "dark") for width in (1280, 320)]
 
 
 @pytest.fixture
@@ -194,10 +193,7 @@ def test_pages_are_accessible_and_never_scroll_sideways(mire, scheme, width):
 
 
 def check(opened):
-    found = Axe().run(opened)
-    assert found.violations_count == 0, found.generate_report()
-    assert opened.evaluate("document.documentElement.scrollWidth <= innerWidth"), opened.url
-    assert opened.locator("h1").count() == 1
+    look_at(opened)
     assert opened.title().endswith(" — MAG"), "the page comes first in its title"
 
 

@@ -38,8 +38,8 @@ STANDALONE = ("partners.kit", "partners.portals")
 """What a partner installs, and programs built on it: they know nothing of MAG's own code."""
 
 PURE = {
-    *("siret", "identite", "statuts", "profils", "droits", "perimetre", "disclosure", "claims", "assertion", "events", "messages"),
-    *("verdict", "dossier", "courriel", "etablissement", "listes", "tiers", "representant", "registre"),
+    *("siret", "identite", "statuts", "droits", "perimetre", "disclosure", "claims", "assertion", "events", "messages"),
+    *("verdict", "profil", "profils", "dossier", "courriel", "etablissement", "listes", "tiers", "representant", "registre"),
     "voies",
 }
 """Values and rules: the same answer for the same arguments, always."""
@@ -75,6 +75,8 @@ LIBRARIES = {
     "joserfc": ("idp/keys.py", "idp/oidc/*", "partners/registry.py", "partners/outgoing.py", "partners/rattachement.py", "partners/demo/*"),
     "argon2": ("idp/authentication/passwords.py",),
     "fpdf": ("idp/notifications/paper.py",),
+    "bcrypt": ("idp/authentication/legacy_hashes.py",),
+    "passlib": ("idp/authentication/legacy_hashes.py",),
     "pyotp": ("idp/authentication/totp.py",),
     "segno": ("idp/authentication/qr.py",),
     "webauthn": ("idp/authentication/factors/passkeys.py",),

@@ -296,6 +296,12 @@ class KnownDevice(Model):
         return len(db.session.scalars(delete(cls).where(cls.seen_at < now - timedelta(days=90)).returning(cls.id)).all())
 
 
+def forget_factors(declarant_id: int) -> None:
+    """Everything that only served to sign somebody in."""
+    for kind in (TotpCredential, RecoveryCode, PasskeyIdentity, FactorLoss, KnownDevice):
+        db.session.execute(delete(kind).where(kind.declarant_id == declarant_id), execution_options=UNSYNCHRONISED)
+
+
 OF, AT = bindparam("of_id", type_=Integer), bindparam("at", type_=Instant)
 ADVANCE = Statement(
     lambda: (

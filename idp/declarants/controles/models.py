@@ -4,7 +4,7 @@ A row of `controles` outlives the person it is about, who may be erased by it: `
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Self
 
 from sqlalchemy import CheckConstraint, Index, String, and_, delete, exists, func, or_, select, update
@@ -21,6 +21,8 @@ from idp.entreprises.siret import Siren, Siret
 
 BATCH = 1000
 """Rows of one statement of an import."""
+KEPT = timedelta(days=365)
+"""Evidence about people who were erased, and lines that no longer hold."""
 
 
 class Controle(Model):
@@ -114,9 +116,9 @@ class Controle(Model):
         return won is not None
 
     @classmethod
-    def purge(cls, before: datetime) -> int:
-        """Delete what was found before that of people who are no more; how many."""
-        gone = and_(cls.examined_at < before, ~exists().where(Declarant.id == cls.declarant_id))
+    def purge(cls, now: datetime) -> int:
+        """Delete what was found long ago of people who are no more; how many."""
+        gone = and_(cls.examined_at < now - KEPT, ~exists().where(Declarant.id == cls.declarant_id))
         return len(db.session.scalars(delete(cls).where(gone).returning(cls.id)).all())
 
 
@@ -194,9 +196,9 @@ class EntreeListe(Model):
         return Entree(self.sens, self.nature, self.valeur, self.service, self.motif, self.proprietaire)
 
     @classmethod
-    def purge(cls, before: datetime) -> int:
-        """Delete lines expired before that; how many."""
-        return len(db.session.scalars(delete(cls).where(cls.expires_at < before).returning(cls.id)).all())
+    def purge(cls, now: datetime) -> int:
+        """Delete lines that expired long ago; how many."""
+        return len(db.session.scalars(delete(cls).where(cls.expires_at < now - KEPT).returning(cls.id)).all())
 
 
 def _starts(domain: str) -> list[int]:
