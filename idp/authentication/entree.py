@@ -26,7 +26,7 @@ class EntreeDeadError(RefusedError):
     """Too late, or of another browser, or already finished."""
 
     code = "entree_finie"
-    number = "M400020"
+    number = "M400420"
     remedy = "Recommencez la connexion depuis le début."
     status = 409
     title = "Connexion à recommencer"

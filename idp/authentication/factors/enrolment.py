@@ -26,7 +26,7 @@ LIFETIME = 15 * 60
 
 class EnrolmentDeadError(RefusedError):
     code = "enrolement_expire"
-    number = "M400026"
+    number = "M400426"
     remedy = "Recommencez l'ajout de l'application : la clé précédente ne vaut plus rien."
     status = 409
     public = "Cette page est restée ouverte trop longtemps. Recommencez : une nouvelle clé vous sera montrée."
@@ -36,7 +36,7 @@ class WrongClockError(FactorRefusedError):
     """The code is right, at another hour than ours."""
 
     code = "horloge_decalee"
-    number = "M400027"
+    number = "M400427"
     remedy = "Réglez l'heure de votre téléphone sur « automatique », puis saisissez le code suivant."
 
     def __init__(self, seconds: int) -> None:

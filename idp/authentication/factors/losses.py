@@ -28,7 +28,7 @@ class LossRefusedError(RefusedError):
     """This agreement is not this person's to give."""
 
     code = "accord_impossible"
-    number = "M400028"
+    number = "M400428"
     remedy = "L'accord vient d'un autre administrateur du même établissement, ou d'un opérateur."
     status = 409
     public = "Cet accord ne peut pas être donné : la demande n'attend plus de réponse, ou elle n'est pas de votre ressort."

@@ -63,7 +63,7 @@ class PasskeyRefusedError(RefusedError):
     """Unknown, altered, too late, used already: one answer."""
 
     code = "cle_refusee"
-    number = "M400023"
+    number = "M400423"
     remedy = "Réessayez avec une clé d'accès enregistrée pour ce compte, ou utilisez un autre moyen."
     status = 422
     public = "Cette clé d'accès n'a pas été reconnue. Réessayez, ou utilisez un autre moyen."
@@ -73,7 +73,7 @@ class PasskeyRegressedError(PasskeyRefusedError):
     """The counter did not grow."""
 
     code = "cle_copiee"
-    number = "M400024"
+    number = "M400424"
     remedy = "Retirez cette clé d'accès de votre compte et ajoutez-en une autre."
     public = "Cette clé d'accès a été refusée : elle semble avoir été copiée. Utilisez un autre moyen, puis remplacez-la."
 
@@ -84,7 +84,7 @@ class PasskeyRegressedError(PasskeyRefusedError):
 
 class TooManyPasskeysError(RefusedError):
     code = "trop_de_cles"
-    number = "M400025"
+    number = "M400425"
     remedy = "Retirez d'abord une clé d'accès dont vous ne vous servez plus."
     status = 409
     public = f"Ce compte a déjà {MOST} clés d'accès. Retirez d'abord une clé dont vous ne vous servez plus."

@@ -28,7 +28,7 @@ class FactorRefusedError(RefusedError):
     """The code is not right, or served already: one answer."""
 
     code = "second_facteur_refuse"
-    number = "M400021"
+    number = "M400421"
     remedy = "Saisissez le code affiché à l'instant par votre application ; chaque code ne sert qu'une fois."
     status = 422
     public = "Ce code n'est pas le bon, ou il a déjà servi. Attendez le code suivant de votre application, puis saisissez-le."
@@ -43,7 +43,7 @@ class FactorBrakedError(RefusedError):
     """Too many wrong codes. Said plainly: only whoever knew the password is here."""
 
     code = "second_facteur_freine"
-    number = "M400022"
+    number = "M400422"
     remedy = "Réessayez dans quinze minutes, ou utilisez une clé d'accès ou un code de secours."
     status = 429
     retry_after = brake.WINDOW
