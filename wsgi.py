@@ -27,6 +27,9 @@ from idp.declarants import commands as declarants_commands
 from idp.declarants.controles import commands as controles_commands
 from idp.declarants.controles.models import Controle, EntreeListe
 from idp.declarants.models import AccountEvent
+from idp.declarants.parcours import views as parcours_views
+from idp.declarants.parcours.arrivee import views as arrivee_views
+from idp.declarants.parcours.models import Inscription
 from idp.entreprises import commands as entreprises_commands
 from idp.ephemeral import open_ephemeral
 from idp.errors import SettingError
@@ -91,6 +94,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         "appareils": KnownDevice.purge,
         "facteurs perdus": FactorLoss.purge,
         "clés d'accès orphelines": Passkey.purge,
+        "inscriptions": Inscription.purge,
         "courriers": Mail.purge,
         "lettres": Letter.purge,
         "événements de comptes": AccountEvent.purge,
@@ -99,7 +103,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     }
     http.install(app, settings.issuer)
     visitor.install(app)
-    for blueprint in (authentication_views.bp, oidc_views.bp, decoupled_views.bp):
+    for blueprint in (authentication_views.bp, oidc_views.bp, decoupled_views.bp, parcours_views.bp, arrivee_views.bp):
         app.register_blueprint(blueprint, url_prefix=settings.issuer_path or None)
     for room in (
         commands,

@@ -166,6 +166,12 @@ class Declarant(Model):
                 if any(key.target_fullname == "declarants.id" and key.ondelete == "CASCADE" for key in column.foreign_keys):
                     db.session.execute(delete(table).where(column == self.id))
 
+    @classmethod
+    def is_administered(cls, siret: Siret) -> bool:
+        """Whether a newcomer must be let in by others (fact 30). A suspended administrator still keeps the door: he may come back."""
+        where = (cls.siret.in_({siret, cls._head_office(siret)}), cls.statut.in_((Statut.ACTIF, Statut.SUSPENDU)), ADMINISTERS[1])
+        return db.session.scalar(select(cls.id).where(*where).limit(1)) is not None
+
     def leaves_nobody(self) -> bool:
         """Whether somebody of the company would be left without administrator, should this one go. Locks the others' rows."""
         cls = type(self)

@@ -107,6 +107,11 @@ class Carte:
     mis_a_jour: date | None
     """When the directory last changed the establishment; None when it does not say."""
 
+    @property
+    def designation(self) -> str:
+        """As a mail names it."""
+        return f"« {self.nom} », SIRET {self.siret.grouped}"
+
 
 class Entreprise(Model):
     """A company, or a sole trader: one row of StockUniteLegale."""
@@ -208,6 +213,12 @@ class Etablissement(Model):
         if not found.actif:
             raise ClosedSiretError(f"closed: {siret}")
         return found
+
+    @classmethod
+    def locked(cls, siret: Siret) -> Self:
+        """The same, its row held until the transaction ends: of two first administrators who come at once, one is the first."""
+        db.session.scalar(select(cls).where(cls.siret == siret).with_for_update(), execution_options={"populate_existing": True})
+        return cls.inscriptible(siret)
 
     @classmethod
     def of_company(cls, siren: Siren, *, after: Siret | None = None, limit: int = 50) -> list[Self]:

@@ -14,7 +14,7 @@ from typing import Any
 from idp.audit import journal
 from idp.audit.events import CatalogueChanged
 from idp.database import Version, db
-from idp.declarants.parcours.profil import Profil
+from idp.declarants.profils import Profil
 from idp.habilitations.droits import Catalogue, Droit, Grain, Heritage, InvalidCatalogueError, Pair, Service
 from idp.habilitations.models import ServiceAcces, ServiceDeclaratif, ServiceHeritage
 

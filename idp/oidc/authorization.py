@@ -169,6 +169,8 @@ class AuthorizationEndpoint:
         if step is Step.CONSENT and session is not None:
             return ConsentAsked(asked, told, session, token)
         where = "/connexion/choix" if step is Step.SELECT else "/connexion"
+        if demande is None and step is Step.SIGN_IN and "create" in asked.prompt:
+            where = "/inscription"  # Prompt Create 1.0 section 4; its page also leads to the sign-in
         answer = redirection(f"{self.mag.settings.issuer_path}{where}?{urlencode({'demande': token})}")
         if browser.is_new:
             cookie = f"{BINDING}={browser.binding}; Secure; HttpOnly; Path=/; SameSite=Lax"

@@ -28,8 +28,8 @@ def upgrade() -> None:
             sa.Enum(
                 "entreprise",
                 "entreprise_et_clients",
-                "independant_seul",
-                "independant_avec_salaries",
+                "independant",
+                "independant_employeur",
                 name="profil",
                 native_enum=False,
                 create_constraint=True,
@@ -93,8 +93,8 @@ def upgrade() -> None:
             sa.Enum(
                 "entreprise",
                 "entreprise_et_clients",
-                "independant_seul",
-                "independant_avec_salaries",
+                "independant",
+                "independant_employeur",
                 name="profil",
                 native_enum=False,
                 create_constraint=True,
@@ -149,8 +149,8 @@ def upgrade() -> None:
             sa.Enum(
                 "entreprise",
                 "entreprise_et_clients",
-                "independant_seul",
-                "independant_avec_salaries",
+                "independant",
+                "independant_employeur",
                 name="profil",
                 native_enum=False,
                 create_constraint=True,

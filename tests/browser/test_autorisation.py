@@ -198,8 +198,10 @@ def test_82_a_person_who_refuses_is_reported_by_the_same_way(ask, site, complain
 @pytest.mark.parametrize("look", LOOKS)
 def test_the_pages_on_the_way_in_light_and_dark_wide_and_narrow(mag, ask, site, look):
     opened = ask(look=look, prompt="create", siret_hint="55203253400646")
-    assert opened.get_by_role("heading", name="Vous n'avez pas encore d'identité").is_visible()
+    assert opened.locator("h1").inner_text() == "Inscrire mon entreprise"
+    assert opened.input_value("#siret") == "552 032 534 00646"
     look_at(opened, named("creation", look))
+    opened.get_by_role("link", name="me connecter").click()
     sign_in(opened)
     assert opened.locator("h1").inner_text() == "Autoriser «\u00a0Comptes & Cie\u00a0: paie\u00a0»\u00a0?"
     assert opened.locator(".asker img").evaluate("image => image.naturalWidth") == 40, "the policy lets the logo in"

@@ -25,20 +25,24 @@ def portail(partner):
     return partner()
 
 
-def test_create_shows_the_sign_in_page_with_the_way_to_an_identity(portail, client):
-    page = page_of(client, portail.ask(client, prompt="create"))
+def test_create_leads_to_the_inscription_which_leads_to_the_sign_in_too(portail, client):
+    response = portail.ask(client, prompt="create")
+    page = page_of(client, response)
 
-    assert "Vous n'avez pas encore d'identité" in page.text
-    assert "administrateur de votre entreprise" in page.text
+    assert path_of(response) == "/inscription"
+    assert "Inscrire mon entreprise" in page.text
     assert "Portail portail" in page.text
-    assert "Vous n'avez pas encore d'identité" not in page_of(client, portail.ask(client, prompt="login")).text
+    assert response.headers["Location"].replace("/inscription", "/connexion") in page.text
+    assert path_of(portail.ask(client, prompt="login")) == "/connexion"
 
 
 def test_create_is_asked_even_of_someone_signed_in_and_once(portail, signed_in, sign_in, un_declarant):
     response = portail.ask(signed_in, prompt="create")
-    assert path_of(response) == "/connexion"
+    assert path_of(response) == "/inscription"
+    again = signed_in.get(response.headers["Location"].replace("/inscription", "/authorize"))
+    assert path_of(again) == "/connexion", "who comes back without a session signs in"
     sign_in(signed_in, un_declarant)
-    onward = signed_in.get(response.headers["Location"].replace("/connexion", "/authorize"))
+    onward = signed_in.get(response.headers["Location"].replace("/inscription", "/authorize"))
 
     assert "code" in answer_of(onward)[1]
 

@@ -3,18 +3,25 @@
 from datetime import datetime, timedelta
 from typing import Any, Self
 
-from sqlalchemy import ForeignKey, Index, String, Text, delete, or_, select
+from sqlalchemy import ForeignKey, Index, String, Text, delete, or_, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from idp.database import Json, Model, db
 from idp.declarants.identite import Identite
 from idp.declarants.models import enum_column
-from idp.declarants.parcours.profil import Profil, Secteur
+from idp.declarants.profils import Profil, Secteur
 from idp.entreprises.models import SiretColumn
 from idp.entreprises.siret import Siret
+from idp.seals import digest
 
 IDLE = timedelta(hours=48)
 """An inscription that nobody touches for this long is deleted (fact 22)."""
+COOKIE = "__Host-mag_i"
+"""Holds the reference of an inscription in progress."""
+CONFIRM, RESUME = "inscription_confirmation", "inscription_reprise"
+"""Purposes of links."""
+LINK_LIFE = timedelta(hours=24)
+"""C44: of the link that proves an address."""
 
 
 class Inscription(Model):
@@ -65,10 +72,18 @@ class Inscription(Model):
     expires_at: Mapped[datetime]
 
     @classmethod
-    def known_by(cls, reference_hash: str, now: datetime) -> Self | None:
-        """The inscription that a browser holds; None once expired."""
+    def held_with(cls, unverified_reference: str, now: datetime) -> Self | None:
+        """The inscription that a browser holds, by its cookie; None once expired."""
+        if not 20 <= len(unverified_reference) <= 100 or not unverified_reference.isascii():
+            return None
+        reference_hash = digest(unverified_reference)
         holds = or_(cls.reference_hash == reference_hash, cls.autre_reference_hash == reference_hash)
         return db.session.scalar(select(cls).where(holds, cls.expires_at > now))
+
+    @classmethod
+    def find(cls, inscription_id: int, now: datetime) -> Self | None:
+        """None once expired."""
+        return db.session.scalar(select(cls).where(cls.id == inscription_id, cls.expires_at > now))
 
     @classmethod
     def locked(cls, inscription_id: int, now: datetime) -> Self | None:
@@ -94,6 +109,19 @@ class Inscription(Model):
     @property
     def full_name(self) -> str:
         return f"{self.prenom} {self.nom}"
+
+    @property
+    def stamp(self) -> str:
+        """Which submission a link confirms: whoever changes something submits again, and older links are dead."""
+        return self.submitted_at.isoformat() if self.submitted_at else ""
+
+    def submit(self, now: datetime) -> bool:
+        """Everything is filled in; True for one of several that come at once."""
+        query = update(Inscription).where(Inscription.id == self.id, Inscription.submitted_at.is_(None))
+        query = query.values(submitted_at=now, expires_at=now + IDLE).returning(Inscription.id)
+        won = db.session.scalar(query, execution_options={"synchronize_session": False})
+        db.session.refresh(self)
+        return won is not None
 
     def touch(self, now: datetime) -> None:
         """Somebody is at work: it lives 48 hours more."""

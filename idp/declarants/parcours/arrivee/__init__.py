@@ -1,0 +1,1 @@
+"""The end of an inscription: the mail's link, what comes of it, and the receipt."""
