@@ -29,6 +29,7 @@ from sqlalchemy.orm import Mapped, aliased, mapped_column
 
 from idp.database import BigInt, Connections, Model, Statement
 from idp.errors import StoreUnavailableError
+from idp.resp import TIMEOUT, HeldRedis, NoScriptError, RefusedCommandError
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,19 +166,6 @@ return {born, ended, value or false}""",
 }
 
 
-class _Held:
-    """A connection that is closed as soon as its thread ends: it refers to itself, so that left alone it waits for the collector."""
-
-    def __init__(self, connection: Connection) -> None:
-        self.connection = connection
-
-    def __del__(self) -> None:
-        self.close()
-
-    def close(self) -> None:
-        self.connection.disconnect()  # type: ignore[no-untyped-call]  # redis-py annotates its public commands only
-
-
 class RedisEphemeral:
     """One connection per thread, held; one script per operation, called by its digest.
 
@@ -185,7 +173,7 @@ class RedisEphemeral:
     """
 
     def __init__(self, url: str, *, clock: Callable[[], float] = time.time) -> None:
-        pool = ConnectionPool.from_url(url, protocol=3, decode_responses=True, socket_timeout=2, socket_connect_timeout=2)
+        pool = ConnectionPool.from_url(url, protocol=3, decode_responses=True, socket_timeout=TIMEOUT, socket_connect_timeout=TIMEOUT)
         self._open: Callable[[], Connection] = partial(pool.connection_class, **pool.connection_kwargs)
         self._local = threading.local()
         self._digests: dict[str, str] = {}
@@ -194,23 +182,21 @@ class RedisEphemeral:
 
     def _command(self, *words: Any) -> Any:
         self.count_of_trips += 1
-        held: _Held | None = getattr(self._local, "held", None)
         try:
+            held: HeldRedis | None = getattr(self._local, "held", None)
             if held is None:
-                held = self._local.held = _Held(self._open())
-            connection = held.connection
-            connection.send_command(*words)  # type: ignore[no-untyped-call]  # redis-py annotates its public commands only
-            return connection.read_response()
-        except redis.exceptions.NoScriptError:
+                held = self._local.held = HeldRedis(self._open())
+            return held.command(words)
+        except NoScriptError:
             raise
-        except redis.exceptions.ResponseError as error:
+        except RefusedCommandError as error:
             raise StoreUnavailableError(f"redis: {error}") from error
-        except (redis.ConnectionError, redis.TimeoutError, OSError) as error:
+        except (redis.RedisError, OSError) as error:
             self._drop()
             raise StoreUnavailableError(f"redis: {type(error).__name__}") from error
 
     def _drop(self) -> None:
-        held: _Held | None = self._local.__dict__.pop("held", None)
+        held: HeldRedis | None = self._local.__dict__.pop("held", None)
         if held is not None:
             held.close()
 
@@ -220,7 +206,7 @@ class RedisEphemeral:
             digest = self._digests[name] = self._command("SCRIPT", "LOAD", SCRIPTS[name])
         try:
             return self._command("EVALSHA", digest, len(keys), *keys, *arguments)
-        except redis.exceptions.NoScriptError:
+        except NoScriptError:
             return self._command("EVAL", SCRIPTS[name], len(keys), *keys, *arguments)
 
     def put(self, kind: str, key: str, value: str, lifetime: int, *, proof: str = "", guards: Sequence[str] = ()) -> None:

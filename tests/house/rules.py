@@ -17,7 +17,7 @@ FLOORS = {"wsgi": 3, "widget": 2, "partners": 1, "idp": 0}
 
 RANKS = {
     **{"errors": 0, "config": 0, "logs": 0},
-    **{"database": 1, "postgresql": 1, "seals": 1, "ephemeral": 1, "keys": 1, "key_states": 1},
+    **{"database": 1, "postgresql": 1, "resp": 1, "seals": 1, "ephemeral": 1, "keys": 1, "key_states": 1},
     **{"audit": 2, "notifications": 2, "entreprises": 2},
     "declarants": 3,
     **{"habilitations": 4, "authentication": 4},
@@ -70,7 +70,7 @@ LIBRARIES = {
     "sqlalchemy.exc": ("idp/http.py",),
     "psycopg": ("idp/database.py", "idp/postgresql.py"),
     "sqlite3": ("idp/database.py",),
-    "redis": ("idp/ephemeral.py",),
+    "redis": ("idp/ephemeral.py", "idp/resp.py"),
     "authlib": ("idp/oidc/*", "partners/upstream.py"),
     "joserfc": ("idp/keys.py", "idp/oidc/*", "partners/registry.py", "partners/outgoing.py", "partners/rattachement.py", "partners/demo/*"),
     "argon2": ("idp/authentication/passwords.py",),
