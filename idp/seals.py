@@ -5,10 +5,10 @@ others only open what they sealed, so that a secret is replaced without a stop.
 """
 
 import base64
+import binascii
 import hashlib
-import hmac
-import os
 from functools import lru_cache
+from ssl import RAND_bytes
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
@@ -27,22 +27,31 @@ class UnsealError(MagError):
     remedy = "Exploitant : un secret de MAG_SECRETS a été retiré trop tôt, ou la donnée vient d'ailleurs."
 
 
+URL_SAFE = bytes.maketrans(b"+/", b"-_")
+
+
 def b64(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode("ascii")
+    """base64url without padding (RFC 7515 appendix C), in half the time of `base64`."""
+    return binascii.b2a_base64(raw, newline=False).translate(URL_SAFE, b"=").decode("ascii")
 
 
 def unb64(text_: str) -> bytes:
     return base64.urlsafe_b64decode(text_ + "=" * (-len(text_) % 4))
 
 
+def random_bytes(size: int) -> bytes:
+    """From OpenSSL's generator, seeded by the system. `os.urandom` would give its turn to another thread at each call."""
+    return RAND_bytes(size)
+
+
 def new_secret() -> str:
     """A value for MAG_SECRETS."""
-    return f"k{os.urandom(3).hex()}:{b64(os.urandom(32))}"
+    return f"k{random_bytes(3).hex()}:{b64(random_bytes(32))}"
 
 
 def random_token(size: int = 32) -> str:
     """`size` random bytes, as base64url characters."""
-    return b64(os.urandom(size))
+    return b64(random_bytes(size))
 
 
 def digest(secret: str) -> str:
@@ -60,6 +69,29 @@ def _cipher(secret: Secret, purpose: str) -> AESGCM:
     return AESGCM(_derive(secret, purpose))
 
 
+class Mac:
+    """HMAC-SHA-256 under one key. Both hashes (RFC 2104 section 4) have read the key already: each use copies them.
+
+    `hmac.digest` would look the hash up in OpenSSL each time, and give its turn to another thread.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        block = (key if len(key) <= 64 else hashlib.sha256(key).digest()).ljust(64, b"\0")
+        self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in block))
+        self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in block))
+
+    def __call__(self, data: bytes) -> bytes:
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(data)
+        outer.update(inner.digest())
+        return outer.digest()
+
+
+@lru_cache(maxsize=128)
+def mac_under(key: bytes) -> Mac:
+    return Mac(key)
+
+
 class Seals:
     """AES-256-GCM and HMAC-SHA-256 under the master secrets. `purpose` separates keys; `bound` cannot be changed or moved."""
 
@@ -69,7 +101,7 @@ class Seals:
 
     def seal(self, purpose: str, value: bytes, bound: str = "") -> bytes:
         """`id "." nonce ciphertext`."""
-        secret, nonce = self._secrets[0], os.urandom(12)
+        secret, nonce = self._secrets[0], random_bytes(12)
         return secret.id.encode() + b"." + nonce + _cipher(secret, purpose).encrypt(nonce, value, bound.encode())
 
     def open(self, purpose: str, sealed: bytes, bound: str = "") -> bytes:
@@ -88,7 +120,7 @@ class Seals:
         secret = self._secrets[0] if secret_id is None else self._by_id.get(secret_id)
         if secret is None:
             raise UnsealError(f"{purpose}: unknown master secret {secret_id}")
-        return hmac.digest(_derive(secret, purpose), data, "sha256")
+        return mac_under(_derive(secret, purpose))(data)
 
     def macs(self, purpose: str, data: bytes) -> list[bytes]:
         """Under every master secret, the current one first: to check what an older one made."""
@@ -105,7 +137,7 @@ def _under(token: str) -> AESGCM:
 
 def seal_under(token: str, value: bytes) -> bytes:
     """Seal under a random token of 128 bits or more: only who holds it reads the value."""
-    nonce = os.urandom(12)
+    nonce = random_bytes(12)
     return nonce + _under(token).encrypt(nonce, value, None)
 
 

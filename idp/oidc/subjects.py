@@ -5,14 +5,13 @@ subjects it knows: they are imported, and a sector without imports costs no quer
 person a process has not met since the last import.
 """
 
-import hmac
 from dataclasses import dataclass, field
 
 from idp.database import Connections, Kept, Versions
 from idp.keys import Keyring
 from idp.oidc.client import Client
 from idp.oidc.models import IMPORTED_SECTORS, IMPORTED_SUBJECT
-from idp.seals import b64
+from idp.seals import b64, mac_under
 
 VERSION = "subjects"
 """Name of the number that says imports changed."""
@@ -58,4 +57,4 @@ class Subjects:
 
 def pairwise(keyring: Keyring, sector: str, uid: str) -> str:
     """The same for one sector always, and nothing that two sectors could compare."""
-    return b64(hmac.digest(keyring.published().pairwise_salt, f"{sector}|{uid}".encode(), "sha256"))
+    return b64(mac_under(keyring.published().pairwise_salt)(f"{sector}|{uid}".encode()))
