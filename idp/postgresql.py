@@ -8,9 +8,11 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
+import orjson
 import psycopg
 from psycopg import pq
 from psycopg.adapt import PyFormat, Transformer
+from psycopg.types.json import set_json_dumps, set_json_loads
 
 NAMED = re.compile(r"%\((\w+)\)s|%%")
 PREPARED_LIMIT = 500
@@ -38,7 +40,9 @@ class HeldPostgreSQL:
 
     def __init__(self, address: str, options: Mapping[str, Any]) -> None:
         self._connection = psycopg.connect(address, autocommit=True, **options)
-        self._libpq = self._connection.pgconn
+        set_json_dumps(orjson.dumps, self._connection)
+        set_json_loads(orjson.loads, self._connection)
+        self._libpq, self._transformer = self._connection.pgconn, Transformer(self._connection)
         self._texts: dict[str, tuple[bytes, list[str]]] = {}
         self._prepared: dict[tuple[str, tuple[int, ...]], bytes] = {}
 
@@ -50,7 +54,7 @@ class HeldPostgreSQL:
         if sql in TRANSACTION:
             return self._transaction(sql)
         text, names = self._texts.get(sql) or self._numbered(sql)
-        transformer = Transformer(self._connection)
+        transformer = self._transformer
         values = transformer.dump_sequence([parameters[name] for name in names], [PyFormat.AUTO] * len(names))
         types = transformer.types or ()
         prepared = self._prepared.get((sql, types)) or self._prepare(sql, text, types)
