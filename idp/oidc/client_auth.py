@@ -11,6 +11,7 @@ import hmac
 import time
 from base64 import b64decode
 from collections.abc import Iterable, Mapping
+from hashlib import sha256
 from typing import Any, Protocol
 from urllib.parse import unquote_plus
 
@@ -31,6 +32,8 @@ from idp.oidc.wire import Environ
 from idp.seals import digest
 
 ASSERTION_TYPE = JWTBearerClientAssertion.CLIENT_ASSERTION_TYPE
+ACCEPTED_LIMIT = 5_000
+"""Credentials that a process remembers having accepted."""
 ASSERTION_LIFE = 300
 """Longest life of an assertion, in seconds (C25)."""
 LONGEST = 8192
@@ -90,6 +93,7 @@ class ClientAuthenticator:
     def __init__(self, settings: Settings, clients: Clients, store: Ephemeral, connections: Connections) -> None:
         self.settings, self.clients, self.store, self.connections = settings, clients, store, connections
         self.certificates = Certificates(settings)
+        self._accepted: dict[bytes, Client] = {}
 
     def __call__(self, environ: Environ, form: Mapping[str, str]) -> Client:
         """Raises InvalidClientError, once the log says who failed and why."""
@@ -150,7 +154,19 @@ class ClientAuthenticator:
         return name if self.clients.find(name) else "".join(c if c.isalnum() or c in "-._~" else "?" for c in name[:12]) + "..."
 
     def _basic(self, authorization: str, client_id: str | None) -> Client:
-        """RFC 6749 section 2.3.1: both parts are form-encoded before they are joined."""
+        """RFC 6749 section 2.3.1. Credentials accepted once are known by their digest while their client is the very one of then."""
+        fingerprint = sha256(authorization.encode("utf-8", "surrogatepass")).digest()
+        known = self._accepted.get(fingerprint)
+        if known is not None and self.clients.find(known.client_id) is known and client_id in (None, known.client_id):
+            return known
+        client = self._by_secret(authorization, client_id)
+        if len(self._accepted) >= ACCEPTED_LIMIT:
+            self._accepted.clear()
+        self._accepted[fingerprint] = client
+        return client
+
+    def _by_secret(self, authorization: str, client_id: str | None) -> Client:
+        """Both parts are form-encoded before they are joined."""
         identifier, colon, secret = _decoded(authorization).partition(":")
         client = self.clients.find(unquote_plus(identifier))
         if client is None:

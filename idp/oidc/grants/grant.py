@@ -1,6 +1,7 @@
 """What every grant does first, in one place so that none can forget it: authenticate the client, check it may, bind its tokens."""
 
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from typing import Any, Protocol, cast
 
 from authlib.oauth2.rfc6749.errors import InvalidScopeError, OAuth2Error, UnauthorizedClientError
@@ -41,13 +42,10 @@ class Grant(BaseGrant, TokenEndpointMixin):
     confirmation: Confirmation | None = None
     """What the tokens will be bound to; known once the client is authenticated."""
 
-    @property
-    def form(self) -> Mapping[str, str]:
-        return cast(Mapping[str, str], self.request.form)
-
-    @property
-    def context(self) -> Context:
-        return cast(Context, self.server)
+    def __init__(self, request: Any, server: Any) -> None:
+        super().__init__(request, server)
+        self.form: Mapping[str, str] = request.form
+        self.context: Context = server
 
     def authenticated(self) -> Client:
         """Section 5.2: `invalid_client`, then `unauthorized_client`; then the proof of possession, if any (`possession.py`)."""
@@ -60,7 +58,7 @@ class Grant(BaseGrant, TokenEndpointMixin):
             raise InvalidDetailsError()
         return client
 
-    @property
+    @cached_property
     def asked_scope(self) -> list[str]:
         """Section 3.3, in the order given, once each."""
         return list(dict.fromkeys(self.form.get("scope", "").split()))
