@@ -159,10 +159,11 @@ class AuthorizationEndpoint:
             if demande is not None and signed_in_since(demande, session, browser):
                 raise AuthorizationError("access_denied", "only test identities sign in at a sandbox client")
             session = None
-        sub = self.issuer.mint.subjects.of(asked.client, session.uid) if session else None
+        hinted = self._hinted_subject(asked)
+        sub = self.issuer.mint.subjects.of(asked.client, session.uid) if session and hinted is not None else None
         told = told_scope(asked, scope)
         progress = self._progress(asked, session, demande, given, browser)
-        step = next_step(asked, session, sub, self._hinted_subject(asked), told, progress, int(now.timestamp()))
+        step = next_step(asked, session, sub, hinted, told, progress, int(now.timestamp()))
         if step is Step.ISSUE and session is not None:
             return self._issue(asked, session, granted, code, now)
         token = given["demande"] if demande is not None else self._seal(asked, browser, now)
@@ -275,7 +276,7 @@ def _parameters(environ: Environ) -> dict[str, str]:
 def parameters_of(raw: bytes) -> dict[str, str]:
     """Bytes that came without percent-encoding stay the same bytes. Raises UntrustedRequestError."""
     try:
-        return read_pairs(quote_from_bytes(raw, SENT_AS_IS))
+        return read_pairs(quote_from_bytes(raw, SENT_AS_IS) if raw.translate(None, SENT_AS_IS) else raw.decode("ascii"))
     except OAuth2Error as error:
         raise UntrustedRequestError(str(error.description)) from None
 

@@ -51,8 +51,8 @@ def read_request(parameters: Mapping[str, str], client: Client) -> Authorization
 
 def check_lengths(request: AuthorizationRequest) -> None:
     """ours: what nobody needs is refused before it costs anything."""
-    for name, longest in LONGEST.items():
-        if len(request.get(name)) > longest:
+    for name, value in request.parameters.items():
+        if len(value) > LONGEST.get(name, len(value)):
             raise AuthorizationError("invalid_request", f"{name} is too long")
 
 
@@ -204,6 +204,8 @@ def verify(request: AuthorizationRequest, *, front_channel: bool = False) -> Aut
         check(request)
     if request.response_type != "code" and not front_channel:
         raise AuthorizationError("unsupported_response_type", "response_type must be code")
+    if not request.get("claims"):
+        return request
     try:
         claims = read_claims(request.get("claims"))
     except InvalidClaimsError:

@@ -4,7 +4,7 @@ One scope per claim as ProConnect and FranceConnect name them, beside the four o
 without a value is left out, never null nor empty (Core section 5.3.2).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,8 +74,10 @@ def claims_of_scope(scope: Iterable[str]) -> frozenset[str]:
     return frozenset(claim for s in scope for claim in SCOPE_CLAIMS.get(s, ()))
 
 
-def opened(claims: Iterable[str], scope: Iterable[str]) -> tuple[str, ...]:
+def opened(claims: Collection[str], scope: Iterable[str]) -> tuple[str, ...]:
     """Of claims asked one by one, those that one of these scopes opens (C10)."""
+    if not claims:
+        return ()
     open_to = claims_of_scope(scope)
     return tuple(claim for claim in claims if claim in open_to)
 

@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from idp.oidc.client import Client
@@ -18,9 +19,12 @@ CLAIMS_LIMIT = 4096
 """Characters of the `claims` parameter."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class AuthorizationRequest:
-    """What the partner asks. The text of each parameter is unverified until `checks.CHECKS` has passed."""
+    """What the partner asks. The text of each parameter is unverified until `checks.CHECKS` has passed.
+
+    What rules ask for again and again is kept once read.
+    """
 
     parameters: Mapping[str, str]
     client: Client
@@ -41,7 +45,7 @@ class AuthorizationRequest:
     def asked_scope(self) -> list[str]:
         return list(dict.fromkeys(self.get("scope").split()))
 
-    @property
+    @cached_property
     def prompt(self) -> frozenset[str]:
         return frozenset(self.get("prompt").split())
 
@@ -55,7 +59,7 @@ class AuthorizationRequest:
     def acr_values(self) -> list[str]:
         return self.get("acr_values").split() or list(self.client.default_acr_values)
 
-    @property
+    @cached_property
     def response_type(self) -> str:
         """Its words in alphabetical order (OAuth 2.0 Multiple Response Types section 3)."""
         return " ".join(sorted(self.get("response_type").split()))

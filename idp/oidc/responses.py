@@ -4,9 +4,10 @@ Implements OAuth 2.0 Multiple Response Type Encoding Practices section 2.1, OAut
 RFC 9207 section 2. Success and error go the same way.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote_plus, urlsplit
 
 from idp.oidc.client import RESPONSE_MODES
 from idp.oidc.request import AuthorizationRequest
@@ -15,6 +16,8 @@ from idp.oidc.wire import Answer
 
 JARM_LIFETIME = 300
 """Seconds."""
+UNRESERVED = re.compile(r"[A-Za-z0-9._~-]*")
+"""RFC 3986 section 2.3."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,12 @@ def _signed(mint: Mint, request: AuthorizationRequest, parameters: Mapping[str, 
 def joined(uri: str, parameters: Mapping[str, str], mark: str = "?") -> str:
     """A registered address with these, its own query kept (RFC 6749 section 3.1.2)."""
     joint = "&" if mark == "?" and "?" in uri else mark
-    return f"{uri}{joint}{urlencode(parameters)}" if parameters else uri
+    return f"{uri}{joint}{'&'.join([f'{_quoted(name)}={_quoted(value)}' for name, value in parameters.items()])}" if parameters else uri
+
+
+def _quoted(text: str) -> str:
+    """As in a form; most of what MAG answers needs no quoting."""
+    return text if UNRESERVED.fullmatch(text) else quote_plus(text)
 
 
 def redirection(address: str) -> Answer:
