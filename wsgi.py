@@ -8,6 +8,7 @@ command line.
 import os
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from random import getrandbits
 from typing import Any
 
 import click
@@ -138,6 +139,8 @@ class Doors:
         self.authorize = settings.issuer_path + "/authorize"
         self.authorization = AuthorizationDoor(endpoint, flask.wsgi_app, http.redirection_headers(settings))
         self.trusted_proxies = settings.trusted_proxies
+        self.surroundings = frozenset(name for name in os.environ if not name.startswith("HTTP_"))
+        """Servers copy them into each request: set aside all at once, since looking at each costs more than a document."""
         self.watch = Watch(settings, self.mag.keyring, self._keep_up)
 
     def _keep_up(self) -> None:
@@ -157,10 +160,10 @@ class Doors:
         path = environ.get("PATH_INFO", "")
         if len(path) + len(environ.get("QUERY_STRING", "")) > URL_LIMIT:
             return refuse(start_response, "414 URI Too Long", b"This address is too long.\n")
-        if sum([len(value) for name, value in environ.items() if name[:5] == "HTTP_"]) > HEADERS_LIMIT:
+        if sum([len(environ[name]) for name in self.surroundings.symmetric_difference(environ) if name[:5] == "HTTP_"]) > HEADERS_LIMIT:
             return refuse(start_response, "431 Request Header Fields Too Large", b"These headers are too large.\n")
         self.watch()
-        environ["mag.request_id"] = request_id = os.urandom(8).hex()
+        environ["mag.request_id"] = request_id = f"{getrandbits(64):016x}"
         if path == self.authorize:
             return self.authorization(environ, start_response)
         endpoint = self.machines.find(path)
