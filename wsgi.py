@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from random import getrandbits
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 from flask import Flask
 from flask.cli import FlaskGroup, NoAppException
+from jinja2 import ChoiceLoader, FileSystemLoader
 
 import migrations
 from idp import commands, http, logs, visitor
@@ -49,6 +51,13 @@ from idp.oidc.encryption import Encrypter
 from idp.oidc.subjects import Subjects
 from idp.oidc.tokens import Mint
 from idp.oidc.upkeep import Watch, keep_up
+from idp.support import bureau
+from idp.support import commands as support_commands
+from idp.support import views as support_views
+from idp.support.controles import views as reviews_views
+from idp.support.lettres import views as letters_views
+from idp.support.personnes import views as people_views
+from idp.support.recours import views as recoveries_views
 from partners import commands as partners_commands
 from partners import endpoints as partners_endpoints
 from partners import registration
@@ -61,6 +70,9 @@ URL_LIMIT = 8 * 1024
 """Bytes of path and query; longer answers 414."""
 HEADERS_LIMIT = 16 * 1024
 """Bytes of the values of all headers; more answers 431."""
+
+DESK_TEMPLATES = ("support/templates", "authentication/templates", "templates")
+"""Where the desk finds pages, in order: its own first, then the fields that it shares, then the page of refusals."""
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
@@ -116,21 +128,39 @@ def create_app(settings: Settings | None = None) -> Flask:
         notifications_commands,
         backchannel_commands,
         partners_commands,
+        support_commands,
     ):
         for command in room.COMMANDS:
             app.cli.add_command(command)
     return app
 
 
-class Doors:
-    """Both doors behind one host check and one size limit; `flask` is the page door."""
+def create_desk(settings: Settings, mag: http.Mag) -> Flask:
+    """The operators' desk: an application of its own, which shares the components of a process and no page with the public one."""
+    desk = Flask("idp", static_folder="static", template_folder="support/templates")
+    desk.jinja_loader = ChoiceLoader([FileSystemLoader(f"{desk.root_path}/{folder}") for folder in DESK_TEMPLATES])
+    desk.config.update(SQLALCHEMY_DATABASE_URI=settings.database_url, SQLALCHEMY_ENGINE_OPTIONS=engine_options(settings.database_url))
+    desk.url_map.merge_slashes = False
+    db.init_app(desk)
+    desk.extensions["mag"] = mag
+    http.install(desk, settings.desk_url)
+    bureau.install(desk)
+    for room in (support_views, reviews_views, people_views, recoveries_views, letters_views):
+        desk.register_blueprint(room.bp)
+    return desk
 
-    def __init__(self, flask: Flask) -> None:
+
+class Doors:
+    """Both doors behind one host check and one size limit; `flask` is the page door. The desk, if any, is behind a host of its own."""
+
+    def __init__(self, flask: Flask, *, alone: bool = False) -> None:
         self.flask = flask
         self.mag: http.Mag = flask.extensions["mag"]
         settings = self.mag.settings
         self.default_port = ":443" if settings.issuer.startswith("https:") else ":80"
-        self.hosts = frozenset(self._canonical(host) for host in (settings.issuer_host, *settings.hosts))
+        self.hosts = frozenset(() if alone else (self._canonical(host) for host in (settings.issuer_host, *settings.hosts)))
+        self.desk_host = self._canonical(urlsplit(settings.desk_url).netloc)
+        self.desk = create_desk(settings, self.mag) if settings.desk_url else None
         self.machines = oidc_endpoints.Machines(self.mag)
         flask.extensions["mag_registrations"] = registrations = partners_endpoints.Registrations(self.mag, flask.app_context)
         self.machines.add("/reg", oidc_endpoints.Endpoint(("POST",), registrations.register))
@@ -155,7 +185,8 @@ class Doors:
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         host = environ.get("HTTP_HOST", "")
-        if host not in self.hosts and self._canonical(host) not in self.hosts:
+        at_desk = self.desk is not None and self._canonical(host) == self.desk_host
+        if not at_desk and host not in self.hosts and self._canonical(host) not in self.hosts:
             return refuse(start_response, "421 Misdirected Request", b"This host is not served here.\n")
         path = environ.get("PATH_INFO", "")
         if len(path) + len(environ.get("QUERY_STRING", "")) > URL_LIMIT:
@@ -164,11 +195,12 @@ class Doors:
             return refuse(start_response, "431 Request Header Fields Too Large", b"These headers are too large.\n")
         self.watch()
         environ["mag.request_id"] = request_id = f"{getrandbits(64):016x}"
-        if path == self.authorize:
+        if path == self.authorize and not at_desk:
             return self.authorization(environ, start_response)
-        endpoint = self.machines.find(path)
+        endpoint = None if at_desk else self.machines.find(path)
         if endpoint is None:
-            return self.flask.wsgi_app(environ, start_response)
+            pages = self.desk if at_desk and self.desk else self.flask
+            return pages.wsgi_app(environ, start_response)
         token = circumstances.set(Circumstances(http.address_of(environ, self.trusted_proxies), request_id))
         try:
             return self.machines.answer(endpoint, environ, start_response)
@@ -182,14 +214,22 @@ def refuse(start_response: StartResponse, status: str, text: bytes) -> Iterable[
     return [text]
 
 
-def create_wsgi(settings: Settings | None = None) -> Doors:
-    """The whole public identity provider, as one WSGI application. A setting that prevents the start ends the process."""
+def create_wsgi(settings: Settings | None = None, *, alone: bool = False) -> Doors:
+    """The whole identity provider, as one WSGI application; `alone`, its desk and nothing else. A bad setting ends the process."""
     try:
-        doors = Doors(create_app(settings))
+        app = create_app(settings)
+        if alone and not app.extensions["mag"].settings.desk_url:
+            raise SettingError("MAG_DESK_URL is missing: there is no desk to serve")
+        doors = Doors(app, alone=alone)
     except SettingError as error:
         raise SystemExit(f"MAG ne démarre pas : {error}") from error
     doors.mag.messenger.start()
     return doors
+
+
+def create_bureau() -> Doors:
+    """The operators' desk by itself, for a process that the public network does not reach."""
+    return create_wsgi(alone=True)
 
 
 @click.command("migrate")

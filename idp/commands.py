@@ -54,7 +54,8 @@ def secret() -> None:
 @click.option("--port", default=8000, show_default=True, help="Port d'écoute.")
 @click.option("--workers", default=os.cpu_count() or 1, show_default=True, help="Processus ; un par cœur.")
 @click.option("--threads", default=BLOCKING_THREADS, show_default=True, help="Requêtes simultanées par processus.")
-def serve(host: str, port: int, workers: int, threads: int) -> None:
+@click.option("--bureau", is_flag=True, help="Servir le bureau des opérateurs, et lui seul.")
+def serve(host: str, port: int, workers: int, threads: int, *, bureau: bool) -> None:
     """Sert MAG avec Granian. Les réglages sont vérifiés avant de commencer."""
     _check_threads(loaded_settings(), threads)
     arguments = [
@@ -64,7 +65,7 @@ def serve(host: str, port: int, workers: int, threads: int) -> None:
         "--interface",
         "wsgi",
         "--factory",
-        "wsgi:create_wsgi",
+        "wsgi:create_bureau" if bureau else "wsgi:create_wsgi",
         "--host",
         host,
         "--port",

@@ -104,13 +104,16 @@ class Settings:
     support_url: str = setting(
         "Address of the assistance that pages of refusal lead to, with the client, the code and the trace in its query; empty: none.", ""
     )
+    desk_url: str = setting(
+        "Address of the operators' desk, on a host of its own, without path: https://bureau.example.fr; empty: there is no desk.", ""
+    )
     frontchannel_logout: bool = setting(
         "1: discovery says that front-channel logout is supported; clients that registered an address for it have it anyway.", False
     )
     log_level: str = setting("DEBUG, INFO, WARNING or ERROR.", "INFO")
 
     def __post_init__(self) -> None:
-        for check in (check_issuer, check_secrets, check_bounds, check_test_identities, check_mutual_tls, check_support):
+        for check in (check_issuer, check_secrets, check_bounds, check_test_identities, check_mutual_tls, check_support, check_desk):
             check(self)
 
     @property
@@ -192,6 +195,18 @@ def check_support(settings: Settings) -> None:
     local = parts.scheme == "http" and (parts.hostname or "").split(".")[-1] == "localhost"
     if settings.support_url and (not parts.hostname or parts.fragment or not (parts.scheme == "https" or local)):
         raise SettingError("MAG_SUPPORT_URL must be an https address without fragment")
+
+
+def check_desk(settings: Settings) -> None:
+    """Operators have a host of their own: its cookies and pages are out of reach of the public one, and the reverse."""
+    parts = urlsplit(settings.desk_url)
+    local = parts.scheme == "http" and (parts.hostname or "").split(".")[-1] == "localhost"
+    if not settings.desk_url:
+        return
+    if not parts.hostname or parts.path or parts.query or parts.fragment or not (parts.scheme == "https" or local):
+        raise SettingError("MAG_DESK_URL must be an https address without path (http is accepted for localhost alone)")
+    if parts.hostname == urlsplit(settings.issuer).hostname or parts.netloc in settings.hosts:
+        raise SettingError("MAG_DESK_URL must have a host of its own, which is neither that of MAG_ISSUER nor one of MAG_HOSTS")
 
 
 def check_test_identities(settings: Settings) -> None:

@@ -4,10 +4,13 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Self
 
-from sqlalchemy import LargeBinary, String, func, or_, select, update
+from sqlalchemy import Integer, LargeBinary, String, bindparam, func, or_, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
-from idp.database import BigInt, Json, Model, db
+from idp.audit.models import AuditEvent
+from idp.database import BigInt, Json, Model, Statement, db
+from idp.declarants.models import Declarant
+from idp.entreprises.siret import Siret
 
 
 class Fonction(StrEnum):
@@ -71,8 +74,37 @@ class Operateur(Model):
     def may(self, fonction: Fonction) -> bool:
         return fonction in self.fonctions
 
-    def use_step(self, step: int) -> bool:
-        """Mark a code as used; False when it, or a later one, already was: of several at once, one wins."""
-        later = or_(Operateur.totp_last_step.is_(None), Operateur.totp_last_step < step)
-        query = update(Operateur).where(Operateur.id == self.id, later).values(totp_last_step=step).returning(Operateur.id)
-        return db.session.scalar(query, execution_options={"synchronize_session": False}) is not None
+
+def people_at(siret: Siret, nom: str, prenom: str, limit: int) -> list[Declarant]:
+    """Those of an establishment, by name; folded `nom` and `prenom` narrow when they are given."""
+    query = select(Declarant).where(Declarant.siret == siret)
+    if nom:
+        query = query.where(Declarant.cle.startswith(f"{nom}|", autoescape=True))
+    if prenom:
+        query = query.where(Declarant.cle.endswith(f"|{prenom}", autoescape=True))
+    return list(db.session.scalars(query.order_by(Declarant.cle).limit(limit)))
+
+
+def people_writing_from(email: str, limit: int) -> list[Declarant]:
+    """Those inscribed with this address, as typed or in lower case."""
+    query = select(Declarant).where(Declarant.email.in_({email, email.lower()}))
+    return list(db.session.scalars(query.order_by(Declarant.siret, Declarant.id).limit(limit)))
+
+
+def last_facts(declarant_id: int, limit: int) -> list[AuditEvent]:
+    """What the journal says of somebody, the latest first."""
+    query = select(AuditEvent).where(AuditEvent.declarant_id == declarant_id)
+    return list(db.session.scalars(query.order_by(AuditEvent.id.desc()).limit(limit)))
+
+
+USE_STEP = Statement(
+    lambda: (
+        update(Operateur)
+        .where(
+            Operateur.id == bindparam("of_id", type_=Integer),
+            or_(Operateur.totp_last_step.is_(None), Operateur.totp_last_step < bindparam("step", type_=BigInt)),
+        )
+        .values(totp_last_step=bindparam("step", type_=BigInt))
+    )
+)
+"""Marks a code as used, unless it, or a later one, already was: of several at once, one wins."""

@@ -1,0 +1,35 @@
+"""The facts of the journal in French, for operators: one sentence a kind. Kinds that are not here show their own name."""
+
+WORDS = {
+    "DeclarantInscribed": "Inscription",
+    "DeclarantChanged": "Changement de statut ou de rôle",
+    "DeclarantErased": "Effacement de l'identité",
+    "ControlsRun": "Contrôles passés",
+    "ControlsSettled": "Vérification réglée par un opérateur",
+    "InscriptionConfirmed": "Inscription confirmée par le lien du courrier",
+    "ConnexionOpened": "Connexion",
+    "ConnexionRefused": "Connexion refusée",
+    "ConnexionBraked": "Connexion freinée",
+    "DeviceAdmitted": "Appareil admis par le lien du courrier",
+    "SessionClosed": "Session fermée",
+    "SessionsClosed": "Toutes les sessions fermées",
+    "BrakeLifted": "Frein levé",
+    "PasswordChanged": "Mot de passe changé",
+    "PasswordRecovered": "Mot de passe retrouvé",
+    "RecoveryAsked": "Recours demandé",
+    "RecoveryAgreed": "Recours : accord",
+    "RecoveryRefused": "Recours refusé ou arrêté",
+    "RecoveryFailed": "Recours : échec",
+    "RecoveryLinkSent": "Recours : lien envoyé",
+    "HabilitationOpened": "Droits donnés",
+    "HabilitationClosed": "Droits retirés",
+    "ConsentGiven": "Accord donné à un portail",
+    "ConsentRefused": "Accord refusé à un portail",
+    "ConsentWithdrawn": "Accord retiré à un portail",
+    "TokenRevoked": "Jetons rendus par un portail",
+    "PersonConsulted": "Dossier lu par un opérateur",
+}
+
+
+def told(kind: str) -> str:
+    return WORDS.get(kind, kind)

@@ -1,0 +1,1 @@
+"""Letters that an operator prints and posts."""

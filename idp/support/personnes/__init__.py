@@ -1,0 +1,1 @@
+"""Looking a person up, and what an operator may do about them."""

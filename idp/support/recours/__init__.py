@@ -1,0 +1,1 @@
+"""Recoveries of accounts by the assistance: two operators, four eyes."""

@@ -1,0 +1,114 @@
+"""An operator settles what the controls could not: the identity becomes active, or is set aside and erased. The caller commits.
+
+The first decision wins. Rights that were asked for are opened in the same transaction, as when the controls decide.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from idp.audit import journal
+from idp.config import Settings
+from idp.database import db
+from idp.declarants import transitions
+from idp.declarants.controles.events import ControlsSettled
+from idp.declarants.controles.models import Controle
+from idp.declarants.models import Declarant
+from idp.declarants.statuts import Act, By, Statut
+from idp.entreprises.models import Etablissement
+from idp.errors import NotFoundError, RefusedError
+from idp.habilitations import premiers_droits
+from idp.habilitations.droits import Catalogue
+from idp.notifications.models import Mail
+from idp.support import messages
+from idp.support.models import Operateur
+
+SHORTEST, LONGEST = 10, 1000
+"""Characters of a reason."""
+
+
+class Decision(StrEnum):
+    VALIDER = "valider"
+    ECARTER = "ecarter"
+
+
+class ReviewNotFoundError(NotFoundError):
+    """No such review, or none that waits."""
+
+    code = "revue_inconnue"
+    number = "M700007"
+    remedy = "Revenez à la file des vérifications."
+    public = "Cette vérification n'existe pas. Revenez à la file."
+
+
+class ReviewSettledError(RefusedError):
+    """Somebody, or time, was first."""
+
+    code = "revue_reglee"
+    number = "M700008"
+    remedy = "Revenez à la file : la première décision compte."
+    status = 409
+    public = "Cette vérification est déjà réglée : la première décision compte."
+
+
+class ReasonMissingError(RefusedError):
+    code = "motif_manquant"
+    number = "M700009"
+    remedy = "Écrivez pourquoi, en une phrase."
+    status = 422
+    public = "Dites pourquoi, en une phrase de 10 à 1 000 caractères : le motif reste au dossier."
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """One review; without `declarant`, the person was erased since."""
+
+    controle: Controle
+    declarant: Declarant | None
+
+    @property
+    def waits(self) -> bool:
+        return self.controle.decided_at is None and self.declarant is not None and self.declarant.statut is Statut.PRIMO
+
+    @property
+    def place(self) -> str:
+        """The establishment as people call it."""
+        found = Etablissement.find(self.controle.siret)
+        name = found.carte().nom if found else "l'établissement"
+        return f"{name} (SIRET {self.controle.siret.grouped})"
+
+
+def find(controle_id: int) -> Review:
+    """Raises ReviewNotFoundError."""
+    controle = Controle.find(controle_id)
+    if controle is None:
+        raise ReviewNotFoundError(f"controle {controle_id}")
+    return Review(controle, db.session.get(Declarant, controle.declarant_id))
+
+
+def check_reason(unverified_reason: str) -> str:
+    """Raises ReasonMissingError."""
+    reason = " ".join(unverified_reason.split())
+    if not SHORTEST <= len(reason) <= LONGEST:
+        raise ReasonMissingError(f"{len(reason)} characters")
+    return reason
+
+
+def settle(
+    settings: Settings, catalogue: Catalogue, review: Review, decision: Decision, reason: str, operator: Operateur, now: datetime
+) -> None:
+    """Decide, and tell the person. Raises ReasonMissingError, ReviewSettledError, LastAdministratorError."""
+    kept = check_reason(reason)
+    declarant, controle = review.declarant, review.controle
+    if declarant is None or not review.waits or not controle.settle(decision, kept, operator.actor, now):
+        raise ReviewSettledError(f"controle {controle.id}")
+    about = {"declarant_id": declarant.id, "siret": int(declarant.siret), "actor": operator.actor}
+    journal.record(ControlsSettled(decision=decision, reason=kept, **about), now)  # type: ignore[arg-type]  # three kinds of value
+    place, name, address = review.place, declarant.full_name, declarant.email or ""
+    if decision is Decision.VALIDER:
+        transitions.apply(declarant, Act.VALIDER, By.OPERATEUR, now, actor=operator.actor)
+        premiers_droits.ouvrir(declarant, catalogue, now)
+        Mail.write("inscription_validee", address, messages.validated(settings.issuer, name, place), now, declarant.id)
+        return
+    transitions.apply(declarant, Act.ECARTER, By.OPERATEUR, now, actor=operator.actor)
+    Mail.write("inscription_ecartee", address, messages.set_aside(settings.issuer, name, place), now)
