@@ -24,7 +24,8 @@ from tests.protocol.relying import ASSERTION_TYPE, Partner
 wsgi_app = pytest.fixture(lambda standing_app: standing_app)
 FORMS = ("/token", "/token/introspection", "/token/revocation")
 MACHINES = (*FORMS, "/userinfo", "/habilitations/v1", "/jwks", "/.well-known/openid-configuration")
-PAGES = ("/authorize", "/session/end", "/connexion", "/connexion/choix", "/authorize/consentement", "/session/end/confirmation", "/")
+SIGN_IN = ("/connexion", "/connexion/choix", "/inscription")
+PAGES = ("/authorize", "/session/end", *SIGN_IN, "/authorize/consentement", "/session/end/confirmation", "/")
 
 
 @pytest.fixture

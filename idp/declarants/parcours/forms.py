@@ -17,7 +17,13 @@ from idp.entreprises.siret import InvalidSiretError, Siret
 
 LONGEST_TEXT = 254
 """Characters of a field shown again."""
-REQUIRED = "Ce champ est obligatoire."
+MISSING = {
+    "nom": "Indiquez votre nom.",
+    "prenom": "Indiquez votre prénom.",
+    "telephone": "Indiquez un numéro de téléphone.",
+    "email": "Indiquez votre adresse électronique.",
+    "email2": "Écrivez l'adresse une seconde fois.",
+}
 NAME = re.compile(r"(?:[^\W_]|[ '’-]|\.(?= |$))+")
 """Letters, and figures for homonyms: mails greet by it, and must not carry somebody else's address."""
 
@@ -53,7 +59,7 @@ def read_email(text: str) -> str:
     """The address as it is kept. Raises ValueError, whose text says what to do. No network: the mail is the proof."""
     given = "".join(text.split())
     if not given:
-        raise ValueError(REQUIRED)
+        raise ValueError(MISSING["email"])
     try:
         found = validate_email(given, check_deliverability=False, allow_smtputf8=False).ascii_email
     except EmailNotValidError:
@@ -91,7 +97,7 @@ def _email(email: str, again: str, errors: dict[str, str]) -> str:
     except ValueError:
         same = False
     if not same:
-        errors["email2"] = "Les deux adresses ne sont pas les mêmes. Vérifiez l'une et l'autre." if again else REQUIRED
+        errors["email2"] = "Les deux adresses ne sont pas les mêmes. Vérifiez l'une et l'autre." if again else MISSING["email2"]
     return checked
 
 
@@ -124,7 +130,7 @@ class Coordonnees:
             errors["nom"] = "Le nom et le prénom sont trop longs."
         typed["telephone"] = _phone(typed["telephone"], "telephone", region, errors) if typed["telephone"] else ""
         if not typed["telephone"]:
-            errors["telephone"] = REQUIRED
+            errors["telephone"] = MISSING["telephone"]
         if typed["mobile"]:
             typed["mobile"] = _phone(typed["mobile"], "mobile", region, errors)
         typed["email"] = _email(typed["email"], typed["email2"], errors) or typed["email"]
@@ -138,7 +144,9 @@ def _name(text: str, name: str, errors: dict[str, str]) -> str:
     except InvalidNameError:
         checked = ""
     if not NAME.fullmatch(checked):
-        errors[name] = "Écrivez-le en lettres, en 80 caractères au plus." if text else REQUIRED
+        errors[name] = (
+            f"Écrivez votre {'nom' if name == 'nom' else 'prénom'} en lettres, en 80 caractères au plus." if text else MISSING[name]
+        )
     return checked or text
 
 
