@@ -4,7 +4,22 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Self
 
-from sqlalchemy import CheckConstraint, ColumnElement, Enum, Index, Integer, String, bindparam, delete, false, func, select, update
+from sqlalchemy import (
+    CheckConstraint,
+    ColumnElement,
+    Enum,
+    Index,
+    Integer,
+    String,
+    and_,
+    bindparam,
+    delete,
+    false,
+    func,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, make_transient_to_detached, mapped_column
 
@@ -12,7 +27,7 @@ from idp.database import Connections, Json, Model, Statement, db
 from idp.declarants.identite import Identite
 from idp.declarants.statuts import Role, Statut
 from idp.entreprises.models import Entreprise, SiretColumn
-from idp.entreprises.siret import Siret
+from idp.entreprises.siret import Siren, Siret
 
 
 def enum_column(kind: type[StrEnum], length: int = 30, *, name: str = "") -> Enum:
@@ -171,6 +186,15 @@ class Declarant(Model):
         """Whether a newcomer must be let in by others (fact 30). A suspended administrator still keeps the door: he may come back."""
         where = (cls.siret.in_({siret, cls._head_office(siret)}), cls.statut.in_((Statut.ACTIF, Statut.SUSPENDU)), ADMINISTERS[1])
         return db.session.scalar(select(cls.id).where(*where).limit(1)) is not None
+
+    @classmethod
+    def hold(cls, siren: Siren, *ids: int) -> None:
+        """Keep the rows of a company's administrators, and of these people, until the transaction ends: in one order, so that two
+        who wait never wait for each other. By an update that changes nothing: SQLite then takes its write lock before it reads.
+        """
+        ours = (cls.siret >= siren.sirets.start) & (cls.siret < siren.sirets.stop)
+        held = select(cls.id).where(or_(and_(ours, *ADMINISTERS), cls.id.in_(ids))).order_by(cls.id).with_for_update()
+        db.session.execute(update(cls).where(cls.id.in_(held)).values(epoque=cls.epoque), execution_options={"synchronize_session": False})
 
     def leaves_nobody(self) -> bool:
         """Whether somebody of the company would be left without administrator, should this one go. Locks the others' rows."""

@@ -10,9 +10,10 @@ SIREN, with one mask of services per kind of right.
     catalogue       the catalogue of services: from its file to the tables, from the tables to memory
     attribution     to give, withdraw, exclude
     portefeuilles   to open portfolios, add clients and members
+    depart          what becomes of the rights of whoever leaves; `confies`, kept until somebody invited accepts
     decision        check, services, targets, disclosure: on held connections, without the ORM
     explication     why a decision is yes or no, for people who administer
     commands        `flask --app wsgi habilitations …`
 
-Left out: who may administer whom (pages of administration), rights derived from DSN deposits, mass files, transfers.
+Left out: who may administer whom (pages of administration), rights derived from DSN deposits, mass files.
 """

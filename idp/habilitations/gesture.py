@@ -25,6 +25,7 @@ EVENTS: Mapping[str, type[HabilitationOpened | HabilitationClosed]] = {
     "creer_portefeuille": HabilitationOpened, "ouvrir_services": HabilitationOpened, "fermer_services": HabilitationClosed,
     "ajouter_clients": HabilitationOpened, "retirer_clients": HabilitationClosed,
     "ajouter_membre": HabilitationOpened, "retirer_membre": HabilitationClosed,
+    "transferer": HabilitationOpened, "solder": HabilitationClosed,
 }
 """Gestures, and what the audit journal calls them."""
 WORDS = {

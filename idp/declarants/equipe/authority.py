@@ -1,0 +1,42 @@
+"""Who may act on whom: asked again once the rows are held, since an administrator may have lost the role meanwhile."""
+
+from idp.database import db
+from idp.declarants.models import Declarant
+from idp.errors import RefusedError
+
+
+class NoLongerAdministratorError(RefusedError):
+    """The acting administrator lost the role, or the establishment, while the page was open."""
+
+    code = "plus_administrateur"
+    number = "M200203"
+    remedy = "Adressez-vous à un administrateur en place."
+    status = 403
+    title = "Vous n'administrez plus cet établissement"
+    public = "Votre rôle a changé pendant que cette page était ouverte : rien n'a été fait."
+
+
+class OwnAccountError(RefusedError):
+    """An administrator does to himself what another must do."""
+
+    code = "sur_soi_meme"
+    number = "M200204"
+    remedy = "Un autre administrateur de l'établissement doit le faire."
+    status = 409
+    title = "Pas sur votre propre compte"
+    public = (
+        "Vous ne pouvez pas le faire sur votre propre compte : un autre administrateur doit s'en charger. Pour partir de vous-même, "
+        "fermez votre compte depuis « Mon compte »."
+    )
+
+
+def act_on(administrator: Declarant, person: Declarant, *others: Declarant, himself: bool = False) -> None:
+    """Hold the rows of all concerned, read again, and check. Raises NoLongerAdministratorError, OwnAccountError."""
+    if administrator.id == person.id and not himself:
+        raise OwnAccountError(f"declarant {person.id}")
+    concerned = {one.id: one for one in (administrator, person, *others)}
+    Declarant.hold(person.siret.siren, *concerned)
+    for one in concerned.values():
+        db.session.refresh(one)
+    if not administrator.may_administer(person.siret):
+        raise NoLongerAdministratorError(f"declarant {administrator.id}")

@@ -1,0 +1,66 @@
+"""What an administrator does to somebody who is there: another role, a suspension and its end. The caller ends sessions and commits.
+
+Left out on purpose: departures, which settle rights (`habilitations/depart.py`).
+"""
+
+from datetime import datetime
+
+from idp.declarants import transitions
+from idp.declarants.equipe import messages
+from idp.declarants.equipe.authority import act_on
+from idp.declarants.models import AccountEvent, Declarant
+from idp.declarants.statuts import Act, By, Role
+from idp.notifications.models import Mail
+
+TITLES = {
+    Role.DECLARANT: "déclarant",
+    Role.ADMINISTRATEUR: "administrateur",
+    Role.ADMINISTRATEUR_DECLARANT: "administrateur et déclarant",
+}
+
+
+def changer_role(administrator: Declarant, person: Declarant, role: Role, now: datetime, *, issuer: str) -> bool:
+    """Another role; one's own too, unless nobody would be left. False: it was that one.
+
+    Raises StatutRefusedError, LastAdministratorError, NoLongerAdministratorError.
+    """
+    act_on(administrator, person, himself=True)
+    if person.role is role:
+        return False
+    promoted = role.administers and not person.role.administers
+    transitions.apply(person, Act.CHANGER_ROLE, By.ADMINISTRATEUR, now, role=role, actor=actor(administrator))
+    if person.email:
+        Mail.write("role", person.email, messages.role_changed(issuer, person.full_name, TITLES[role], person.siret), now, person.id)
+    if promoted:
+        _tell_the_others(administrator, person, now, issuer)
+    return True
+
+
+def _tell_the_others(administrator: Declarant, person: Declarant, now: datetime, issuer: str) -> None:
+    for one in Declarant.administrators(person.siret):
+        if one.email and one.id not in (administrator.id, person.id):
+            message = messages.became_administrator(issuer, one.full_name, person.full_name, administrator.full_name, person.siret)
+            Mail.write("nouvel_administrateur", one.email, message, now, one.id)
+
+
+def suspendre(administrator: Declarant, person: Declarant, now: datetime, *, issuer: str) -> None:
+    """No sign-in until further notice. Raises StatutRefusedError, LastAdministratorError, OwnAccountError, NoLongerAdministratorError."""
+    act_on(administrator, person)
+    transitions.apply(person, Act.SUSPENDRE, By.ADMINISTRATEUR, now, actor=actor(administrator))
+    AccountEvent.write("account-disabled", person, now)
+    if person.email:
+        Mail.write("suspension", person.email, messages.suspended(issuer, person.full_name, person.siret), now, person.id)
+
+
+def reactiver(administrator: Declarant, person: Declarant, now: datetime, *, issuer: str) -> None:
+    """The suspension is lifted. Raises StatutRefusedError, OwnAccountError, NoLongerAdministratorError."""
+    act_on(administrator, person)
+    transitions.apply(person, Act.REACTIVER, By.ADMINISTRATEUR, now, actor=actor(administrator))
+    AccountEvent.write("account-enabled", person, now)
+    if person.email:
+        Mail.write("reactivation", person.email, messages.reinstated(issuer, person.full_name, person.siret), now, person.id)
+
+
+def actor(administrator: Declarant) -> str:
+    """As the journal names whoever acts on another."""
+    return f"declarant:{administrator.id}"

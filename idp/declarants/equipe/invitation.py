@@ -1,0 +1,193 @@
+"""Inviting a person: an administrator's act that a link of seven days carries, used once (fact 11). The caller commits."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from idp.audit import journal
+from idp.database import db
+from idp.declarants import inscription
+from idp.declarants.equipe import messages
+from idp.declarants.equipe.models import Closing, Invitation
+from idp.declarants.events import InvitationChanged
+from idp.declarants.identite import Identite, check_name
+from idp.declarants.inscription import EMAIL, HomonymeError, InvalidEmailError
+from idp.declarants.models import Declarant
+from idp.declarants.statuts import Act, By, Role
+from idp.entreprises.models import Entreprise
+from idp.entreprises.siret import Siret
+from idp.errors import NotFoundError, RefusedError
+from idp.notifications.messages import Message
+from idp.notifications.models import Mail
+from idp.seals import random_token
+
+LIFETIME = timedelta(days=7)
+MOST_A_DAY = 100
+"""Invitations that one establishment sends in a day: more are a file's business, or an abuse."""
+
+
+class InvitationDeadError(NotFoundError):
+    """Used, cancelled, too old, or never sent."""
+
+    code = "invitation_morte"
+    number = "M200205"
+    remedy = "Demandez une nouvelle invitation à l'administrateur de votre établissement."
+    title = "Invitation non valable"
+    public = (
+        "Cette invitation n'est plus valable : elle a déjà servi, elle a été annulée, ou elle a plus de sept jours. Demandez-en une autre "
+        "à l'administrateur de votre établissement. Si vous l'avez déjà acceptée, connectez-vous."
+    )
+
+
+class AlreadyInvitedError(RefusedError):
+    """Somebody of this name is invited already."""
+
+    code = "deja_invite"
+    number = "M200206"
+    remedy = "Renvoyez l'invitation qui attend, ou annulez-la."
+    status = 422
+    public = "Une invitation attend déjà une personne de ce nom : renvoyez-la ou annulez-la depuis la liste."
+
+
+class TooManyInvitationsError(RefusedError):
+    """More than an establishment may send in a day."""
+
+    code = "trop_d_invitations"
+    number = "M200207"
+    remedy = "Attendez demain, ou adressez-vous à l'assistance."
+    status = 429
+    public = f"Votre établissement a déjà envoyé {MOST_A_DAY} invitations en un jour. Attendez demain, ou adressez-vous à l'assistance."
+
+
+@dataclass(frozen=True, slots=True)
+class Invited:
+    """Who is invited, where, as what."""
+
+    siret: Siret
+    nom: str
+    prenom: str
+    email: str
+    role: Role = Role.DECLARANT
+
+    @property
+    def identite(self) -> Identite:
+        """Raises InvalidNameError."""
+        return Identite(self.siret, check_name(self.nom), check_name(self.prenom))
+
+
+def check(invited: Invited, now: datetime) -> Identite:
+    """Raises InvalidNameError, InvalidEmailError, HomonymeError, AlreadyInvitedError, TooManyInvitationsError."""
+    if not EMAIL.fullmatch(invited.email):
+        raise InvalidEmailError("not an address")
+    identite = invited.identite
+    if Declarant.find(identite) is not None:
+        raise HomonymeError(identite)
+    if Invitation.pending(identite.siret, identite.cle, now) is not None:
+        raise AlreadyInvitedError(f"at {identite.siret}")
+    if Invitation.sent_since(identite.siret, now - timedelta(days=1)) >= MOST_A_DAY:
+        raise TooManyInvitationsError(f"at {identite.siret}")
+    return identite
+
+
+def inviter(administrator: Declarant, invited: Invited, now: datetime, *, issuer: str, keeper_id: int | None = None) -> Invitation:
+    """A link leaves for the address. `keeper_id` keeps meanwhile the rights that come with it. Raises as `check`."""
+    identite = check(invited, now)
+    invitation = Invitation(
+        reference=random_token(12),
+        siret=identite.siret,
+        nom=identite.nom,
+        prenom=identite.prenom,
+        cle=identite.cle,
+        email=invited.email,
+        role=invited.role,
+        invited_by=administrator.id,
+        keeper_id=keeper_id,
+        created_at=now,
+    )
+    _send(invitation, administrator, "envoi", now, issuer)
+    return invitation
+
+
+def renvoyer(invitation: Invitation, administrator: Declarant, now: datetime, *, issuer: str) -> None:
+    """A new link for seven days; the one before dies. Raises InvitationDeadError."""
+    if invitation.closed_at is not None:
+        raise InvitationDeadError(f"invitation {invitation.id}")
+    _send(invitation, administrator, "renvoi", now, issuer)
+
+
+def _send(invitation: Invitation, administrator: Declarant, change: str, now: datetime, issuer: str) -> None:
+    token = invitation.renew(now, LIFETIME)
+    company = Entreprise.find(invitation.siret.siren)
+    name = (company.nom_affiche if company else None) or f"l'entreprise {invitation.siret.siren.grouped}"
+    message = messages.invitation(
+        issuer, invitation.full_name, administrator.full_name, name, invitation.siret, token, invitation.expires_at
+    )
+    Mail.write("invitation", invitation.email, message, now)
+    record(invitation, change, now, actor=f"declarant:{administrator.id}")
+
+
+def annuler(invitation: Invitation, administrator: Declarant, now: datetime) -> bool:
+    """The link dies. False: it was dead."""
+    if not invitation.close(Closing.ANNULEE, now):
+        return False
+    record(invitation, "annulation", now, actor=f"declarant:{administrator.id}")
+    return True
+
+
+def expirer(invitation: Invitation, now: datetime, *, issuer: str, rights: bool) -> bool:
+    """Seven days went by: whoever invited is told. False: it was closed meanwhile."""
+    if not invitation.close(Closing.EXPIREE, now):
+        return False
+    record(invitation, "expiration", now)
+    _tell_inviter(
+        invitation,
+        "invitation_expiree",
+        now,
+        lambda to: messages.invitation_over(issuer, to.full_name, invitation.full_name, invitation.siret, rights=rights),
+    )
+    return True
+
+
+def accepter(invitation: Invitation, now: datetime, *, issuer: str, rights: bool) -> Declarant:
+    """The person is inscribed, their address proved; the password is the caller's to give. Raises InvitationDeadError, HomonymeError."""
+    if not invitation.close(Closing.ACCEPTEE, now):
+        raise InvitationDeadError(f"invitation {invitation.id}")
+    actor = f"declarant:{invitation.invited_by}" if invitation.invited_by else None
+    person = inscription.inscrire(
+        Identite(invitation.siret, invitation.nom, invitation.prenom),
+        now,
+        role=invitation.role,
+        act=Act.ACCEPTER_INVITATION,
+        by=By.ADMINISTRATEUR,
+        email=invitation.email,
+        actor=actor,
+    )
+    person.email_verified, person.email_verified_at = True, now
+    invitation.declarant_id = person.id
+    record(invitation, "acceptation", now, declarant_id=person.id)
+    _tell_inviter(
+        invitation,
+        "invitation_acceptee",
+        now,
+        lambda to: messages.invitation_accepted(issuer, to.full_name, person.full_name, person.siret, rights=rights),
+    )
+    return person
+
+
+def _tell_inviter(invitation: Invitation, kind: str, now: datetime, write: Callable[[Declarant], Message]) -> None:
+    host = db.session.get(Declarant, invitation.invited_by) if invitation.invited_by else None
+    if host is not None and host.email and host.may_administer(invitation.siret):
+        Mail.write(kind, host.email, write(host), now, host.id)
+
+
+def record(invitation: Invitation, change: str, now: datetime, *, declarant_id: int | None = None, actor: str | None = None) -> None:
+    """The line of journal: without a name, as nobody is inscribed yet."""
+    event = InvitationChanged(
+        declarant_id=declarant_id,
+        siret=int(invitation.siret),
+        actor=actor,
+        invitation_id=invitation.id,
+        change=change,
+        role=invitation.role,
+    )
+    journal.record(event, now)
