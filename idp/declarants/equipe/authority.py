@@ -2,7 +2,7 @@
 
 from idp.database import db
 from idp.declarants.models import Declarant
-from idp.errors import RefusedError
+from idp.errors import RefusedError, UnknownPageError
 
 
 class NoLongerAdministratorError(RefusedError):
@@ -40,3 +40,24 @@ def act_on(administrator: Declarant, person: Declarant, *others: Declarant, hims
         db.session.refresh(one)
     if not administrator.may_administer(person.siret):
         raise NoLongerAdministratorError(f"declarant {administrator.id}")
+
+
+def sirets_of(administrator: Declarant) -> range:
+    """The establishments whose people an administrator sees: his own; from the head office, every one of the company."""
+    own = int(administrator.siret)
+    return administrator.siret.siren.sirets if administrator.at_head_office else range(own, own + 1)
+
+
+def person_of(administrator: Declarant, uid: str) -> Declarant:
+    """Somebody whom he administers; of another company, nobody (C60). Raises UnknownPageError."""
+    found = Declarant.with_uid(uid) if uid.isascii() and len(uid) <= 40 else None
+    if found is None or not administrator.may_administer(found.siret):
+        raise UnknownPageError(f"person of declarant {administrator.id}")
+    return found
+
+
+def set_aside(person: Declarant) -> int:
+    """The version of credentials that follows the end of sessions, kept out of the transaction until rows are held in their order."""
+    version = person.version
+    db.session.expire(person, ["version"])
+    return version

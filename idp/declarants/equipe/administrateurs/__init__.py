@@ -1,0 +1,1 @@
+"""Who administers my establishment, and how to write to them."""

@@ -1,0 +1,1 @@
+"""The page of candidates: where their request stands, the key by post."""

@@ -1,0 +1,1 @@
+"""The queue of candidacies that wait for an administrator's decision."""

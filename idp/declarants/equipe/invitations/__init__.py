@@ -1,0 +1,1 @@
+"""Pages to invite somebody, and to accept an invitation."""

@@ -1,0 +1,183 @@
+"""« Espace administrateur »: the people of an establishment, one person's page, role, suspension. `gestion.py` decides.
+
+Another company's people do not exist here (C60). Left out on purpose: candidacies, invitations and departures, beside.
+"""
+
+from flask import Blueprint, render_template, request
+from flask.typing import ResponseReturnValue
+
+from idp import http, visitor
+from idp.authentication.session import close_every_session
+from idp.database import db
+from idp.declarants.equipe import gestion
+from idp.declarants.equipe.authority import OwnAccountError, person_of, set_aside, sirets_of
+from idp.declarants.equipe.forms import Filters
+from idp.declarants.equipe.gestion import TITLES
+from idp.declarants.equipe.models import Candidature, Invitation, People
+from idp.declarants.models import Declarant
+from idp.declarants.statuts import Act, By, Role, Statut, transition
+from idp.declarants.transitions import check_not_last
+from idp.entreprises.models import Etablissement
+from idp.errors import InvalidRequestError
+from idp.habilitations import decision
+from idp.habilitations.depart import holdings
+from idp.habilitations.droits import Rights
+from idp.habilitations.gesture import words
+from idp.notifications.messages import in_words
+from idp.oidc.backchannel.notices import tell_of_person
+from idp.oidc.people import People as Profiles
+
+bp = Blueprint("equipe", __name__, template_folder="templates")
+visitor.in_menu("/equipe", "Espace administrateur", administrators=True)
+STATES = {
+    Statut.ACTIF: "Actif",
+    Statut.PRIMO: "Vérification en cours",
+    Statut.CANDIDAT: "En attente d'un accord",
+    Statut.SUSPENDU: "Suspendu",
+    Statut.RADIE: "Radié",
+}
+DONE = {
+    "role": "Le rôle est changé.",
+    "suspension": "Le compte est suspendu et ses connexions sont fermées.",
+    "reactivation": "La suspension est levée.",
+    "depart": "Le départ est enregistré : le compte est fermé et ses connexions aussi.",
+}
+
+
+@bp.app_template_global("in_words")
+def instant(at: object) -> str:
+    """`21 novembre 2026 à 14 h 05`; empty for nothing."""
+    return in_words(at) if at else ""  # type: ignore[arg-type]  # templates are untyped
+
+
+@bp.get("/equipe")
+def people() -> ResponseReturnValue:
+    """Everybody: searched, filtered by the address, a page at a time."""
+    found, filters = visitor.administrator(), Filters.parse(request.args)
+    within, now = People(sirets_of(found.person)), http.now()
+    page = within.page(text=filters.text, statut=filters.statut, role=filters.role, siret=filters.siret, after=filters.after)
+    following = page[filters.size - 1].id if len(page) > filters.size else 0
+    return render_template(
+        "equipe/liste.html",
+        visitor=found,
+        people=page[: filters.size],
+        following=following,
+        filters=filters,
+        counts=within.counts(),
+        waiting=len(Candidature.waiting(sirets_of(found.person))),
+        invited=len(Invitation.living(sirets_of(found.person))),
+        several=found.person.at_head_office,
+        states=STATES,
+        titles=TITLES,
+        now=now,
+    )
+
+
+@bp.get("/equipe/personnes/<uid>")
+def person(uid: str) -> ResponseReturnValue:
+    """One person: identity, role, status, what they hold."""
+    found = visitor.administrator()
+    shown, mag = person_of(found.person, uid), http.mag()
+    held = holdings(shown.id, http.now())
+    rights = decision.services_of(mag.connections, mag.catalogue(), shown.id, http.now())
+    return render_template(
+        "equipe/personne.html",
+        visitor=found,
+        person=shown,
+        held=held,
+        services=_services(rights),
+        etablissement=Etablissement.find(shown.siret),
+        state=STATES[shown.statut],
+        role=TITLES[shown.role],
+        himself=shown.id == found.person.id,
+        done=DONE.get(request.args.get("fait", ""), ""),
+        Statut=Statut,
+        candidature=Candidature.of(shown.id) if shown.statut is Statut.CANDIDAT else None,
+    )
+
+
+def _services(rights: Rights) -> list[tuple[str, str]]:
+    """`Compte AT/MP`, `consulter`."""
+    catalogue = http.mag().catalogue()
+    return sorted((catalogue.services[code].libelle, words(droits)) for code, droits in rights.items())
+
+
+# -------------------------------------------------------------------------------------------------------------------- role
+
+
+@bp.get("/equipe/personnes/<uid>/role")
+def ask_role(uid: str) -> ResponseReturnValue:
+    """Somebody who gives or takes the role of administrator typed a password a moment ago."""
+    visitor.administrator()
+    found = visitor.recent()
+    shown = person_of(found.person, uid)
+    transition(shown.statut, Act.CHANGER_ROLE, By.ADMINISTRATEUR)
+    return render_template(
+        "equipe/role.html", visitor=found, person=shown, roles=TITLES, himself=shown.id == found.person.id, csrf=http.csrf_token("equipe-role")
+    )
+
+
+@bp.post("/equipe/personnes/<uid>/role")
+def change_role(uid: str) -> ResponseReturnValue:
+    """The role they have from now on: partners read it at the next token."""
+    visitor.administrator()
+    found = visitor.recent()
+    shown, mag = person_of(found.person, uid), http.mag()
+    http.way_back(http.path(f"/equipe/personnes/{uid}"))
+    http.check_csrf("equipe-role")
+    wanted = request.form.get("role", "")
+    if wanted not in set(Role):
+        raise InvalidRequestError("no such role", public="Choisissez un rôle dans la liste.")
+    Profiles(mag.connections, mag.ephemeral).forget(shown.id)
+    gestion.changer_role(found.person, shown, Role(wanted), http.now(), issuer=mag.settings.issuer)
+    db.session.commit()
+    Profiles(mag.connections, mag.ephemeral).forget(shown.id)
+    return visitor.see(f"/equipe/personnes/{uid}", fait="role") if found.person.role.administers else visitor.see("/compte/administrateurs")
+
+
+# -------------------------------------------------------------------------------------------------------------- suspension
+
+
+@bp.get("/equipe/personnes/<uid>/suspension")
+def ask_suspension(uid: str) -> ResponseReturnValue:
+    """What a suspension does, or its end."""
+    found = visitor.administrator()
+    shown = person_of(found.person, uid)
+    suspended = shown.statut is Statut.SUSPENDU
+    transition(shown.statut, Act.REACTIVER if suspended else Act.SUSPENDRE, By.ADMINISTRATEUR)
+    return render_template(
+        "equipe/suspension.html", visitor=found, person=shown, suspended=suspended, csrf=http.csrf_token("equipe-suspension")
+    )
+
+
+@bp.post("/equipe/personnes/<uid>/suspension")
+def suspend(uid: str) -> ResponseReturnValue:
+    """Sessions and tokens end at once, everywhere; or the suspension is lifted."""
+    found = visitor.administrator()
+    shown, mag, now = person_of(found.person, uid), http.mag(), http.now()
+    http.way_back(http.path(f"/equipe/personnes/{uid}"))
+    http.check_csrf("equipe-suspension")
+    issuer = mag.settings.issuer
+    if request.form.get("acte") == "reactiver":
+        gestion.reactiver(found.person, shown, now, issuer=issuer)
+        db.session.commit()
+        return visitor.see(f"/equipe/personnes/{uid}", fait="reactivation")
+    _may_be_suspended(found.person, shown)
+    close_every_session(mag.ephemeral, mag.settings, shown)
+    version = set_aside(shown)
+    gestion.suspendre(found.person, shown, now, issuer=issuer)
+    shown.version = max(shown.version, version)
+    tell_of_person(mag.registry, mag.settings, shown.id, now)
+    db.session.commit()
+    Profiles(mag.connections, mag.ephemeral).forget(shown.id)
+    mag.messenger.wake()
+    return visitor.see(f"/equipe/personnes/{uid}", fait="suspension")
+
+
+def _may_be_suspended(administrator: Declarant, shown: Declarant) -> None:
+    """Checked before sessions end, and again once the rows are held."""
+    if administrator.id == shown.id:
+        raise OwnAccountError(f"declarant {shown.id}")
+    transition(shown.statut, Act.SUSPENDRE, By.ADMINISTRATEUR)
+    check_not_last(shown)
+    db.session.rollback()
