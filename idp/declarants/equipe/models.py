@@ -254,7 +254,7 @@ class People:
     """The people of an establishment or of a company, as an administrator looks them up."""
 
     def __init__(self, sirets: range) -> None:
-        self.within = (Declarant.siret >= sirets.start, Declarant.siret < sirets.stop)
+        self.within = (Declarant.siret >= sirets.start, Declarant.siret < sirets.stop, Declarant.erased_at.is_(None))
 
     def counts(self) -> dict[Statut, int]:
         query = select(Declarant.statut, func.count()).where(*self.within).group_by(Declarant.statut)

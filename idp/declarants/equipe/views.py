@@ -113,7 +113,12 @@ def ask_role(uid: str) -> ResponseReturnValue:
     shown = person_of(found.person, uid)
     transition(shown.statut, Act.CHANGER_ROLE, By.ADMINISTRATEUR)
     return render_template(
-        "equipe/role.html", visitor=found, person=shown, roles=TITLES, himself=shown.id == found.person.id, csrf=http.csrf_token("equipe-role")
+        "equipe/role.html",
+        visitor=found,
+        person=shown,
+        roles=TITLES,
+        himself=shown.id == found.person.id,
+        csrf=http.csrf_token("equipe-role"),
     )
 
 

@@ -1,10 +1,10 @@
-"""« Demandes en attente »: who asks to administer, since when, until when; agreed or refused (facts 31, 34, 36). `cooptation.py` decides."""
+"""« Demandes en attente »: who asks to administer, since when, until when; agreed or refused. `cooptation.py` decides (facts 31, 34, 36)."""
 
 from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 
 from idp import http, visitor
-from idp.authentication.session import close_every_session
+from idp.audit import journal
 from idp.database import db
 from idp.declarants import cooptation
 from idp.declarants.cooptation import CollusionError
@@ -12,16 +12,15 @@ from idp.declarants.equipe import messages
 from idp.declarants.equipe.authority import NoLongerAdministratorError, set_aside, sirets_of
 from idp.declarants.equipe.models import Candidature
 from idp.declarants.events import AdministratorReplaced
-from idp.declarants.models import AccountEvent, Declarant
+from idp.declarants.models import Declarant
 from idp.declarants.statuts import Statut
-from idp.audit import journal
 from idp.entreprises.models import Etablissement
 from idp.errors import InvalidRequestError, UnknownPageError
 from idp.habilitations import depart
 from idp.habilitations.depart import Destin, Settlement
 from idp.habilitations.gesture import Gesture
 from idp.notifications.models import Mail
-from idp.oidc.backchannel.notices import tell_of_person
+from idp.oidc import removal
 from idp.oidc.people import People as Profiles
 
 bp = Blueprint("demandes", __name__)
@@ -122,7 +121,9 @@ def _replaced(asked: Candidature) -> Declarant | None:
     if found is None:
         raise InvalidRequestError("not an administrator there", public="Choisissez un administrateur en place de cet établissement.")
     if not _proof():
-        raise InvalidRequestError("no proof", public="Indiquez l'acte qui nomme le nouvel administrateur : arrêté, délibération, procès-verbal…")
+        raise InvalidRequestError(
+            "no proof", public="Indiquez l'acte qui nomme le nouvel administrateur : arrêté, délibération, procès-verbal…"
+        )
     return found
 
 
@@ -137,7 +138,7 @@ def _replace(administrator: Declarant, asked: Candidature, replaced: Declarant) 
     if asked.decided_at or candidate is None or candidate.statut is not Statut.CANDIDAT:
         raise cooptation.already(asked)
     cooptation.check_decides(administrator, candidate)
-    close_every_session(mag.ephemeral, mag.settings, replaced)
+    removal.end_sessions(mag.ephemeral, mag.settings, replaced)
     version = set_aside(replaced)
     _hold(administrator, asked)
     candidate = cooptation.coopter(asked, administrator, now, issuer=mag.settings.issuer)
@@ -150,10 +151,9 @@ def _replace(administrator: Declarant, asked: Candidature, replaced: Declarant) 
         declarant_id=replaced.id, siret=int(asked.siret), actor=f"declarant:{administrator.id}", by_candidate=candidate.id, proof=_proof()
     )
     journal.record(event, now)
-    AccountEvent.write("account-disabled", replaced, now)
+    removal.remove(mag.settings, mag.registry, replaced, now)
     if email:
         Mail.write("radiation", email, messages.struck_off(mag.settings.issuer, name, asked.siret, now), now, replaced.id)
-    tell_of_person(mag.registry, mag.settings, replaced.id, now)
     db.session.commit()
     Profiles(mag.connections, mag.ephemeral).forget(replaced.id)
     mag.messenger.wake()

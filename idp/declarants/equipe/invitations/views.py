@@ -74,7 +74,12 @@ def ask() -> ResponseReturnValue:
 
 def _form(found: visitor.Visitor, form: InvitationForm, status: int = 200) -> ResponseReturnValue:
     page = render_template(
-        "equipe/inviter.html", visitor=found, form=form, titles=TITLES, several=found.person.at_head_office, csrf=http.csrf_token("equipe-inviter")
+        "equipe/inviter.html",
+        visitor=found,
+        form=form,
+        titles=TITLES,
+        several=found.person.at_head_office,
+        csrf=http.csrf_token("equipe-inviter"),
     )
     return make_response(page, status)
 
@@ -196,7 +201,9 @@ def accept(token: str) -> ResponseReturnValue:
     agreed, version = request.form.get("accord") == "oui", request.form.get("conditions", "")
     current = conditions.in_force(now)
     if not agreed or version != current.version:
-        form = NewPassword(form.password, form.strength, form.policy, {**form.errors, "accord": "Acceptez les conditions d'utilisation pour continuer."})
+        form = NewPassword(
+            form.password, form.strength, form.policy, {**form.errors, "accord": "Acceptez les conditions d'utilisation pour continuer."}
+        )
     if form.errors:
         return _answer_page(token, found, form, 422, agreed=agreed)
     person = invitations.accepter(found, now, issuer=mag.settings.issuer, rights=found.keeper_id is not None)
@@ -206,4 +213,3 @@ def accept(token: str) -> ResponseReturnValue:
     depart.remettre(Gesture(found.invited_by, mag.catalogue(), now), found, person)
     db.session.commit()
     return make_response(render_template("equipe/invitation_acceptee.html", person=person, company=_company(found)))
-
