@@ -29,6 +29,13 @@ from idp.database import Connections, Kept, Versions, db, engine_options
 from idp.declarants import commands as declarants_commands
 from idp.declarants.controles import commands as controles_commands
 from idp.declarants.controles.models import Controle, EntreeListe
+from idp.declarants.equipe import views as equipe_views
+from idp.declarants.equipe.administrateurs import views as administrateurs_views
+from idp.declarants.equipe.cle import views as cle_views
+from idp.declarants.equipe.demandes import views as demandes_views
+from idp.declarants.equipe.depart import views as depart_views
+from idp.declarants.equipe.invitations import views as invitations_views
+from idp.declarants.equipe.models import Candidature, Invitation
 from idp.declarants.models import AccountEvent
 from idp.declarants.parcours import views as parcours_views
 from idp.declarants.parcours.arrivee import views as arrivee_views
@@ -104,6 +111,8 @@ def create_app(settings: Settings | None = None) -> Flask:
         "clients échus": registration.purge,
         "jetons initiaux": InitialToken.purge,
         "liens": OneTimeLink.purge,
+        "candidatures": Candidature.purge,
+        "invitations": Invitation.purge,
         "appareils": KnownDevice.purge,
         "facteurs perdus": FactorLoss.purge,
         "clés d'accès orphelines": Passkey.purge,
@@ -116,7 +125,19 @@ def create_app(settings: Settings | None = None) -> Flask:
     }
     http.install(app, settings.issuer)
     visitor.install(app)
-    for blueprint in (authentication_views.bp, oidc_views.bp, decoupled_views.bp, parcours_views.bp, arrivee_views.bp):
+    for blueprint in (
+        authentication_views.bp,
+        oidc_views.bp,
+        decoupled_views.bp,
+        parcours_views.bp,
+        arrivee_views.bp,
+        equipe_views.bp,
+        demandes_views.bp,
+        invitations_views.bp,
+        depart_views.bp,
+        administrateurs_views.bp,
+        cle_views.bp,
+    ):
         app.register_blueprint(blueprint, url_prefix=settings.issuer_path or None)
     for room in (
         commands,

@@ -20,13 +20,16 @@ from idp.authentication.password_import import Bilan, import_passwords
 from idp.authentication.passwords import Passwords
 from idp.authentication.session import close_every_session
 from idp.database import db
-from idp.declarants import inscription
+from idp.declarants import echeances, inscription
+from idp.declarants.equipe import invitation
+from idp.declarants.equipe.models import Invitation
 from idp.declarants.identite import Identite
 from idp.declarants.models import Declarant
-from idp.declarants.statuts import Role, Statut
+from idp.declarants.statuts import Role, Statut, table
 from idp.entreprises.models import Etablissement
 from idp.entreprises.siret import Siret
 from idp.errors import MagError
+from idp.habilitations import depart
 from idp.notifications.messages import in_words
 from idp.oidc.backchannel.notices import tell_of_person
 from idp.oidc.people import People
@@ -198,6 +201,34 @@ def deconnecter(declarant: Declarant) -> None:
     journal.record(SessionsClosed(declarant_id=declarant.id, siret=int(declarant.siret), actor=ACTOR))
     _tell(declarant)
     click.echo(f"Les sessions de {declarant.full_name} sont fermées.")
+
+
+@declarants.command("statuts")
+def statuts() -> None:
+    """Affiche la table des statuts et des actes, en Markdown : celle de docs/statuts.md."""
+    click.echo(table())
+
+
+@declarants.command("echeances")
+def echeances_() -> None:
+    """Applique les délais : relances, candidatures et invitations échues. À lancer chaque heure ; deux fois ne change rien de plus."""
+    now, issuer = datetime.now(UTC), http.mag().settings.issuer
+    done = {"candidature(s) effacée(s)": 0, "inscription(s) effacée(s)": 0, "invitation(s) expirée(s)": 0}
+    for name, step in zip(done, (echeances.expire, echeances.expire_primo, _expire_invitations), strict=True):
+        while count := step(now, issuer=issuer):
+            done[name] += count
+            db.session.commit()
+    warned = echeances.warn(now, issuer=issuer)
+    db.session.commit()
+    click.echo(", ".join(f"{count} {name}" for name, count in {**done, "relance(s)": warned}.items()) + ".")
+
+
+def _expire_invitations(now: datetime, *, issuer: str) -> int:
+    """Their keepers keep for good the rights that came with them."""
+    found = Invitation.expired(now)
+    over = [one.id for one in found if invitation.expirer(one, now, issuer=issuer, rights=one.keeper_id is not None)]
+    depart.forget(over)
+    return len(over)
 
 
 def _change(declarant: Declarant, password: str) -> None:

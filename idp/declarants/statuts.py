@@ -168,3 +168,16 @@ def transition(before: Statut | None, act: Act, by: By) -> Transition:
 
 LEAVES_ADMINISTRATION = frozenset({Act.CHANGER_ROLE, Act.SUSPENDRE, Act.RADIER, Act.FERMER})
 """Acts that may leave an establishment without administrator."""
+
+
+def table() -> str:
+    """The transitions, in Markdown: the table of docs/statuts.md."""
+    lines = ["| avant | acte | après | par qui | quand |", "|---|---|---|---|---|"]
+    for line in TABLE:
+        by = ", ".join(by.value for by in By if by in line.by)
+        lines.append(f"| {_cell(line.before, '*(rien)*')} | `{line.act}` | {_cell(line.after, '*(effacé)*')} | {by} | {line.says} |")
+    return "\n".join(lines)
+
+
+def _cell(statut: Statut | None, nothing: str) -> str:
+    return f"`{statut}`" if statut else nothing

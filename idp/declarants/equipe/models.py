@@ -18,6 +18,8 @@ from idp.seals import digest, random_token
 
 PAGE = 25
 """People shown at once."""
+KEPT = timedelta(days=365)
+"""How long what was decided is kept."""
 
 
 class Decision(StrEnum):
@@ -101,9 +103,9 @@ class Candidature(Model):
         return db.session.scalar(query, execution_options={"synchronize_session": False}) is not None
 
     @classmethod
-    def purge(cls, before: datetime) -> int:
-        """Delete decisions older than that instant, which the journal tells; how many."""
-        return len(db.session.scalars(delete(cls).where(cls.decided_at < before).returning(cls.id)).all())
+    def purge(cls, now: datetime) -> int:
+        """Delete decisions of a year ago, which the journal tells; how many."""
+        return len(db.session.scalars(delete(cls).where(cls.decided_at < now - KEPT).returning(cls.id)).all())
 
 
 class ActivationKey(Model):
@@ -242,9 +244,9 @@ class Invitation(Model):
         db.session.execute(query, execution_options={"synchronize_session": False})
 
     @classmethod
-    def purge(cls, before: datetime) -> int:
-        """Delete what was closed before that instant; how many."""
-        return len(db.session.scalars(delete(cls).where(cls.closed_at < before).returning(cls.id)).all())
+    def purge(cls, now: datetime) -> int:
+        """Delete what was closed a year ago, names and addresses with it; how many."""
+        return len(db.session.scalars(delete(cls).where(cls.closed_at < now - KEPT).returning(cls.id)).all())
 
 
 # ------------------------------------------------------------------------------------------------------------------- people

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from idp.authentication.password_policy import PasswordTooLongError, normalise
-from idp.declarants.equipe.forms import shown
+from idp.declarants.equipe.saisie import shown
 from idp.declarants.identite import Identite, InvalidNameError, check_name
 from idp.entreprises.siret import InvalidSiretError, Siret
 

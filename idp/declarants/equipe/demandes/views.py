@@ -1,4 +1,4 @@
-"""« Demandes en attente »: who asks to administer, since when, until when; agreed or refused. `cooptation.py` decides (facts 31, 34, 36)."""
+"""« Demandes en attente »: who asks to administer, since when; agreed or refused. `cooptation.py` decides (facts 31, 34, 36)."""
 
 from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue

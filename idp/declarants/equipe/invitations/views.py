@@ -14,7 +14,7 @@ from idp.authentication.password_policy import in_force, own_words
 from idp.database import db
 from idp.declarants.equipe import invitation as invitations
 from idp.declarants.equipe.authority import sirets_of
-from idp.declarants.equipe.forms import InvitationForm
+from idp.declarants.equipe.saisie import InvitationForm
 from idp.declarants.equipe.gestion import TITLES
 from idp.declarants.equipe.invitation import InvitationDeadError, Invited
 from idp.declarants.equipe.models import Invitation
@@ -27,6 +27,7 @@ from idp.ephemeral import Counter
 from idp.errors import RefusedError, UnknownPageError
 from idp.habilitations import depart
 from idp.habilitations.gesture import Gesture
+from idp.oidc.backchannel.notices import tell_of_person
 
 bp = Blueprint("invitations", __name__)
 FIELDS: tuple[tuple[type[RefusedError], str], ...] = (
@@ -209,6 +210,7 @@ def accept(token: str) -> ResponseReturnValue:
     person = invitations.accepter(found, now, issuer=mag.settings.issuer, rights=found.keeper_id is not None)
     means: Means = current_app.extensions["mag_means"]
     change_password(means.store, means.settings, means.passwords, person, form.password, now)
+    tell_of_person(mag.registry, mag.settings, person.id, now)
     conditions.accept(person, current, now)
     depart.remettre(Gesture(found.invited_by, mag.catalogue(), now), found, person)
     db.session.commit()
