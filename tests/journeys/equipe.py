@@ -38,7 +38,9 @@ def un_etablissement(app: Flask, siret: str = SIRET, *, statut_diffusion: str = 
         db.session.commit()
 
 
-def un_candidat(app: Flask, *, nom: str = "Petit", prenom: str = "Nina", email: str | None = "nina@exemple.fr", **changes: Any) -> Declarant:
+def un_candidat(
+    app: Flask, *, nom: str = "Petit", prenom: str = "Nina", email: str | None = "nina@exemple.fr", **changes: Any
+) -> Declarant:
     """Somebody who asks to administer, with a password, as the inscription leaves them."""
     from idp.authentication.password_change import change_password
 

@@ -62,7 +62,9 @@ def test_a_refusal_erases_and_says_so(app, client):
 
     assert "Refus enregistré" in response.text
     assert relu(app, nina.id) is None
-    assert [(mail.recipient, mail.subject) for mail in courriers(app, "candidature_refusee")] == [("nina@exemple.fr", "Votre demande est refusée")]
+    assert [(mail.recipient, mail.subject) for mail in courriers(app, "candidature_refusee")] == [
+        ("nina@exemple.fr", "Votre demande est refusée")
+    ]
     assert [fact.actor for fact in facts(app, "DeclarantErased", nina.id)] == [f"declarant:{chef.id}"]
 
 

@@ -117,7 +117,7 @@ def test_an_answer_to_correct_spends_nothing(app, client, new_client, changes, s
     ("changes", "said"),
     [
         ({"nom": ""}, "Saisissez le nom"),
-        ({"nom": "123"}, "Vérifiez"),
+        ({"nom": "--"}, "composés de lettres"),
         ({"email": "nina"}, "valable"),
         ({"siret": "123"}, "14 chiffres"),
         ({"siret": "35600000000048"}, "n'administrez pas"),
@@ -205,9 +205,16 @@ def test_another_companys_invitation_does_not_exist(app, client, new_client):
     un_administrateur(app, siret="35600000000048", nom="Roux", prenom="Ali")
     se_connecter(other, siret="35600000000048", nom="Roux", prenom="Ali")
     csrf = csrf_in(other.get("/equipe/inviter").text)
-    for act in ("renvoyer", "annuler"):
-        assert other.post(f"/equipe/invitations/{reference}/{act}", data={"csrf": csrf}).status_code in (403, 404)
-    assert "Nina" not in other.get("/equipe/invitations").text
+    page = texte(other.get("/equipe/invitations"))
+    assert "Nina" not in page
+    for path in (f"/equipe/invitations/{reference}/renvoyer", f"/equipe/invitations/{reference}/annuler"):
+        assert other.post(path, data={"csrf": csrf}).status_code in (403, 404)
+    assert len(courriers(app, "invitation")) == 1
+
+
+def test_an_unknown_link_says_nothing_of_anybody(client):
+    for token in ("/invitation/inconnue", "/invitation/" + "é" * 20, "/invitation/" + "x" * 200):
+        assert client.get(token).status_code == 404
 
 
 def test_invitations_that_expire_are_told_once(app, client):

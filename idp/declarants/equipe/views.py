@@ -11,9 +11,9 @@ from idp.authentication.session import close_every_session
 from idp.database import db
 from idp.declarants.equipe import gestion
 from idp.declarants.equipe.authority import OwnAccountError, person_of, set_aside, sirets_of
-from idp.declarants.equipe.saisie import Filters
 from idp.declarants.equipe.gestion import TITLES
 from idp.declarants.equipe.models import Candidature, Invitation, People
+from idp.declarants.equipe.saisie import Filters
 from idp.declarants.models import Declarant
 from idp.declarants.statuts import Act, By, Role, Statut, transition
 from idp.declarants.transitions import check_not_last

@@ -14,9 +14,9 @@ from idp.database import db
 from idp.declarants.equipe import invitation as invitations
 from idp.declarants.equipe import messages
 from idp.declarants.equipe.authority import OwnAccountError, person_of, set_aside
-from idp.declarants.equipe.saisie import InvitationForm, shown
 from idp.declarants.equipe.invitation import Invited
 from idp.declarants.equipe.models import People
+from idp.declarants.equipe.saisie import InvitationForm, shown
 from idp.declarants.identite import InvalidNameError
 from idp.declarants.inscription import HomonymeError, InvalidEmailError
 from idp.declarants.models import Declarant

@@ -14,10 +14,10 @@ from idp.authentication.password_policy import in_force, own_words
 from idp.database import db
 from idp.declarants.equipe import invitation as invitations
 from idp.declarants.equipe.authority import sirets_of
-from idp.declarants.equipe.saisie import InvitationForm
 from idp.declarants.equipe.gestion import TITLES
 from idp.declarants.equipe.invitation import InvitationDeadError, Invited
 from idp.declarants.equipe.models import Invitation
+from idp.declarants.equipe.saisie import InvitationForm
 from idp.declarants.identite import InvalidNameError
 from idp.declarants.inscription import HomonymeError, InvalidEmailError
 from idp.declarants.models import Declarant
@@ -102,7 +102,7 @@ def invite() -> ResponseReturnValue:
     except RefusedError as error:
         db.session.rollback()
         name = next((name for kind, name in FIELDS if isinstance(error, kind)), "siret")
-        return _form(found, form.refused(name, error.public), error.status)
+        return _form(found, form.refused(name, error.public), 429 if error.status == 429 else 422)
     db.session.commit()
     return visitor.see("/equipe/invitations", fait="envoi")
 
