@@ -22,8 +22,12 @@ from idp import commands, http, logs, visitor
 from idp.audit.journal import Circumstances, circumstances
 from idp.authentication import commands as authentication_commands
 from idp.authentication import views as authentication_views
+from idp.authentication.appareils import views as appareils_views
+from idp.authentication.factors import commands as factors_commands
+from idp.authentication.factors import views as factors_views
 from idp.authentication.factors.models import POLICIES, FactorLoss, KnownDevice, Passkey
 from idp.authentication.factors.policy import read_policies
+from idp.authentication.steps import views as steps_views
 from idp.config import Settings
 from idp.database import Connections, Kept, Versions, db, engine_options
 from idp.declarants import commands as declarants_commands
@@ -127,6 +131,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     visitor.install(app)
     for blueprint in (
         authentication_views.bp,
+        steps_views.bp,
+        factors_views.bp,
+        appareils_views.bp,
         oidc_views.bp,
         decoupled_views.bp,
         parcours_views.bp,
@@ -142,6 +149,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     for room in (
         commands,
         authentication_commands,
+        factors_commands,
         declarants_commands,
         controles_commands,
         entreprises_commands,

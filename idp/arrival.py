@@ -4,10 +4,12 @@ Only this file opens sessions, and only when no step remains (C42). Steps are pa
 ends by `proceed`, which alone knows what is next.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from urllib.parse import urlencode, urlsplit
 
+import orjson
 from flask import Response, current_app, make_response, request
 
 from idp import http
@@ -20,6 +22,7 @@ from idp.authentication.devices import Device
 from idp.authentication.entree import Entree, EntreeDeadError, Step, next_step
 from idp.authentication.factors import losses
 from idp.authentication.factors.events import SessionRaised
+from idp.authentication.factors.passkeys import Place
 from idp.authentication.levels import level_of
 from idp.authentication.remembered import Remembered
 from idp.authentication.session import COOKIE, Session, find_session, raise_session
@@ -30,7 +33,7 @@ from idp.declarants.parcours import conditions
 from idp.declarants.statuts import Statut
 from idp.habilitations.decision import services_of
 from idp.oidc import logout
-from idp.seals import digest
+from idp.seals import b64, digest, random_token, seal_under, unb64, unseal_under
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +161,7 @@ def remaining(person: Declarant, found: Entree, now: datetime) -> Step | None:
         found,
         password_due=password_due,
         conditions_due=not found.raised and conditions.to_accept(person, now) is not None,
-        factor_due=factor_deadline(person, now) is not None,
+        factor_due=bool(found.raised) or factor_deadline(person, now) is not None,
     )
 
 
@@ -246,3 +249,49 @@ def raise_here(response: Response, session: Session, *amr: str) -> None:
     event = SessionRaised(amr=" ".join(whole), acr=raised[0].acr, sid=session.sid, declarant_id=session.declarant_id)
     journal.record(event, http.now())
     set_session_cookie(response, raised[1])
+
+
+def as_json(response: Response) -> Response:
+    """The same answer for a script: where to go, and the cookies."""
+    found = make_response({"vers": response.headers["Location"]})
+    for name in ("Set-Cookie", "Set-Login"):
+        for value in response.headers.getlist(name):
+            found.headers.add(name, value)
+    return found
+
+
+def place() -> Place:
+    """Where ceremonies of passkeys happen: this browser."""
+    mag = http.mag()
+    return Place(mag.settings, mag.ephemeral, mag.keyring, http.binding())
+
+
+# ---------------------------------------------------------------------------------------------------------- codes shown once
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Recovery codes that wait for their page, and where it leads."""
+
+    codes: list[str]
+    onward: str
+
+
+CODES, CODES_LIFETIME = "codes_a_montrer", 300
+
+
+def keep_codes(codes: Sequence[str], onward: str) -> str:
+    """The address of the page that shows them once, in this browser alone. They are sealed under a word that the address carries."""
+    word = random_token()
+    sealed = seal_under(word, orjson.dumps([list(codes), onward, digest(http.binding())]))
+    http.mag().ephemeral.put(CODES, digest(word), b64(sealed), CODES_LIFETIME)
+    return f"{http.path('/connexion/codes')}?{urlencode({'mot': word})}"
+
+
+def take_codes(unverified_word: str) -> Shown | None:
+    """None when they were shown, or never were."""
+    found = http.mag().ephemeral.take(CODES, digest(unverified_word))
+    if found is None:
+        return None
+    codes, onward, held = orjson.loads(unseal_under(unverified_word, unb64(found)))
+    return Shown(codes, onward) if held == digest(http.binding()) else None

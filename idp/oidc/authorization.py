@@ -15,12 +15,16 @@ from authlib.oauth2.rfc6749.errors import OAuth2Error
 
 from idp.authentication import demande as demandes
 from idp.authentication.demande import BINDING, Demande, binding_of
+from idp.authentication.factors.policy import Policies
+from idp.authentication.levels import TWO_FACTORS, satisfies
 from idp.authentication.session import COOKIE, Session
 from idp.config import Settings
 from idp.database import Connections, Kept
 from idp.ephemeral import Ephemeral
 from idp.errors import FileError
+from idp.habilitations.decision import services_of
 from idp.habilitations.disclosure import SCOPE as HABILITATIONS
+from idp.habilitations.disclosure import services_of_scope
 from idp.habilitations.droits import Catalogue
 from idp.keys import Keyring
 from idp.oidc import codes
@@ -28,7 +32,7 @@ from idp.oidc.checks import verify
 from idp.oidc.claims import SCOPE_CLAIMS, opened, scope_of_claim
 from idp.oidc.client_auth import Clients
 from idp.oidc.codes import Granted
-from idp.oidc.dispatch import Progress, Step, next_step
+from idp.oidc.dispatch import Progress, Step, asked_levels, next_step, required_levels
 from idp.oidc.errors import AuthorizationError, UntrustedRequestError
 from idp.oidc.front_channel import tokens_for
 from idp.oidc.issuing import Issuer
@@ -47,6 +51,7 @@ SENT_AS_IS = bytes(range(0x21, 0x7F))
 LONGEST_QUERY = 6 * 1024
 """Characters; the doors refuse an address of 8 KiB."""
 Headers = Iterable[tuple[str, str]]
+PAGES = {Step.SELECT: "/connexion/choix", Step.SIGN_IN: "/connexion", Step.RAISE: "/connexion/second-facteur"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +103,8 @@ class Components(Protocol):
     def registry(self) -> Clients: ...
     @property
     def catalogue(self) -> Kept[Catalogue]: ...
+    @property
+    def policies(self) -> Kept[Policies]: ...
 
 
 class AuthorizationEndpoint:
@@ -165,14 +172,16 @@ class AuthorizationEndpoint:
         progress = self._progress(asked, session, demande, given, browser)
         step = next_step(asked, session, sub, hinted, told, progress, int(now.timestamp()))
         if step is Step.ISSUE and session is not None:
-            return self._issue(asked, session, granted, code, now)
+            return self._issue(asked, granted.told(session), granted, code, now)
         token = given["demande"] if demande is not None else self._seal(asked, browser, now)
         if step is Step.CONSENT and session is not None:
             return ConsentAsked(asked, told, session, token)
-        where = "/connexion/choix" if step is Step.SELECT else "/connexion"
+        where, query = PAGES[step], {"demande": token}
         if demande is None and step is Step.SIGN_IN and "create" in asked.prompt:
             where = "/inscription"  # Prompt Create 1.0 section 4; its page also leads to the sign-in
-        answer = redirection(f"{self.mag.settings.issuer_path}{where}?{urlencode({'demande': token})}")
+        if step is Step.RAISE and not required_levels(asked) and not progress.demanded:
+            query["souhait"] = "1"
+        answer = redirection(f"{self.mag.settings.issuer_path}{where}?{urlencode(query)}")
         if browser.is_new:
             cookie = f"{BINDING}={browser.binding}; Secure; HttpOnly; Path=/; SameSite=Lax"
             answer.headers = (*answer.headers, ("Set-Cookie", cookie))
@@ -187,9 +196,9 @@ class AuthorizationEndpoint:
     def _granted(self, asked: AuthorizationRequest, scope: list[str]) -> Granted:
         id_token, userinfo = (opened(claims, asked.client.scope) for claims in (asked.claims.id_token, asked.claims.userinfo))
         bound = asked.get(BOUND_KEY) or asked.get("dpop_jkt")
-        return codes.make_granted(
-            asked.client.client_id, scope, asked.get("nonce"), id_token, userinfo, resource=asked.resource, dpop_jkt=bound
-        )
+        client_id, nonce, acr = asked.client.client_id, asked.get("nonce"), asked_levels(asked)
+        return codes.make_granted(client_id, scope, nonce, id_token, userinfo, resource=asked.resource, dpop_jkt=bound, acr=acr)
+
 
     def _session_and_code(
         self, asked: AuthorizationRequest, granted: Granted, browser: Browser, now: datetime
@@ -236,9 +245,24 @@ class AuthorizationEndpoint:
             signed_in_since=demande is not None and session is not None and signed_in_since(demande, session, browser),
             selected=demande is not None and "choix" in given,
             refused=demande is not None and "refus" in given,
+            level_refused=demande is not None and "niveau" in given,
+            demanded=session is not None and self._demands(asked, session),
             consented_at=consent[1] if consent else None,
             consented_scope=frozenset(consent[0].split()) if consent else frozenset(),
         )
+
+    def _demands(self, asked: AuthorizationRequest, session: Session) -> bool:
+        """Whether a policy calls for two factors: by partner, by what it asks to be told; a query only where a rule is about rights."""
+        policies, now = self.mag.policies(), datetime.now(UTC)
+        if not policies.rules or satisfies(session.acr, (TWO_FACTORS,)):
+            return False
+        services = services_of_scope(asked.granted_scope(self.supported_scopes()))
+        if policies.demands(asked.client.client_id, services, now):
+            return True
+        if not services or not policies.has_rights_rule:
+            return False
+        rights = services_of(self.mag.connections, self.mag.catalogue(), session.declarant_id, now)
+        return policies.demands_for_rights(rights, services, now)
 
     def _seal(self, asked: AuthorizationRequest, browser: Browser, now: datetime) -> str:
         client, mag = asked.client, self.mag

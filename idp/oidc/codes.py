@@ -7,11 +7,12 @@ RFC 6749 sections 4.1.2 and 10.5, RFC 7636 section 4.6, RFC 9700 section 4.5.
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import orjson
 
+from idp.authentication.levels import answered
 from idp.authentication.session import KIND, Session
 from idp.config import Settings
 from idp.ephemeral import Ephemeral
@@ -32,20 +33,26 @@ class Granted:
     """RFC 8707 section 2: the only audiences of its access tokens, when the client named some."""
     dpop_jkt: str = ""
     """RFC 9449 section 10: thumbprint of the only key that may redeem the code."""
+    acr: tuple[str, ...] = ()
+    """Levels asked for: the one told is among them, when the sign-in satisfies one."""
+
+    def told(self, session: Session) -> Session:
+        """The session as this client learns it."""
+        return replace(session, acr=answered(self.acr, session.acr)) if self.acr else session
 
     def dump(self) -> str:
         return orjson.dumps(
             [
                 *(self.client_id, self.scope, self.nonce, self.id_token_claims, self.userinfo_claims, self.family_id),
-                *(self.resource, self.dpop_jkt),
+                *(self.resource, self.dpop_jkt, self.acr),
             ]
         ).decode()
 
     @classmethod
     def load(cls, text: str | bytes) -> Self:
-        client_id, scope, nonce, id_token_claims, userinfo_claims, family_id, resource, dpop_jkt = orjson.loads(text)
+        client_id, scope, nonce, id_token_claims, userinfo_claims, family_id, resource, dpop_jkt, *acr = orjson.loads(text)
         claims = tuple(id_token_claims), tuple(userinfo_claims)
-        return cls(client_id, tuple(scope), nonce, *claims, family_id, tuple(resource), dpop_jkt)
+        return cls(client_id, tuple(scope), nonce, *claims, family_id, tuple(resource), dpop_jkt, *map(tuple, acr))
 
 
 def make_granted(
@@ -57,10 +64,11 @@ def make_granted(
     *,
     resource: Sequence[str] = (),
     dpop_jkt: str = "",
+    acr: Sequence[str] = (),
 ) -> Granted:
     """With a new family."""
     claims = tuple(id_token_claims), tuple(userinfo_claims)
-    return Granted(client_id, tuple(scope), nonce, *claims, random_token(16), tuple(resource), dpop_jkt)
+    return Granted(client_id, tuple(scope), nonce, *claims, random_token(16), tuple(resource), dpop_jkt, tuple(acr))
 
 
 def proof(client_id: str, redirect_uri: str, challenge: str) -> str:
@@ -96,5 +104,6 @@ def redeem(store: Ephemeral, code: str, shown: str) -> Redeemed | None:
     spent = store.spend("code", digest(code), shown)
     if spent is None:
         return None
-    session, _, granted = spent.value.partition("\n")
-    return Redeemed(Session.load(session), Granted.load(granted), spent.first)
+    line, _, rest = spent.value.partition("\n")
+    granted = Granted.load(rest)
+    return Redeemed(granted.told(Session.load(line)), granted, spent.first)

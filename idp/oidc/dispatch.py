@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from idp.authentication.levels import TWO_FACTORS, satisfies, within_reach
 from idp.authentication.session import Session
 from idp.oidc.errors import AuthorizationError
 from idp.oidc.request import AuthorizationRequest
@@ -17,6 +18,7 @@ class Step(StrEnum):
 
     SIGN_IN = "sign_in"
     SELECT = "select"
+    RAISE = "raise"
     CONSENT = "consent"
     ISSUE = "issue"
 
@@ -30,6 +32,10 @@ class Progress:
     """The session was opened after the partner asked."""
     selected: bool = False
     refused: bool = False
+    level_refused: bool = False
+    """The person does without a second factor, or was not asked for a level that is only wished."""
+    demanded: bool = False
+    """A policy of MAG calls for two factors here."""
     consented_at: datetime | None = None
     consented_scope: frozenset[str] = frozenset()
 
@@ -85,7 +91,10 @@ def next_step(
         if silent:
             raise AuthorizationError("account_selection_required", "the session is of another establishment")
         return Step.SELECT
-    check_acr(request, session)
+    if session is not None and needs_raise(request, session, progress):
+        if silent:
+            raise AuthorizationError(request.client.profile.unmet_acr, "requested ACRs could not be satisfied")
+        return Step.RAISE
     if needs_consent(request, scope, progress):
         if silent:
             raise AuthorizationError("consent_required", "the person has not agreed yet")
@@ -93,13 +102,35 @@ def next_step(
     return Step.ISSUE
 
 
-def check_acr(request: AuthorizationRequest, session: Session | None) -> None:
-    """Core section 5.5.1.1; an essential level that cannot be reached is an error (OpenID Connect Unmet Authentication Requirements).
+def needs_raise(request: AuthorizationRequest, session: Session, progress: Progress) -> bool:
+    """Whether a second factor is to be asked for, of a session that lacks one.
 
+    Core section 5.5.1.1; an essential level that cannot be reached is an error (OpenID Connect Unmet Authentication Requirements).
+    A level that is only wished is asked for, once, and done without (RFC 9470 section 5 sends clients here with `acr_values`).
     ours: where the profile demands `acr_values`, as FranceConnect does, it demands that one of them be reached.
     """
-    required = request.claims.required_acr()
-    if request.client.profile.acr_values:
-        required = required or frozenset(request.acr_values)
-    if required and session is not None and session.acr not in required:
+    required = required_levels(request)
+    unmet = bool(required) and not satisfies(session.acr, required)
+    demanded = progress.demanded and not satisfies(session.acr, (TWO_FACTORS,))
+    if unmet and (not within_reach(required) or progress.level_refused):
         raise AuthorizationError(request.client.profile.unmet_acr, "requested ACRs could not be satisfied")
+    if demanded and progress.level_refused:
+        raise AuthorizationError(request.client.profile.unmet_acr, "two factors are required here")
+    return unmet or demanded or (not progress.level_refused and is_wished(request, session))
+
+
+def required_levels(request: AuthorizationRequest) -> frozenset[str]:
+    """Levels of which one must be reached."""
+    required = request.claims.required_acr()
+    return required or (frozenset(request.acr_values) if request.client.profile.acr_values else frozenset())
+
+
+def is_wished(request: AuthorizationRequest, session: Session) -> bool:
+    """A level that is within reach, asked for as a preference (Core section 3.1.2.1); never of a silent request."""
+    wished = request.acr_values
+    return "none" not in request.prompt and bool(wished) and within_reach(wished) and not satisfies(session.acr, wished)
+
+
+def asked_levels(request: AuthorizationRequest) -> tuple[str, ...]:
+    """Of which one is answered, when the sign-in satisfies one: what `claims` says, else `acr_values`."""
+    return tuple(request.claims.asked_acr()) or tuple(request.acr_values)

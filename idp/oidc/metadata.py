@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from idp.authentication.levels import LEVELS
 from idp.config import Settings
 from idp.habilitations.disclosure import SCOPE as HABILITATIONS
 from idp.oidc.claims import CLAIMS, SCOPE_CLAIMS
@@ -18,8 +19,7 @@ from idp.oidc.profiles import PROMPTS, SIGNING_ALGS, by_every_name
 from idp.oidc.server import GRANTS
 from idp.oidc.wire import DPOP_ALGS
 
-ACR_VALUES = ("eidas1",)
-AMR_VALUES = ("pwd",)
+AMR_VALUES = ("pwd", "totp", "pop", "mfa")
 CLIENT_ALGS = by_every_name(SIGNING_ALGS)
 Members = dict[str, Any]
 
@@ -116,7 +116,7 @@ def identity(offer: Offer) -> Members:
         "claims_supported": list(CLAIMS),
         "claim_types_supported": ["normal", "distributed"],
         "subject_types_supported": ["pairwise", "public"],
-        "acr_values_supported": list(ACR_VALUES),
+        "acr_values_supported": list(LEVELS),
         "amr_values_supported": list(AMR_VALUES),
         "ui_locales_supported": ["fr-FR"],
         "claims_locales_supported": ["fr-FR"],

@@ -91,6 +91,13 @@ class ClaimsRequest:
         wanted = self.id_token.get("acr")
         if not isinstance(wanted, Mapping) or wanted.get("essential") is not True:
             return frozenset()
+        return self.asked_acr()
+
+    def asked_acr(self) -> frozenset[str]:
+        """Section 5.5.1.1: values that the client would read, essential or not."""
+        wanted = self.id_token.get("acr")
+        if not isinstance(wanted, Mapping):
+            return frozenset()
         values = wanted.get("values") if isinstance(wanted.get("values"), list) else [wanted.get("value")]
         return frozenset(v for v in values or () if isinstance(v, str))
 

@@ -83,10 +83,7 @@ def activate_totp(settings: Settings, seals: Seals, declarant: Declarant, secret
     credential = TotpCredential.of(declarant.id)
     if credential is not None and open_secret(seals, credential) == secret:
         return ()
-    step = totp.matching_step(secret, typed, now, None)
-    if step is None:
-        _explain(secret, typed, now)
-        raise FactorRefusedError("wrong code")
+    step = check_totp(secret, typed, now)
     credential = credential or TotpCredential(declarant_id=declarant.id)
     credential.sealed, credential.last_step, credential.confirmed_at, credential.used_at = (
         seal_secret(seals, declarant.id, secret),
@@ -98,11 +95,18 @@ def activate_totp(settings: Settings, seals: Seals, declarant: Declarant, secret
     return _added(settings, seals, declarant, TOTP, now)
 
 
-def _explain(secret: str, typed: str, now: datetime) -> None:
-    """A clock that is wrong is the usual reason. Only while the key is not in force: it is on the screen anyway."""
+def check_totp(secret: str, typed: str, now: datetime) -> int:
+    """The step of a first code. A clock that is wrong is the usual reason of a refusal, and is said: the key is on the screen anyway.
+
+    Raises FactorRefusedError, WrongClockError.
+    """
+    step = totp.matching_step(secret, typed, now, None)
+    if step is not None:
+        return step
     seconds = totp.drift(secret, typed, now)
     if seconds is not None:
         raise WrongClockError(seconds)
+    raise FactorRefusedError("wrong code")
 
 
 def passkey_added(settings: Settings, seals: Seals, declarant: Declarant, now: datetime) -> Sequence[str]:

@@ -123,7 +123,7 @@ class Passkey(Model):
     def of(cls, declarant_id: int) -> list[tuple[Self, "PasskeyIdentity"]]:
         """The passkeys of an identity, the oldest first, and what that identity calls them."""
         query = select(cls, PasskeyIdentity).join(PasskeyIdentity, PasskeyIdentity.passkey_id == cls.id)
-        return [(key, link) for key, link in db.session.execute(query.filter_by(declarant_id=declarant_id).order_by(cls.id))]
+        return [(key, link) for key, link in db.session.execute(query.where(PasskeyIdentity.declarant_id == declarant_id).order_by(cls.id))]
 
     def bearers(self) -> list[Declarant]:
         """The identities that it opens and that may still enter."""
