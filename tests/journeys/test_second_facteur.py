@@ -33,10 +33,10 @@ def post(client, path, page=PAGE, **typed):
 
 def set_up(client):
     """Sets up an application; its secret and the page that follows."""
-    page = client.get(f"{PAGE}/application").text
+    page = client.get("/compte/securite/application").text
     secret = re.sub(r"\s", "", re.search(r'<code class="key">([^<]+)', page)[1])
     typed = {"csrf": csrf_in(page), "enrolement": shown(page, "enrolement"), "code": code(secret)}
-    return secret, typed, client.post(f"{PAGE}/application", data=typed)
+    return secret, typed, client.post("/compte/securite/application", data=typed)
 
 
 # --------------------------------------------------------------------------------------------------------------- setting up
@@ -56,18 +56,18 @@ def test_an_application_is_confirmed_by_a_code_and_its_recovery_codes_are_shown_
     assert client.get_cookie("__Host-mag_s", domain="mag.test").value != before
     assert "Active depuis" in client.get(PAGE).text
     assert [mail.subject for mail in letters(app, "facteur_ajoute")] == ["Application de codes ajoutée à votre compte"]
-    assert client.post(f"{PAGE}/application", data=typed).status_code == 303
+    assert client.post("/compte/securite/application", data=typed).status_code == 303
     assert "FactorAdded" in kinds(app)
 
 
 def test_a_wrong_code_sets_nothing_up_and_a_wrong_clock_is_explained(app, client):
     un_declarant(app)
     se_connecter(client)
-    page = client.get(f"{PAGE}/application").text
+    page = client.get("/compte/securite/application").text
     secret = re.sub(r"\s", "", re.search(r'<code class="key">([^<]+)', page)[1])
     form = {"csrf": csrf_in(page), "enrolement": shown(page, "enrolement")}
-    wrong = client.post(f"{PAGE}/application", data=form | {"code": "000000"})
-    late = client.post(f"{PAGE}/application", data=form | {"code": code(secret, -10)})
+    wrong = client.post("/compte/securite/application", data=form | {"code": "000000"})
+    late = client.post("/compte/securite/application", data=form | {"code": code(secret, -10)})
 
     assert (wrong.status_code, late.status_code) == (422, 422)
     assert "en retard de 5 minutes" in late.text
@@ -79,9 +79,9 @@ def test_a_wrong_code_sets_nothing_up_and_a_wrong_clock_is_explained(app, client
 def test_a_key_that_mag_did_not_offer_is_refused(app, client, forged):
     un_declarant(app)
     se_connecter(client)
-    page = client.get(f"{PAGE}/application").text
+    page = client.get("/compte/securite/application").text
 
-    response = client.post(f"{PAGE}/application", data={"csrf": csrf_in(page), "enrolement": forged, "code": "123456"})
+    response = client.post("/compte/securite/application", data={"csrf": csrf_in(page), "enrolement": forged, "code": "123456"})
 
     assert response.status_code == 409
 
@@ -91,7 +91,7 @@ def test_setting_up_asks_for_a_recent_sign_in(app, client):
     with time_machine.travel(datetime.now(UTC) - timedelta(minutes=6)):
         se_connecter(client)
 
-    assert where(client.get(f"{PAGE}/application"))[0] == "/connexion"
+    assert where(client.get("/compte/securite/application"))[0] == "/connexion"
 
 
 # ---------------------------------------------------------------------------------------------------------------- signing in
@@ -192,7 +192,6 @@ def test_no_step_is_skipped(app, client, path):
     _, query = where_of_second_factor(app, client)
 
     assert client.get(f"/connexion/{path}", query_string=query).status_code == 409
-    assert client.get(f"/compte/securite/{'application'}").status_code == 303
 
 
 def where_of_second_factor(app, client):
@@ -222,7 +221,7 @@ def test_a_factor_is_removed_only_with_a_factor(app, client):
     set_up(client)
     with app.app_context():
         assert db.session.get_one(Declarant, declarant.id).second_factor
-    response = post(client, f"{PAGE}/application/retirer")
+    response = post(client, "/compte/securite/application/retirer")
 
     assert where(response)[1]["fait"] == "retrait"
     assert letters(app, "facteur_retire")
@@ -237,10 +236,10 @@ def test_a_session_of_one_factor_changes_no_factor_of_who_has_one(app, client, n
     se_connecter(client)
     set_up(client)
 
-    assert where(post(old, f"{PAGE}/application/retirer"))[0] == "/connexion"
-    assert where(old.get(f"{PAGE}/codes"))[0] == "/connexion"
-    assert where(old.get(f"{PAGE}/application"))[0] == "/connexion"
-    assert old.post(f"{PAGE}/cles/ajouter/options", data={"csrf": csrf_in(old.get(PAGE).text)}).status_code == 403
+    assert where(post(old, "/compte/securite/application/retirer"))[0] == "/connexion"
+    assert where(old.get("/compte/securite/codes"))[0] == "/connexion"
+    assert where(old.get("/compte/securite/application"))[0] == "/connexion"
+    assert old.post("/compte/securite/cles/ajouter/options", data={"csrf": csrf_in(old.get(PAGE).text)}).status_code == 403
 
 
 def test_new_recovery_codes_void_those_of_before(app, client, new_client):
@@ -248,7 +247,7 @@ def test_new_recovery_codes_void_those_of_before(app, client, new_client):
     se_connecter(client)
     _, _, response = set_up(client)
     first = re.findall(r"<code>([A-Z2-9 ]{19})</code>", client.get(response.headers["Location"]).text)
-    again = post(client, f"{PAGE}/codes", page=f"{PAGE}/codes")
+    again = post(client, "/compte/securite/codes", page="/compte/securite/codes")
     second = re.findall(r"<code>([A-Z2-9 ]{19})</code>", client.get(again.headers["Location"]).text)
     other = new_client()
 
@@ -331,13 +330,13 @@ def test_an_administrator_also_needs_the_agreement_of_another(app, client, new_c
     se_connecter(loin, nom="Loin", prenom="Luc", siret="35600000000048")
     with app.app_context():
         number = FactorLoss.live(claire.id, datetime.now(UTC)).id
-    assert "Claire" in paul.get(f"{PAGE}/accords").text
-    assert "Claire" not in loin.get(f"{PAGE}/accords").text
-    assert post(loin, f"{PAGE}/accords/{number}", page=f"{PAGE}/cles", reponse="accord").status_code == 404
+    assert "Claire" in paul.get("/compte/securite/accords").text
+    assert "Claire" not in loin.get("/compte/securite/accords").text
+    assert post(loin, f"/compte/securite/accords/{number}", page="/compte/securite/cles", reponse="accord").status_code == 404
     with time_machine.travel(datetime.now(UTC) + timedelta(hours=73)):
         assert "accord" in lose(client).text
         assert not is_in(client)
-    assert post(paul, f"{PAGE}/accords/{number}", page=f"{PAGE}/accords", reponse="accord").status_code == 303
+    assert post(paul, f"/compte/securite/accords/{number}", page="/compte/securite/accords", reponse="accord").status_code == 303
     with time_machine.travel(datetime.now(UTC) + timedelta(hours=73)):
         assert where(lose(client))[0] == "/"
     assert "FactorLossAgreed" in kinds(app)
@@ -351,7 +350,7 @@ def test_another_administrator_may_refuse_and_an_operator_agree(app, client, new
     se_connecter(paul, nom="Durand", prenom="Paul")
     with app.app_context():
         number = FactorLoss.live(claire.id, datetime.now(UTC)).id
-    post(paul, f"{PAGE}/accords/{number}", page=f"{PAGE}/accords", reponse="refus")
+    post(paul, f"/compte/securite/accords/{number}", page="/compte/securite/accords", reponse="refus")
     run = app.test_cli_runner()
     arguments = ["facteurs", "accorder", "73282932000074", "Lefèvre", "Claire", "--operateur", "anne"]
     refused = run.invoke(args=arguments)
@@ -502,25 +501,35 @@ def test_devices_are_listed_and_forgotten(app, client, new_client):
     se_connecter(client)
     other = new_client()
     se_connecter(other)
-    page = client.get(f"{PAGE}/appareils").text
+    page = client.get("/compte/securite/appareils").text
     with app.app_context():
         names = [one.device_hash for one in db.session.query(KnownDevice).order_by(KnownDevice.id)]
     assert page.count("Oublier<span") == 2
     assert "cet appareil" in page
-    assert post(client, f"{PAGE}/appareils", page=f"{PAGE}/appareils", appareil=names[1]).status_code == 303
-    assert client.get(f"{PAGE}/appareils").text.count("Oublier<span") == 1
+    assert post(client, "/compte/securite/appareils", page="/compte/securite/appareils", appareil=names[1]).status_code == 303
+    assert client.get("/compte/securite/appareils").text.count("Oublier<span") == 1
     before = len(letters(app, "nouvel_appareil"))
     with time_machine.travel(datetime.now(UTC) + timedelta(seconds=2)):
         se_connecter(client)
         assert len(letters(app, "nouvel_appareil")) == before
         se_connecter(other)
         assert len(letters(app, "nouvel_appareil")) == before + 1
-        post(client, f"{PAGE}/appareils", page=f"{PAGE}/appareils", appareil="*")
+        post(client, "/compte/securite/appareils", page="/compte/securite/appareils", appareil="*")
         with app.app_context():
             assert "*" in db.session.get_one(Declarant, declarant.id).forgotten_devices
 
 
-@pytest.mark.parametrize("path", [PAGE, f"{PAGE}/application", f"{PAGE}/cles", f"{PAGE}/codes", f"{PAGE}/appareils", f"{PAGE}/accords"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        PAGE,
+        "/compte/securite/application",
+        "/compte/securite/cles",
+        "/compte/securite/codes",
+        "/compte/securite/appareils",
+        "/compte/securite/accords",
+    ],
+)
 def test_pages_of_security_are_for_who_is_signed_in(client, path):
     assert where(client.get(path))[0] == "/connexion"
 
@@ -530,4 +539,17 @@ def test_a_forged_form_changes_nothing(app, client, path):
     un_declarant(app)
     se_connecter(client)
 
-    assert client.post(f"{PAGE}/{path}", data={"csrf": "faux"}).status_code == 403
+    assert client.post(f"/compte/securite/{path}", data={"csrf": "faux"}).status_code == 403
+
+
+@pytest.mark.parametrize("path", ["/connexion/second-facteur/annuler/inconnu", "/connexion/desaveu/inconnu"])
+def test_a_link_that_never_was_is_dead(client, path):
+    csrf = csrf_in(client.get("/connexion").text)
+
+    assert client.get(path).status_code == 404
+    assert client.post(path, data={"csrf": csrf}).status_code in (403, 404)
+
+
+@pytest.mark.parametrize("path", ["/connexion/mot-de-passe", "/connexion/conditions", "/connexion/protection", "/connexion/identite"])
+def test_a_step_of_nobody_is_refused(client, path):
+    assert client.get(path).status_code == 409
