@@ -21,6 +21,7 @@ from idp.declarants.equipe.models import Candidature
 from idp.declarants.events import ActivationOpened
 from idp.declarants.models import Declarant
 from idp.declarants.statuts import Statut
+from idp.habilitations import premiers_droits
 from idp.seals import digest, random_token
 
 bp = Blueprint("cle", __name__)
@@ -154,6 +155,8 @@ def type_key() -> ResponseReturnValue:
     if person is None:
         return visitor.see("/activation")
     answer = activation.activate(person, request.form.get("cle", ""), http.now(), seals=mag.keyring, issuer=mag.settings.issuer)
+    if answer is Answer.OPENED:
+        premiers_droits.ouvrir(person, mag.catalogue(), http.now())
     db.session.commit()
     if answer is not Answer.OPENED:
         waiting = _waiting()

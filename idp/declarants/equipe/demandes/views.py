@@ -16,7 +16,7 @@ from idp.declarants.models import Declarant
 from idp.declarants.statuts import Statut
 from idp.entreprises.models import Etablissement
 from idp.errors import InvalidRequestError, UnknownPageError
-from idp.habilitations import depart
+from idp.habilitations import depart, premiers_droits
 from idp.habilitations.depart import Destin, Settlement
 from idp.habilitations.gesture import Gesture
 from idp.notifications.models import Mail
@@ -93,6 +93,7 @@ def decide(reference: str) -> ResponseReturnValue:
         return _replace(found.person, asked, replaced)
     _hold(found.person, asked)
     candidate = cooptation.coopter(asked, found.person, http.now(), issuer=issuer)
+    premiers_droits.ouvrir(candidate, mag.catalogue(), http.now())
     db.session.commit()
     return _receipt(asked, candidate.full_name)
 
@@ -142,6 +143,7 @@ def _replace(administrator: Declarant, asked: Candidature, replaced: Declarant) 
     version = set_aside(replaced)
     _hold(administrator, asked)
     candidate = cooptation.coopter(asked, administrator, now, issuer=mag.settings.issuer)
+    premiers_droits.ouvrir(candidate, mag.catalogue(), now)
     gesture, name, email = Gesture(administrator.id, mag.catalogue(), now), replaced.full_name, replaced.email
     settlement = Settlement(Destin.COLLEGUE, candidate)
     depart.partir(gesture, replaced, settlement, administrator=administrator, actor=f"declarant:{administrator.id}")
