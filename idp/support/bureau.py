@@ -10,6 +10,7 @@ from idp.audit import journal
 from idp.authentication.passwords import Passwords
 from idp.declarants.models import Declarant
 from idp.errors import RefusedError
+from idp.notifications.messages import in_words
 from idp.support.desk_session import COOKIE, find_session
 from idp.support.events import PersonConsulted
 from idp.support.models import Fonction, Operateur
@@ -120,4 +121,4 @@ def install(app: Flask) -> None:
     """Equip an application to be the desk."""
     mag: http.Mag = app.extensions["mag"]
     app.extensions["mag_passwords"] = Passwords(mag.settings, mag.keyring)
-    app.jinja_env.globals.update(menu=menu, here=here, operateur=current, bureau_csrf=csrf)
+    app.jinja_env.globals.update(menu=menu, here=here, operateur=current, bureau_csrf=csrf, in_words=in_words)

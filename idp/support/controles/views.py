@@ -12,6 +12,7 @@ from idp.declarants.controles.dossier import Nature, Sens
 from idp.declarants.controles.models import Controle, EntreeListe
 from idp.declarants.controles.registre import TITRES
 from idp.declarants.controles.verdict import Verdict
+from idp.declarants.profils import Profil
 from idp.entreprises.models import Etablissement
 from idp.entreprises.siret import typed_digits
 from idp.errors import MagError, NotFoundError
@@ -84,6 +85,8 @@ def _review(found: Review, refused: str, reason: str) -> str:
         "bureau/controle.html",
         review=found,
         place=place.carte() if place else None,
+        findings=sorted(controle.findings, key=lambda finding: -Verdict(finding["verdict"]).severity),
+        profil=Profil(controle.profil).titre,
         titres=TITRES,
         labels=labels,
         history=[(event, told(event.kind)) for event in last_facts(declarant.id, PAGE)] if declarant else [],

@@ -1,0 +1,138 @@
+"""The operators' desk as an operator sees it: arrival, sign-in, every page in light and dark, wide and narrow, without JavaScript."""
+
+import os
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from idp.authentication.recours.models import Recours
+from idp.authentication.recours.voies import Etape, Voie
+from idp.database import db
+from idp.declarants.controles import tenue
+from idp.declarants.controles.dossier import Nature, Sens
+from idp.declarants.statuts import Role
+from idp.entreprises.siret import Siret
+from idp.notifications.models import Letter
+from idp.support import enrolment
+from idp.support.models import Fonction
+from tests import services
+from tests.factories import SIRET, un_declarant
+from tests.journeys.operateurs import PASSWORD, code_of, email_of, un_operateur
+from tests.journeys.test_bureau import une_revue
+from tests.journeys.test_controles import une_entreprise
+
+pytestmark = [pytest.mark.browser, pytest.mark.parametrize("backend", ["sqlite"], indirect=True)]
+LOOKS = [(scheme, width) for scheme in ("light", "dark") for width in (1280, 320)]
+SHOTS = os.environ.get("SHOTS", "")
+"""A folder where pictures of every page are left, for whoever wants to look."""
+
+
+@pytest.fixture
+def seeded(app):
+    """Something on every page; the secret of one operator, and the numbers of what is there."""
+    now = datetime.now(UTC)
+    assert app.test_cli_runner().invoke(args=["habilitations", "catalogue"]).exit_code == 0
+    with app.app_context():
+        une_entreprise()
+    reviews = [une_revue(app, nom, ("dsn", "atmp"))[0] for nom in ("Lefèvre", "Martin de la Tour d'Auvergne", "Nguyễn")]
+    person = un_declarant(app, siret=SIRET, nom="Moreau", prenom="Jeanne", email="jeanne@boulangerie-lefevre.fr", role=Role.ADMINISTRATEUR)
+    secret = un_operateur(app)
+    with app.app_context():
+        recours = Recours(declarant_id=person.id, siret=Siret(SIRET), voie=Voie.ASSISTANCE, etape=Etape.OUVERT, asked_at=now)
+        recours.expires_at, recours.address = now + timedelta(days=7), "jeanne.moreau@nouvelle-adresse.fr"
+        recours.reason, recours.telephone = "J'ai changé d'adresse et de téléphone.", "+33 1 23 45 67 89"
+        db.session.add(recours)
+        options = {
+            "service": "",
+            "services": (),
+            "motif": "Usurpation constatée en mars",
+            "proprietaire": "Cellule fraude",
+            "actor": "essai",
+        }
+        tenue.ajouter(Sens.INTERDIT, Nature.DOMAINE, "fraude.fr", now, expires_at=now + timedelta(days=90), **options)
+        Letter.write("cle_activation", ("Jeanne Moreau", "Boulangerie Lefèvre", "1 rue de la Paix", "75002 Paris"), b"%PDF-1.7", now)
+        token = enrolment.inviter("Denis Petit", "denis@mag.test", [Fonction.CONTROLES], now, "essai")
+        db.session.commit()
+        return secret, {
+            "connexion": "/connexion",
+            "invitation": f"/invitation/{token}",
+            "accueil": "/",
+            "controles": "/controles",
+            "controle": f"/controles/{reviews[1]}",
+            "listes": "/listes",
+            "personnes": f"/personnes?siret={SIRET}",
+            "personne": f"/personnes/{person.uid}",
+            "recours_liste": "/recours",
+            "recours": f"/recours/{recours.id}",
+            "lettres": "/lettres",
+            "operateurs": "/operateurs",
+            "introuvable": "/controles/99999",
+        }
+
+
+@pytest.fixture
+def desk(seeded, live_server):
+    port = services.free_port()
+    address = f"http://bureau.localhost:{port}"
+    live_server(port, MAG_DESK_URL=address)
+    return address
+
+
+def enter(opened, address, secret):
+    opened.goto(f"{address}/connexion")
+    for name, text in {"email": email_of("Aline Roux"), "password": PASSWORD, "code": code_of(secret)}.items():
+        opened.fill(f"#{name}", text)
+    opened.get_by_role("button", name="Entrer").click()
+    opened.wait_for_url(f"{address}/")
+
+
+@pytest.mark.parametrize(("scheme", "width"), LOOKS)
+def test_every_page_reads_well(desk, seeded, page, scheme, width):
+    secret, addresses = seeded
+    opened = page(color_scheme=scheme, viewport={"width": width, "height": 900})
+    complaints = []
+    opened.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    pages = list(addresses.items())
+    for name, path in pages:
+        if name == "accueil":
+            enter(opened, desk, secret)
+        opened.goto(desk + path)
+        found = Axe().run(opened)
+        assert found.violations_count == 0, f"{name}: {found.generate_report()}"
+        assert opened.evaluate("document.documentElement.scrollWidth") <= width, name
+        if SHOTS:
+            opened.screenshot(path=Path(SHOTS) / f"{name}-{scheme}-{width}.png", full_page=True)
+    assert [text for text in complaints if "404" not in text] == []
+
+
+def test_a_review_is_settled_without_javascript_by_the_keyboard(desk, seeded, page):
+    secret, addresses = seeded
+    opened = page(javascript=False)
+    enter(opened, desk, secret)
+    opened.goto(desk + addresses["controle"])
+    opened.locator("#motif").focus()
+    opened.keyboard.type("Kbis reçu, standard rappelé.")
+    opened.keyboard.press("Tab")
+    opened.keyboard.press("Enter")
+
+    opened.get_by_text("Inscription validée").wait_for()
+    assert "Kbis reçu, standard rappelé." in opened.locator("main").inner_text()
+
+
+def test_an_operator_arrives_by_the_invitation(desk, seeded, page):
+    _, addresses = seeded
+    opened = page()
+    opened.goto(desk + addresses["invitation"])
+    key = re.sub(r"[^A-Z2-7]", "", opened.locator("code").inner_text())
+    assert opened.locator("svg").bounding_box()["width"] > 150
+    opened.fill("#nouveau", PASSWORD)
+    opened.fill("#confirmation", PASSWORD)
+    opened.fill("#code", code_of(key))
+    opened.get_by_role("button", name="Enregistrer").click()
+    opened.wait_for_url("**/connexion")
+
+    opened.goto(desk + addresses["invitation"])
+    assert "n'est plus valable" in opened.locator("main").inner_text()
