@@ -74,7 +74,7 @@ def test_somebody_leaves_and_a_colleague_takes_over(app, client, new_client, zoe
     assert "Attributions directes" in page
     assert "Blanc Bruno" in page
     preview, confirm = wizard(client, zoe, destin="collegue", collegue=bruno.uid)
-    assert "2 attributions directes et 0 portefeuille passent à Bruno Blanc" in texte(preview)
+    assert "2 attributions directes passent à Bruno Blanc" in texte(preview)
     assert relu(app, zoe.id).statut is Statut.ACTIF, "a preview does nothing"
     response = confirm()
 

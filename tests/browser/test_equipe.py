@@ -1,0 +1,136 @@
+"""The administrators' space as people meet it: looked at with axe, by keyboard, without script, light and dark, from 320 pixels up."""
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from idp.habilitations.catalogue import parse, refresh, shipped
+from tests.factories import PASSWORD, SIRET, un_administrateur, un_declarant
+from tests.journeys.equipe import courriers, lien, un_candidat, un_etablissement
+from tests.journeys.test_radiation import give
+
+pytestmark = [pytest.mark.browser, pytest.mark.parametrize("backend", ["sqlite"], indirect=True)]
+LOOKS = [(scheme, width) for scheme in ("light", "dark") for width in (1280, 320)]
+SHOTS = os.environ.get("MAG_SCREENSHOTS", "")
+"""A folder where the pages are kept as pictures, for whoever wants to look at them."""
+
+
+@pytest.fixture
+def people(app):
+    """An administrator, a déclarante with a right, a candidate."""
+    from idp.database import db
+
+    un_etablissement(app)
+    un_administrateur(app, email="claire@exemple.fr")
+    zoe = un_declarant(app, nom="Autre", prenom="Zoé", email="zoe@exemple.fr")
+    with app.app_context():
+        refresh(parse(shipped()), datetime.now(UTC))
+        db.session.commit()
+    give(app, zoe.id, int(SIRET))
+    return zoe, un_candidat(app)
+
+
+@pytest.fixture
+def mag(people, live_server):
+    return live_server()
+
+
+def sign_in(opened, mag, path="/equipe", nom="Lefèvre", prenom="Claire"):
+    opened.goto(mag + path)
+    for name, text in {"siret": SIRET, "nom": nom, "prenom": prenom, "password": PASSWORD}.items():
+        opened.fill(f"#{name}", text)
+    opened.locator("button[type=submit].primary").click()
+    opened.wait_for_load_state()
+    opened.goto(mag + path)
+
+
+def look(opened, name):
+    """No violation, nothing wider than the screen."""
+    found = Axe().run(opened).response["violations"]
+    assert [(v["id"], [n["html"] for n in v["nodes"]]) for v in found] == [], name
+    assert opened.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
+    if SHOTS:
+        Path(SHOTS).mkdir(parents=True, exist_ok=True)
+        opened.screenshot(path=f"{SHOTS}/{name}.png", full_page=True)
+
+
+@pytest.mark.parametrize(("scheme", "width"), LOOKS)
+def test_every_page_of_an_administrator_is_looked_at(app, mag, page, people, scheme, width):
+    zoe, _ = people
+    opened = page(color_scheme=scheme, viewport={"width": width, "height": 900})
+    sign_in(opened, mag)
+    kept = lien(courriers(app, "candidature")[0], "/equipe/demandes/")
+    paths = {
+        "liste": "/equipe",
+        "personne": f"/equipe/personnes/{zoe.uid}",
+        "role": f"/equipe/personnes/{zoe.uid}/role",
+        "suspension": f"/equipe/personnes/{zoe.uid}/suspension",
+        "depart": f"/equipe/personnes/{zoe.uid}/depart",
+        "demandes": "/equipe/demandes",
+        "demande": kept,
+        "inviter": "/equipe/inviter",
+        "administrateurs": "/compte/administrateurs",
+    }
+    for name, path in paths.items():
+        opened.goto(mag + path)
+        look(opened, f"{name}-{scheme}-{width}")
+    opened.goto(f"{mag}/equipe/personnes/{zoe.uid}/depart")
+    opened.check("input[value=garde]")
+    opened.get_by_role("button", name="Voir l'aperçu").click()
+    look(opened, f"apercu-{scheme}-{width}")
+    opened.goto(f"{mag}/equipe/inviter")
+    opened.get_by_role("button", name="Envoyer l'invitation").click()
+    look(opened, f"inviter-erreurs-{scheme}-{width}")
+    for name, text in {"nom": "Petit", "prenom": "Lou", "email": "lou@exemple.fr"}.items():
+        opened.fill(f"#{name}", text)
+    opened.get_by_role("button", name="Envoyer l'invitation").click()
+    look(opened, f"invitations-{scheme}-{width}")
+    path = lien_of(app)
+    theirs = page(color_scheme=scheme, viewport={"width": width, "height": 900})
+    theirs.goto(mag + path)
+    look(theirs, f"invitation-{scheme}-{width}")
+    theirs.goto(f"{mag}/activation")
+    look(theirs, f"activation-{scheme}-{width}")
+    for name, text in {"siret": SIRET, "nom": "Petit", "prenom": "Nina", "password": PASSWORD}.items():
+        theirs.fill(f"#{name}", text)
+    theirs.get_by_role("button", name="Voir ma demande").click()
+    theirs.get_by_role("button", name="Demander une lettre").click()
+    look(theirs, f"etat-{scheme}-{width}")
+
+
+def lien_of(app) -> str:
+    """The path of the last invitation, whatever the address of the server."""
+    body = courriers(app, "invitation")[-1].body
+    return "/invitation/" + body.split("/invitation/")[1].split()[0]
+
+
+def test_a_departure_from_end_to_end_without_script(app, mag, page, people):
+    zoe, _ = people
+    un_declarant(app, nom="Blanc", prenom="Bruno", email="bruno@exemple.fr")
+    opened = page(javascript=False)
+    sign_in(opened, mag)
+    opened.get_by_role("link", name="Autre Zoé").click()
+    opened.get_by_role("link", name="Enregistrer son départ").click()
+    opened.check("input[value=collegue]")
+    opened.select_option("#collegue", label=f"Blanc Bruno ({zoe.siret.grouped})")
+    opened.get_by_role("button", name="Voir l'aperçu").click()
+    assert "1 attribution directe passe à Bruno Blanc" in opened.locator("main").inner_text()
+    opened.get_by_role("button", name="Confirmer le départ").click()
+
+    assert "Le départ est enregistré" in opened.locator("main").inner_text()
+    assert "Radié" in opened.locator("main").inner_text()
+
+
+def test_a_candidate_is_let_in_by_the_keyboard(app, mag, page, people):
+    opened = page()
+    sign_in(opened, mag, "/equipe/demandes")
+    opened.get_by_role("link", name="Répondre à Nina Petit").focus()
+    opened.keyboard.press("Enter")
+    opened.get_by_role("button", name="Donner mon accord").focus()
+    opened.keyboard.press("Enter")
+    opened.wait_for_selector("text=Accord enregistré")
+
+    assert "Nina Petit" in opened.locator("main").inner_text()
