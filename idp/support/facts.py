@@ -33,3 +33,14 @@ WORDS = {
 
 def told(kind: str) -> str:
     return WORDS.get(kind, kind)
+
+
+OURS = {"temps": "MAG, à l'échéance", "commande": "un exploitant", "controles": "les contrôles"}
+
+
+def by(actor: str | None, kind: str) -> str:
+    """Who did it; without an actor, the person themselves, but for what MAG does alone."""
+    if actor is None:
+        return "les contrôles" if kind == "ControlsRun" else "la personne"
+    room, _, name = actor.partition(":")
+    return {"operateur": f"opérateur {name}", "declarant": f"déclarant n° {name}"}.get(room) or OURS.get(actor, actor)

@@ -17,7 +17,7 @@ from idp.entreprises.models import Etablissement
 from idp.entreprises.siret import typed_digits
 from idp.errors import MagError, NotFoundError
 from idp.support import bureau, review
-from idp.support.facts import told
+from idp.support.facts import by, told
 from idp.support.models import last_facts
 from idp.support.review import Decision, Review
 from idp.visitor import see
@@ -89,7 +89,7 @@ def _review(found: Review, refused: str, reason: str) -> str:
         profil=Profil(controle.profil).titre,
         titres=TITRES,
         labels=labels,
-        history=[(event, told(event.kind)) for event in last_facts(declarant.id, PAGE)] if declarant else [],
+        history=[(event, told(event.kind), by(event.actor, event.kind)) for event in last_facts(declarant.id, PAGE)] if declarant else [],
         services=_service_names(controle.services),
         refused=refused,
         reason=reason,

@@ -25,7 +25,7 @@ from idp.notifications.models import Mail
 from idp.oidc.backchannel.notices import tell_of_person
 from idp.oidc.people import People
 from idp.support import bureau, messages
-from idp.support.facts import told
+from idp.support.facts import by, told
 from idp.support.models import last_facts, people_at, people_writing_from
 from idp.visitor import see
 
@@ -66,7 +66,7 @@ def person(uid: str) -> ResponseReturnValue:
     """Status, history, and what may be done."""
     operator, declarant = bureau.operator(bureau.PEOPLE), _person(uid)
     place = Etablissement.find(declarant.siret)
-    history = [(event, told(event.kind)) for event in last_facts(declarant.id, HISTORY)]
+    history = [(event, told(event.kind), by(event.actor, event.kind)) for event in last_facts(declarant.id, HISTORY)]
     page = render_template(
         "bureau/personne.html",
         person=declarant,
