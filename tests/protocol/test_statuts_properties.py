@@ -248,7 +248,7 @@ def test_random_lives_keep_the_promises_of_the_table(request: pytest.FixtureRequ
             db.session.add(Etablissement(siret=siret, actif=True, siege=siret == HEAD, statut_diffusion="O", voie="1 RUE", commune="LYON"))
         db.session.commit()
         Lives.catalogue = decision.read_catalogue(connections)
-        chosen = settings(max_examples=15, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+        chosen = settings(max_examples=6, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck), database=None)
         run_state_machine_as_test(Lives, settings=chosen)
         db.session.remove()
         db.engine.dispose()
