@@ -31,6 +31,9 @@ from idp.authentication.steps import views as steps_views
 from idp.config import Settings
 from idp.database import Connections, Kept, Versions, db, engine_options
 from idp.declarants import commands as declarants_commands
+from idp.declarants.compte import commands as compte_commands
+from idp.declarants.compte import views as compte_views
+from idp.declarants.compte.acces import views as compte_acces_views
 from idp.declarants.controles import commands as controles_commands
 from idp.declarants.controles.models import Controle, EntreeListe
 from idp.declarants.equipe import views as equipe_views
@@ -144,6 +147,8 @@ def create_app(settings: Settings | None = None) -> Flask:
         depart_views.bp,
         administrateurs_views.bp,
         cle_views.bp,
+        compte_views.bp,
+        compte_acces_views.bp,
     ):
         app.register_blueprint(blueprint, url_prefix=settings.issuer_path or None)
     for room in (
@@ -161,6 +166,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     ):
         for command in room.COMMANDS:
             app.cli.add_command(command)
+    for command in compte_commands.OF_DECLARANTS:
+        declarants_commands.declarants.add_command(command)
     return app
 
 
@@ -199,7 +206,7 @@ class Doors:
         self.authorization = AuthorizationDoor(endpoint, flask.wsgi_app, http.redirection_headers(settings))
         self.trusted_proxies = settings.trusted_proxies
         self.surroundings = frozenset(name for name in os.environ if not name.startswith("HTTP_"))
-        """Servers copy them into each request: set aside all at once, which costs less than looking at each."""
+        """Servers copy them into each request: set aside all at once, since looking at each costs more than a document."""
         self.watch = Watch(settings, self.mag.keyring, self._keep_up)
 
     def _keep_up(self) -> None:

@@ -101,6 +101,13 @@ class Settings:
         "Where mails go: smtp://user:password@host:port, smtps://… or smtp+starttls://…; empty: mails wait in the outbox.", "", secret=True
     )
     mail_from: str = setting("Sender of MAG's mails.", "MAG <ne-pas-repondre@localhost>")
+    bounce_address: str = setting(
+        "Address where mails that do not arrive come back, read by `mag courrier retours`; MAG adds `+` and a number before the @. "
+        "Empty: they come back to the sender.",
+        "",
+    )
+    email_check_months: int = setting("Months after which a person is asked whether an e-mail address still is theirs; 0: never.", 12)
+    dormant_months: int = setting("Months without a sign-in after which an account is suspended, warned a month before; 0: never.", 13)
     support_url: str = setting(
         "Address of the assistance that pages of refusal lead to, with the client, the code and the trace in its query; empty: none.", ""
     )
@@ -113,7 +120,17 @@ class Settings:
     log_level: str = setting("DEBUG, INFO, WARNING or ERROR.", "INFO")
 
     def __post_init__(self) -> None:
-        for check in (check_issuer, check_secrets, check_bounds, check_test_identities, check_mutual_tls, check_support, check_desk):
+        checks = (
+            check_issuer,
+            check_secrets,
+            check_bounds,
+            check_test_identities,
+            check_mutual_tls,
+            check_support,
+            check_desk,
+            check_bounces,
+        )
+        for check in checks:
             check(self)
 
     @property
@@ -209,6 +226,12 @@ def check_desk(settings: Settings) -> None:
         raise SettingError("MAG_DESK_URL must have a host of its own, which is neither that of MAG_ISSUER nor one of MAG_HOSTS")
 
 
+def check_bounces(settings: Settings) -> None:
+    """One address, which a number is added to: the local part of what results has 64 characters at most."""
+    if settings.bounce_address and not re.fullmatch(r"[A-Za-z0-9._-]{1,32}@[A-Za-z0-9.-]{1,180}", settings.bounce_address):
+        raise SettingError("MAG_BOUNCE_ADDRESS must be an address such as retours@mag.example.fr")
+
+
 def check_test_identities(settings: Settings) -> None:
     """A test identity that names nobody would leave its brakes on, and say nothing."""
     for text in settings.test_identities:
@@ -252,6 +275,8 @@ BOUNDS = {
     "hash_queue": (0, 10_000),
     "hab_bound": (0, 120),
     "trusted_proxies": (0, 10),
+    "email_check_months": (0, 60),
+    "dormant_months": (0, 60),
 }
 
 

@@ -37,6 +37,8 @@ class ConnexionOpened(Event):
     new_device: bool = False
     device: str | None = None
     """As its owner would call it."""
+    version: int | None = None
+    """Of their credentials: when it moves on, the session is over."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +72,7 @@ class SessionClosed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionsClosed(Event):
-    """An operator ended every session of a person."""
+    """Every session of a person was ended at once, by an operator or by themselves."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +128,11 @@ class ConsentRefused(Event):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsentWithdrawn(Event):
     """The person no longer lets a partner know anything."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortalDisconnected(Event):
+    """The person ended what a site that needs no consent kept in their name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,8 @@
 """The journal's table: rows are added, never changed. The database refuses the rest (triggers of the migration)."""
 
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 from sqlalchemy import Index, String, bindparam, exists, insert, select
 from sqlalchemy.orm import Mapped, mapped_column
@@ -34,6 +35,16 @@ class AuditEvent(Model):
     def happened(cls, kind: str, declarant_id: int) -> bool:
         """Whether such a fact is already told of this person."""
         return bool(db.session.scalar(select(exists().where(cls.declarant_id == declarant_id, cls.kind == kind))))
+
+    @classmethod
+    def of_person(
+        cls, declarant_id: int, kinds: Iterable[str], since: datetime, *, before: int | None = None, limit: int = 50
+    ) -> list[Self]:
+        """Facts of these kinds about somebody, the latest first; `before` is the number of the last one of the page before."""
+        query = select(cls).where(cls.declarant_id == declarant_id, cls.kind.in_(list(kinds)), cls.at > since)
+        if before is not None:
+            query = query.where(cls.id < before)
+        return list(db.session.scalars(query.order_by(cls.id.desc()).limit(limit)))
 
 
 COLUMNS = ("at", "kind", "outcome", "declarant_id", "client_id", "siret", "actor", "address", "request_id", "details")

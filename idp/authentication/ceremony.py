@@ -249,7 +249,8 @@ def open_for(
     known = device.trusted(means.seals, declarant.id, declarant.version, now, declarant.forgotten_devices)
     session, cookie = open_session(means.store, means.settings, declarant, amr=amr, acr=acr, now=now, presented=presented)
     subject: dict[str, Any] = {"declarant_id": declarant.id, "siret": int(declarant.siret), "client_id": client_id}
-    event = ConnexionOpened(amr=" ".join(amr), acr=acr, sid=session.sid, new_device=not known, device=words, **subject)
+    how: dict[str, Any] = {"amr": " ".join(amr), "acr": acr, "sid": session.sid, "version": session.version}
+    event = ConnexionOpened(new_device=not known, device=words, **how, **subject)
     alone = known and not db.session.is_modified(declarant) and not db.session.new
     if not known:
         _meet(means, declarant, device, now, words or UNKNOWN, network_of(address) if address else "")

@@ -33,14 +33,25 @@ from idp.authentication.session import close_every_session, close_session
 from idp.authentication.throttle import Throttle, TooManyAttemptsError
 from idp.database import db
 from idp.declarants.models import Declarant
+from idp.declarants.statuts import Role
 from idp.entreprises.models import Entreprise
 from idp.errors import RefusedError
-from idp.notifications.messages import in_words
+from idp.habilitations.decision import services_of
+from idp.habilitations.gesture import words as spoken_droits
+from idp.notifications.messages import day_in_words, in_words
 from idp.oidc import farewell, logout
 from idp.oidc.backchannel.notices import tell_of_person
 from idp.oidc.third_party_login import lieux
 
 bp = Blueprint("authentication", __name__, template_folder="templates")
+TITLES = {
+    Role.DECLARANT: "Déclarant",
+    Role.ADMINISTRATEUR: "Administrateur",
+    Role.ADMINISTRATEUR_DECLARANT: "Administrateur et déclarant",
+}
+PASSKEY = "une clé d'accès"
+SAID = {"pwd": "votre mot de passe", "otp": "un code à usage unique", "hwk": PASSKEY, "swk": PASSKEY, "pop": PASSKEY}
+"""RFC 8176, to whoever signed in that way."""
 BUCKET = 1024
 """Bytes: answers to a sign-in are padded to a multiple, so that their length says nothing."""
 
@@ -236,11 +247,25 @@ def home() -> ResponseReturnValue:
         "authentication/accueil.html",
         person=person,
         company=company.nom_affiche if company else None,
+        sid=session.sid,
+        rights=_rights(person),
+        role=TITLES[person.role],
+        password_since=day_in_words(person.password_changed_at) if person.password_changed_at else "",
+        means=" et ".join(dict.fromkeys(SAID[way] for way in session.amr if way in SAID)) or "votre mot de passe",
         since=in_words(datetime.fromtimestamp(session.auth_time, UTC)),
         until=in_words(datetime.fromtimestamp(session.expires_at, UTC)),
         lieux=lieux(http.mag().registry.every(), http.mag().settings.issuer),
         csrf=http.csrf_token("deconnexion"),
     )
+
+
+def _rights(person: Declarant) -> list[tuple[str, str]]:
+    """Services on which the person holds a right, and which, by name."""
+    mag = http.mag()
+    catalogue = mag.catalogue()
+    held = services_of(mag.connections, catalogue, person.id, http.now())
+    named = ((catalogue.services[code].libelle, spoken_droits(droits)) for code, droits in held.items() if code in catalogue.services)
+    return sorted(named, key=lambda one: one[0].casefold())
 
 
 @bp.post("/deconnexion")

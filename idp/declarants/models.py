@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Self
+from typing import Any, Self
 
 from sqlalchemy import (
     CheckConstraint,
@@ -23,6 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, make_transient_to_detached, mapped_column
 
+from idp.audit.models import AuditEvent
 from idp.database import Connections, Json, Model, Statement, db
 from idp.declarants.identite import Identite
 from idp.declarants.statuts import Role, Statut
@@ -66,6 +67,8 @@ class Declarant(Model):
     email_verified_at: Mapped[datetime | None]
     email_asked_at: Mapped[datetime | None]
     """When the mail that asks whether the address still is theirs left; None when nothing is asked."""
+    email_reminded_at: Mapped[datetime | None]
+    """When the second such mail left."""
     email_bounced_at: Mapped[datetime | None]
     """When a server said that this address does not exist; None when mails arrive."""
     email_soft_bounces: Mapped[int] = mapped_column(default=0, server_default="0")
@@ -100,6 +103,8 @@ class Declarant(Model):
     """Devices that the owner no longer trusts, by their digest, and until when that matters (epoch seconds)."""
     dormant_told: Mapped[int] = mapped_column(default=0, server_default="0")
     """How many times whoever no longer signs in was warned of the suspension."""
+    dormant_until: Mapped[datetime | None]
+    """When time suspends them, should they not sign in."""
     erased_at: Mapped[datetime | None]
     """When nothing was left that names the person (C80)."""
 
@@ -161,6 +166,62 @@ class Declarant(Model):
         where = cls.siret.in_({siret, cls._head_office(siret)})
         query = select(cls).where(where, *ADMINISTERS).order_by(cls.id)
         return list(db.session.scalars(query.with_for_update() if lock else query))
+
+    @classmethod
+    def seen_in_journal(cls, now: datetime) -> int:
+        """Bring `seen_at` up to date with the sign-ins of the journal, in one statement; how many rows moved.
+
+        What was read the last time is not read again, but for a day: lines of the journal may be committed late.
+        """
+        last = db.session.scalar(select(func.max(cls.seen_at)))
+        line = AuditEvent
+        lines = select(line.declarant_id, func.max(line.at).label("at")).where(line.kind == "ConnexionOpened", line.at <= now)
+        if last is not None:
+            lines = lines.where(line.at > last - timedelta(days=1))
+        seen = lines.where(line.declarant_id.is_not(None)).group_by(line.declarant_id).subquery()
+        newer = (cls.id == seen.c.declarant_id, or_(cls.seen_at.is_(None), cls.seen_at < seen.c.at))
+        moved = update(cls).where(*newer).values(seen_at=seen.c.at, dormant_until=None, dormant_told=0)
+        done: Any = db.session.execute(moved, execution_options={"synchronize_session": False})
+        return int(done.rowcount)
+
+    @classmethod
+    def _lot(cls, limit: int, *where: ColumnElement[bool]) -> list[Self]:
+        """Some of the active people of whom this holds, locked where the database can."""
+        query = select(cls).where(cls.statut == Statut.ACTIF, *where).order_by(cls.id).limit(limit)
+        return list(db.session.scalars(query.with_for_update(skip_locked=True)))
+
+    @classmethod
+    def to_warn(cls, before: datetime, limit: int) -> list[Self]:
+        """Whose last sign-in, or whose inscription, is that old, and who was not warned."""
+        return cls._lot(limit, func.coalesce(cls.seen_at, cls.opened_at) < before, cls.dormant_until.is_(None))
+
+    @classmethod
+    def to_warn_again(cls, until: datetime, limit: int) -> list[Self]:
+        """Who will be suspended by then, and was warned once."""
+        return cls._lot(limit, cls.dormant_until <= until, cls.dormant_told == 1)
+
+    @classmethod
+    def to_put_to_sleep(cls, now: datetime) -> list[Self]:
+        """Whose delay is over, after two warnings."""
+        query = select(cls).where(cls.statut == Statut.ACTIF, cls.dormant_until <= now, cls.dormant_told == 2)
+        return list(db.session.scalars(query.order_by(cls.id)))
+
+    @classmethod
+    def to_ask(cls, before: datetime, limit: int) -> list[Self]:
+        """Whose address was not proved since then, and was not asked about."""
+        old = func.coalesce(cls.email_verified_at, cls.opened_at) < before
+        return cls._lot(limit, old, cls.email.is_not(None), cls.email_asked_at.is_(None), cls.email_bounced_at.is_(None))
+
+    @classmethod
+    def to_remind(cls, before: datetime, after: datetime, limit: int) -> list[Self]:
+        """Who was asked before that instant and did not answer, but for those whose time is over."""
+        asked = (cls.email_asked_at <= before, cls.email_asked_at > after, cls.email_reminded_at.is_(None))
+        return cls._lot(limit, *asked, cls.email_bounced_at.is_(None))
+
+    @classmethod
+    def unanswered(cls, before: datetime, limit: int) -> list[Self]:
+        """Who was asked before that instant, did not answer, and still counts as reachable."""
+        return cls._lot(limit, cls.email_asked_at <= before, cls.email_verified.is_(True))
 
     @classmethod
     def to_erase(cls, before: datetime, limit: int) -> list[Self]:

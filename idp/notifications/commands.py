@@ -1,19 +1,27 @@
-"""`mag courrier`: send the outbox once, or keep sending it. `mag lettres`: what is to be printed and posted."""
+"""`mag courrier`: send the outbox once, or keep sending it, read what comes back. `mag lettres`: what is to be printed and posted."""
 
+import mailbox
 import os
+import sys
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 from flask.cli import with_appcontext
 
 from idp import http
 from idp.database import db
+from idp.declarants.compte.joignable import KnownRecipients, came_back
 from idp.errors import SettingError
+from idp.notifications import returned
 from idp.notifications.delivery import Sent, send_due
 from idp.notifications.following import follow
 from idp.notifications.messages import in_words
-from idp.notifications.models import Letter
+from idp.notifications.models import Letter, Mail
+from idp.seals import Seals
 
 
 @click.group()
@@ -42,9 +50,74 @@ def _send() -> Sent:
     if not settings.smtp_url:
         raise click.ClickException("MAG_SMTP_URL est vide : les courriers restent en attente.")
     try:
-        return send_due(settings, datetime.now(UTC))
+        return send_due(settings, datetime.now(UTC), KnownRecipients(settings.issuer))
     except SettingError as error:
         raise click.ClickException(str(error)) from error
+
+
+@courrier.command("morts")
+@click.option("--relancer", is_flag=True, help="Essaie à nouveau ceux dont le texte est encore gardé (sept jours).")
+@with_appcontext
+def morts(relancer: bool) -> None:
+    """Liste les courriers qui n'ont pas pu partir."""
+    found, now = Mail.dead(), datetime.now(UTC)
+    for mail in found:
+        click.echo(f"{mail.id:>8}  {mail.kind:<24} {in_words(mail.created_at)}  {mail.failure}")
+    tried = sum(mail.again(now) for mail in found) if relancer else 0
+    db.session.commit()
+    click.echo(f"{len(found)} courrier(s) resté(s) en échec" + (f", {tried} relancé(s)." if relancer else "."))
+
+
+@courrier.command("retours")
+@click.option("--maildir", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Boîte au format Maildir.")
+@click.option("--mbox", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Boîte au format mbox.")
+@with_appcontext
+def retours(maildir: Path | None, mbox: Path | None) -> None:
+    """Lit les avis de non-remise (RFC 3464) d'une boîte, ou un seul sur l'entrée standard, et marque les adresses mortes.
+
+    Un message de la boîte est marqué comme lu une fois traité ; un avis déjà traité ne compte pas deux fois.
+    """
+    seals, issuer = Seals(http.mag().settings.secrets), http.mag().settings.issuer
+    counts = [0, 0]
+    for raw, mark in _messages(maildir, mbox):
+        counts[0] += 1
+        found = returned.read(seals, raw)
+        mail = db.session.get(Mail, found.mail_id) if found else None
+        if found is not None and mail is not None:
+            counts[1] += came_back(issuer, mail, found.status, datetime.now(UTC))
+        db.session.commit()
+        mark()
+    click.echo(f"{counts[0]} message(s) lu(s), {counts[1]} retour(s) pris en compte.")
+
+
+def _messages(maildir: Path | None, mbox: Path | None) -> Iterator[tuple[bytes, Callable[[], None]]]:
+    """Each message that was not read yet, and what says that it is."""
+    if maildir is None and mbox is None:
+        yield sys.stdin.buffer.read(returned.LONGEST), _nothing
+        return
+    boxes: list[mailbox.Mailbox[Any]] = [mailbox.Maildir(maildir, create=False)] if maildir else []
+    if mbox:
+        boxes.append(mailbox.mbox(mbox, create=False))
+    for box in boxes:
+        for key in box.keys():  # noqa: SIM118  # a mailbox iterates over messages, not keys
+            message = box[key]
+            if "S" in message.get_flags() or "R" in message.get_flags():
+                continue
+            yield box.get_bytes(key), partial(_mark, box, key, message)
+        box.close()
+
+
+def _nothing() -> None:
+    """A pipe is read once."""
+
+
+def _mark(box: "mailbox.Mailbox[Any]", key: str, message: Any) -> None:
+    """Read: the next passage leaves it."""
+    if isinstance(message, mailbox.MaildirMessage):
+        message.set_subdir("cur")
+    message.add_flag("S" if isinstance(message, mailbox.MaildirMessage) else "R")
+    box[key] = message
+    box.flush()
 
 
 @click.group()

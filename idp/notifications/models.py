@@ -15,6 +15,8 @@ from idp.seals import digest, random_token
 UNSYNCHRONISED = {"synchronize_session": False}
 MAILS_KEPT, LETTERS_KEPT = timedelta(days=180), timedelta(days=366)
 """How long the line of what left is kept: to whom, when, of which kind."""
+DEAD_KEPT = timedelta(days=7)
+"""How long a mail that could not leave may still be tried again."""
 
 
 class Mail(Model):
@@ -83,12 +85,14 @@ class Mail(Model):
         self.sent_at, self.next_try_at, self.body, self.html, self.failure = now, None, None, None, None
 
     def failed(self, now: datetime, reason: str) -> None:
-        """Try again later, or give up."""
+        """Try again later, or leave it to the operators, who may try again (`dead`)."""
         self.tries += 1
         self.failure = reason[:200]
         self.next_try_at = next_try(self.created_at, self.tries, now)
-        if self.next_try_at is None:
-            self._end()
+
+    def put_off(self, until: datetime) -> None:
+        """Not now, through no fault of its own."""
+        self.next_try_at = until
 
     def give_up(self, reason: str) -> None:
         """It will never leave: its text is erased."""
@@ -97,13 +101,29 @@ class Mail(Model):
         self._end()
 
     @classmethod
+    def dead(cls, limit: int = 200) -> list[Self]:
+        """Mails that never left, the latest first."""
+        query = select(cls).where(cls.next_try_at.is_(None), cls.sent_at.is_(None), cls.failure.is_not(None))
+        return list(db.session.scalars(query.order_by(cls.id.desc()).limit(limit)))
+
+    def again(self, now: datetime) -> bool:
+        """Try a dead mail once more; False when its text is gone."""
+        if self.body is None:
+            return False
+        self.created_at = self.next_try_at = now
+        self.tries = 0
+        return True
+
+    @classmethod
     def forget_person(cls, declarant_id: int) -> None:
         """Delete every mail that was written to somebody."""
         db.session.execute(delete(cls).where(cls.declarant_id == declarant_id), execution_options=UNSYNCHRONISED)
 
     @classmethod
     def purge(cls, now: datetime) -> int:
-        """Delete the lines of mails that ended long ago; how many."""
+        """Delete the lines of mails that ended long ago, how many; and the texts of those that nobody tried again."""
+        dead = (cls.next_try_at.is_(None), cls.body.is_not(None), cls.created_at < now - DEAD_KEPT)
+        db.session.execute(update(cls).where(*dead).values(body=None, html=None), execution_options=UNSYNCHRONISED)
         ended = (cls.next_try_at.is_(None), cls.created_at < now - MAILS_KEPT)
         return len(db.session.scalars(delete(cls).where(*ended).returning(cls.id)).all())
 
@@ -229,6 +249,12 @@ class OneTimeLink(Model):
             return None
         query = select(cls).where(cls.token_hash == digest(token), cls.purpose == purpose, cls.spent_at.is_(None), cls.expires_at > now)
         return db.session.scalar(query)
+
+    @classmethod
+    def held(cls, purpose: str, declarant_id: int, now: datetime) -> Self | None:
+        """The living link of one purpose that a person was sent last."""
+        living = (cls.declarant_id == declarant_id, cls.purpose == purpose, cls.spent_at.is_(None), cls.expires_at > now)
+        return db.session.scalar(select(cls).where(*living).order_by(cls.id.desc()).limit(1))
 
     @classmethod
     def spend(cls, purpose: str, token: str, now: datetime) -> Self | None:

@@ -3,30 +3,29 @@
 The authorization endpoint itself is `authorization.py`, at the machines' door: it leaves here what a person must read.
 """
 
-from dataclasses import dataclass
 from urllib.parse import urlencode, urlsplit
 
 from flask import Blueprint, Response, current_app, make_response, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import NotFound
 
-from idp import http
+from idp import http, visitor
 from idp.audit import journal
-from idp.audit.events import ConsentGiven, ConsentRefused, ConsentWithdrawn
+from idp.audit.events import ConsentGiven, ConsentRefused
 from idp.authentication import demande as demandes
 from idp.authentication.demande import Demande
 from idp.authentication.session import COOKIE, Session, find_session
 from idp.database import db
 from idp.errors import FileError
-from idp.notifications.messages import in_words
 from idp.oidc import logout
+from idp.oidc.account.portals import disconnect, portals
 from idp.oidc.authorization import AuthorizationDoor, AuthorizationEndpoint, ConsentAsked, parameters_of, told_scope
 from idp.oidc.checks import verify
 from idp.oidc.client import Client
 from idp.oidc.errors import AuthorizationError
 from idp.oidc.families import guard_of_family
 from idp.oidc.farewell import Farewell, farewell
-from idp.oidc.models import Consent, RefreshFamily
+from idp.oidc.models import Consent
 from idp.oidc.responses import FormPost, joined, origin
 from idp.oidc.rights import known_services
 from idp.oidc.tokens import Reader
@@ -109,61 +108,32 @@ def consent() -> ResponseReturnValue:
 # ---------------------------------------------------------------------------------------------------------- agreements
 
 
-@dataclass(frozen=True, slots=True)
-class Agreement:
-    """One line of the page: a site, what it may know, since when."""
-
-    client_id: str
-    name: str
-    host: str
-    told: tuple[str, ...]
-    given_at: str
+visitor.in_menu("/autorisations", "Mes autorisations")
 
 
 @bp.get("/autorisations")
 def agreements() -> ResponseReturnValue:
-    """What the person agreed to tell, and a way back (GDPR article 7, third paragraph)."""
-    session = _live_session()
-    if session is None:
-        return redirect(http.path("/connexion"), 303)
+    """The sites a person is connected to, what each may know, and a way back (GDPR article 7, third paragraph)."""
+    found, mag = visitor.required(), http.mag()
     return render_template(
         "oidc/autorisations.html",
-        consents=[_agreement(consent) for consent in Consent.of(session.declarant_id)],
+        portals=portals(mag.registry, found.person, known_services(mag.catalogue()), http.now()),
         withdrawn="retrait" in request.args,
-        csrf=http.csrf_token(f"autorisations|{session.sid}"),
+        csrf=http.csrf_token(f"autorisations|{found.session.sid}"),
     )
-
-
-def _agreement(consent: Consent) -> Agreement:
-    client = http.mag().registry.find(consent.client_id)
-    said = told(consent.scope.split(), known_services(http.mag().catalogue()))
-    items = (*said.claims, *(f"vos droits sur le service « {service} »" for service in said.rights))
-    name, host = (client.client_name, client.host) if client else (consent.client_id, "")
-    return Agreement(consent.client_id, name, host, items or ("un identifiant",), in_words(consent.given_at))
 
 
 @bp.post("/autorisations")
 def withdraw() -> ResponseReturnValue:
-    """The agreement ends, and whatever the site kept with it."""
-    mag, now, session = http.mag(), http.now(), _live_session()
-    if session is None:
-        return redirect(http.path("/connexion"), 303)
-    http.check_csrf(f"autorisations|{session.sid}")
-    consent = db.session.get(Consent, (session.declarant_id, request.form.get("client", "")))
-    if consent is None:
+    """The agreement ends, and whatever the site kept: devices, and softwares that act while nobody is there, too."""
+    found, mag = visitor.required(), http.mag()
+    http.check_csrf(f"autorisations|{found.session.sid}")
+    ended = disconnect(found.person, request.form.get("client", ""), http.now())
+    if ended is None:
         return redirect(http.path("/autorisations"), 303)
-    client_id = consent.client_id
-    db.session.delete(consent)
-    ended = RefreshFamily.close_person(session.declarant_id, client_id, "consent_withdrawn", now)
-    journal.record(ConsentWithdrawn(declarant_id=session.declarant_id, client_id=client_id), now)
     db.session.commit()
     mag.ephemeral.end(*map(guard_of_family, ended), lifetime=mag.settings.access_token_lifetime + 60)
     return redirect(f"{http.path('/autorisations')}?retrait=1", 303)
-
-
-def _live_session() -> Session | None:
-    mag = http.mag()
-    return find_session(mag.ephemeral, mag.settings, request.cookies.get(COOKIE, ""), http.now())
 
 
 # ------------------------------------------------------------------------------------------------------ end of session

@@ -14,7 +14,7 @@ branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
 Instant = sa.DateTime(timezone=True).with_variant(sa.INTEGER(), "sqlite")
-ADDED = ("email_asked_at", "email_bounced_at", "email_locked_until", "erased_at")
+ADDED = ("email_asked_at", "email_reminded_at", "email_bounced_at", "email_locked_until", "dormant_until", "erased_at")
 COUNTED = ("email_soft_bounces", "dormant_told")
 
 

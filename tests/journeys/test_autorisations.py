@@ -3,7 +3,7 @@
 import pytest
 
 from tests.factories import csrf_in
-from tests.protocol.conftest import code_flow, journal, new_declarant, partner, sign_in, signed_in, un_declarant  # noqa: F401
+from tests.protocol.conftest import browser_of, code_flow, journal, new_declarant, partner, sign_in, signed_in, un_declarant  # noqa: F401
 from tests.protocol.relying import answer_of, hidden_fields
 
 
@@ -36,7 +36,7 @@ def test_an_agreement_withdrawn_is_asked_again_and_what_it_gave_ends(agreed, sig
     done = withdraw(signed_in, "tiers")
 
     assert done.headers["Location"] == "/autorisations?retrait=1"
-    assert "Votre accord est retiré" in signed_in.get(done.headers["Location"]).text
+    assert "est retiré. Ce site" in signed_in.get(done.headers["Location"]).text
     assert not tiers.is_alive(tokens)
     assert tiers.refresh(tokens.refresh_token).json["error"] == "invalid_grant"
     assert answer_of(tiers.ask(signed_in, scope="openid email", prompt="none"))[1]["error"] == "consent_required"
@@ -63,5 +63,5 @@ def test_what_was_never_agreed_changes_nothing(agreed, signed_in):  # noqa: F811
 
 
 def test_without_a_session_the_person_signs_in_first(client):
-    assert client.get("/autorisations").headers["Location"] == "/connexion"
-    assert client.post("/autorisations", data={"client": "x"}).headers["Location"] == "/connexion"
+    assert client.get("/autorisations").headers["Location"].startswith("/connexion?demande=")
+    assert client.post("/autorisations", data={"client": "x"}).headers["Location"].startswith("/connexion?demande=")

@@ -21,7 +21,7 @@ from idp.entreprises.siret import Siret
 from idp.errors import SettingError
 from idp.notifications.delivery import Relay, send_due
 from idp.notifications.messages import Message, in_words
-from idp.notifications.models import Mail
+from idp.notifications.models import DEAD_KEPT, Mail
 from tests.factories import PASSWORD, SIRET, csrf_in, se_connecter, un_declarant, une_demande, une_demande_de
 
 NEW_PASSWORD = "un autre cheval vert"
@@ -296,10 +296,14 @@ def test_C73_a_mail_that_fails_is_tried_again_later_and_given_up_after_a_day(app
             tries += done.failed if done else 0
         mail = db.session.scalar(select(Mail))
 
-    assert tries == mail.tries >= 5
-    assert mail.next_try_at is None
-    assert mail.body is None, "links in it are secrets"
-    assert mail.failure == "SMTPRecipientsRefused"
+        assert tries == mail.tries >= 5
+        later = now + timedelta(minutes=60 * 26) + DEAD_KEPT
+        assert mail.next_try_at is None
+        assert mail.body is not None, "an operator may try it again"
+        Mail.purge(later)
+        db.session.refresh(mail)
+        assert mail.body is None, "links in it are secrets"
+    assert mail.failure == "451 4.0.0"
 
 
 def test_C73_a_dead_mail_server_keeps_the_mail(app, settings):
@@ -310,7 +314,7 @@ def test_C73_a_dead_mail_server_keeps_the_mail(app, settings):
         assert db.session.scalar(select(Mail)).next_try_at == now + timedelta(minutes=1)
 
 
-MALFORMED = ["a@b\n", "@", "a@", "<", "a@[", '"', "", "é@é.fr", "a b@c", "a@b, c@d", "\x00@b", "a", "a@b>", "x:;"]
+MALFORMED = ["a@b\n", "@", "a@", "<", "a@[", '"', "é@é.fr", "a b@c", "a@b, c@d", "\x00@b", "a", "a@b>", "x:;"]
 
 
 def test_C73_a_mail_to_no_address_is_given_up_and_stops_no_other(app, relay):

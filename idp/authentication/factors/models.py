@@ -285,6 +285,11 @@ class KnownDevice(Model):
         db.session.add(found)
 
     @classmethod
+    def of(cls, declarant_id: int) -> list[Self]:
+        """Every device that signed in as this person, the last first."""
+        return list(db.session.scalars(select(cls).filter_by(declarant_id=declarant_id).order_by(cls.seen_at.desc())))
+
+    @classmethod
     def trusted_by(cls, declarant: Declarant, after: datetime) -> list[Self]:
         """Those still trusted: seen after that instant, under the credentials in force; the last first."""
         where = (cls.declarant_id == declarant.id, cls.version == declarant.version, cls.seen_at > after)

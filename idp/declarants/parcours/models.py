@@ -145,6 +145,11 @@ class ConditionsAcceptees(Model):
         return db.session.scalar(select(cls).filter_by(declarant_id=declarant_id).order_by(cls.id.desc()).limit(1))
 
     @classmethod
+    def of(cls, declarant_id: int) -> list[Self]:
+        """All that this person ever accepted, the oldest first."""
+        return list(db.session.scalars(select(cls).filter_by(declarant_id=declarant_id).order_by(cls.id)))
+
+    @classmethod
     def keep(cls, declarant_id: int, version: str, sha256: str, at: datetime) -> None:
         db.session.add(cls(declarant_id=declarant_id, version=version, sha256=sha256, accepted_at=at))
 

@@ -1,0 +1,123 @@
+"""Everything that MAG keeps about one person, as one JSON document they may take elsewhere (GDPR articles 15 and 20).
+
+Left out on purpose: secrets, of which MAG keeps digests; why sign-ins were refused; each single target of rights, which the pages
+of rights list: services and droits are summed up here.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from idp.authentication.factors.models import KnownDevice, Passkey, RecoveryCode, TotpCredential
+from idp.config import Settings
+from idp.database import Connections
+from idp.declarants.models import Declarant
+from idp.declarants.parcours.models import ConditionsAcceptees, ConsentementInformation
+from idp.entreprises.models import Entreprise
+from idp.ephemeral import Ephemeral
+from idp.habilitations.decision import services_of
+from idp.habilitations.droits import Catalogue
+from idp.oidc.account.history import lines
+from idp.oidc.account.portals import portals
+from idp.oidc.account.sessions import open_sessions
+from idp.oidc.client_auth import Clients
+from idp.oidc.rights import known_services
+
+MOST_LINES = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where it is read."""
+
+    settings: Settings
+    connections: Connections
+    store: Ephemeral
+    clients: Clients
+    catalogue: Catalogue
+
+
+def everything(sources: Sources, person: Declarant, now: datetime) -> dict[str, Any]:
+    """A document of plain values, instants in UTC (RFC 3339)."""
+    services = known_services(sources.catalogue)
+    return {
+        "produit_par": sources.settings.issuer,
+        "produit_le": _instant(now),
+        "identite": _identity(person),
+        "entreprise": _company(person),
+        "acces": _access(person),
+        "conditions_acceptees": [
+            {"version": one.version, "sha256": one.sha256, "acceptees_le": _instant(one.accepted_at)}
+            for one in ConditionsAcceptees.of(person.id)
+        ],
+        "information_par_courrier": ConsentementInformation.given_by(person.id),
+        "droits": _rights(sources, person, services, now),
+        "sites_connectes": [
+            {
+                "site": portal.name,
+                "adresse": portal.host,
+                "accord_donne_le": portal.agreed_at or None,
+                "acces_garde_jusqu_au": portal.until or None,
+                "peut_connaitre": list(portal.told),
+            }
+            for portal in portals(sources.clients, person, services, now)
+        ],
+        "sessions": [
+            {"appareil": one.device, "adresse": one.address, "ouverte_le": one.opened, "sites": list(one.sites)}
+            for one in open_sessions(sources.store, sources.settings, sources.clients, person, now)
+        ],
+        "historique": [
+            {"le": _instant(line.at), "fait": line.said, "precisions": list(line.details)}
+            for line in lines(sources.clients, person.id, now, limit=MOST_LINES)[0]
+        ],
+    }
+
+
+def _identity(person: Declarant) -> dict[str, Any]:
+    return {
+        "identifiant": person.uid,
+        "siret": str(person.siret),
+        "nom": person.nom,
+        "prenom": person.prenom,
+        "role": person.role.value,
+        "statut": person.statut.value,
+        "fonction": person.fonction,
+        "service": person.service_interne,
+        "telephone": person.telephone,
+        "portable": person.mobile,
+        "adresse_electronique": person.email,
+        "adresse_confirmee_le": _instant(person.email_verified_at),
+        "inscription_le": _instant(person.opened_at),
+        "derniere_modification_le": _instant(person.updated_at),
+    }
+
+
+def _company(person: Declarant) -> dict[str, Any]:
+    found = Entreprise.find(person.siret.siren)
+    return {"siren": str(person.siret.siren), "nom": found.nom_affiche if found else None}
+
+
+def _access(person: Declarant) -> dict[str, Any]:
+    totp = TotpCredential.of(person.id)
+    return {
+        "mot_de_passe_change_le": _instant(person.password_changed_at),
+        "application_de_codes_depuis": _instant(totp.confirmed_at) if totp else None,
+        "codes_de_secours_restants": RecoveryCode.left(person.id),
+        "cles_d_acces": [{"nom": link.name, "ajoutee_le": _instant(link.added_at)} for _, link in Passkey.of(person.id)],
+        "appareils_connus": [
+            {"appareil": device.label, "reseau": device.network, "vu_le": _instant(device.seen_at)} for device in KnownDevice.of(person.id)
+        ],
+    }
+
+
+def _rights(sources: Sources, person: Declarant, services: Mapping[str, str], now: datetime) -> list[dict[str, Any]]:
+    held = services_of(sources.connections, sources.catalogue, person.id, now)
+    return [
+        {"service": code, "nom": services.get(code, code), "droits": sorted(droit.value for droit in droits)}
+        for code, droits in sorted(held.items())
+    ]
+
+
+def _instant(when: datetime | None) -> str | None:
+    return when.isoformat(timespec="seconds").replace("+00:00", "Z") if when else None
