@@ -82,7 +82,7 @@ class Machines:
             "/token": Endpoint(("POST",), self.token, from_pages=True),
             "/userinfo": Endpoint(
                 ("GET", "POST"),
-                UserInfo(settings, mag.registry, alive, rights, mint, reader, possession),
+                UserInfo(settings, mag.registry, alive, rights, mint, reader, possession, mag.policies),
                 from_pages=True,
                 metadata=resource_address(settings, "/userinfo"),
             ),

@@ -6,7 +6,10 @@ from typing import Any
 import orjson
 from authlib.oauth2.rfc6749.errors import InvalidRequestError
 
+from idp.authentication.factors.policy import Policies
+from idp.authentication.levels import MFA
 from idp.config import Settings
+from idp.database import Kept
 from idp.habilitations.disclosure import services_of_scope
 from idp.oidc.alive import Alive
 from idp.oidc.claims import Person, claims_of_scope, opened, select_claims
@@ -16,7 +19,7 @@ from idp.oidc.confirmation import Confirmation
 from idp.oidc.possession import Possession
 from idp.oidc.rights import Rights
 from idp.oidc.tokens import AccessToken, Mint, Reader
-from idp.oidc.wire import Answer, Environ, Shown, challenge, is_form, json_answer, prefers, read_form, shown_token
+from idp.oidc.wire import Answer, Environ, Shown, challenge, insufficient, is_form, json_answer, prefers, read_form, shown_token
 
 JWT = "application/jwt"
 EARLIER = 5
@@ -27,10 +30,18 @@ class UserInfo:
     """The endpoint, for one process."""
 
     def __init__(
-        self, settings: Settings, clients: Clients, alive: Alive, rights: Rights, mint: Mint, reader: Reader, possession: Possession
+        self,
+        settings: Settings,
+        clients: Clients,
+        alive: Alive,
+        rights: Rights,
+        mint: Mint,
+        reader: Reader,
+        possession: Possession,
+        policies: Kept[Policies],
     ) -> None:
         self.settings, self.clients, self.alive = settings, clients, alive
-        self.rights, self.mint, self.reader, self.possession = rights, mint, reader, possession
+        self.rights, self.mint, self.reader, self.possession, self.policies = rights, mint, reader, possession, policies
 
     def __call__(self, environ: Environ) -> Answer:
         """The token comes in the header, or in a form body (RFC 6750 section 2.2)."""
@@ -49,8 +60,21 @@ class UserInfo:
             return challenge("invalid_token", dpop=shown.is_dpop)
         if "openid" not in token.claims["scope"].split():
             return challenge("insufficient_scope", dpop=shown.is_dpop)
-        claims = self._claims(client, token, person, now)
-        return self._answer(client, claims, prefers(environ, JWT), now)
+        lacking = self._lacking(client, token, now, dpop=shown.is_dpop)
+        return lacking or self._answer(client, self._claims(client, token, person, now), prefers(environ, JWT), now)
+
+    def _lacking(self, client: Client, token: AccessToken, now: datetime, *, dpop: bool) -> Answer | None:
+        """RFC 9470: a sign-in that the policies of MAG find too weak or too old for this partner and these services."""
+        policies = self.policies()
+        if not policies.rules:
+            return None
+        services, claims = services_of_scope(token.claims["scope"].split()), token.claims
+        if MFA not in claims.get("amr", ()) and policies.demands(client.client_id, services, now):
+            return insufficient(None, dpop=dpop)
+        age = policies.max_age(client.client_id, services, now)
+        if age is not None and now.timestamp() - claims.get("auth_time", 0) > age:
+            return insufficient(age, dpop=dpop)
+        return None
 
     def _claims(self, client: Client, token: AccessToken, person: Person, now: datetime) -> dict[str, Any]:
         scope = [s for s in token.claims["scope"].split() if s in client.scope]

@@ -12,6 +12,7 @@ from urllib.parse import unquote_to_bytes
 import orjson
 from authlib.oauth2.rfc6749.errors import InvalidRequestError, OAuth2Error
 
+from idp.authentication.levels import TWO_FACTORS
 from idp.oidc.profiles import STRONG_ALGS, by_every_name
 
 BODY_LIMIT = 64 * 1024
@@ -99,6 +100,15 @@ def challenge(error: str, *, dpop: bool = False) -> Answer:
     value = f'{"DPoP" if dpop else "Bearer"} realm="mag"' + (f', error="{error}"' if error else f", DPoP {algs}")
     value += f", {algs}" if dpop else ""
     return Answer(status, orjson.dumps({"error": error or "invalid_token"}), headers=(*NO_STORE, ("WWW-Authenticate", value)))
+
+
+def insufficient(max_age: int | None, *, dpop: bool = False) -> Answer:
+    """RFC 9470 section 3: what the sign-in lacks; the client asks for it at the authorization endpoint."""
+    wanted = f'max_age="{max_age}"' if max_age is not None else f'acr_values="{TWO_FACTORS}"'
+    value = f'{"DPoP" if dpop else "Bearer"} realm="mag", error="insufficient_user_authentication", '
+    value += f'error_description="A stronger or more recent sign-in is required", {wanted}'
+    headers = (*NO_STORE, ("WWW-Authenticate", value))
+    return Answer(401, orjson.dumps({"error": "insufficient_user_authentication"}), headers=headers)
 
 
 REPEATABLE = frozenset({"resource", "audience"})
