@@ -206,7 +206,7 @@ class Doors:
         self.authorization = AuthorizationDoor(endpoint, flask.wsgi_app, http.redirection_headers(settings))
         self.trusted_proxies = settings.trusted_proxies
         self.surroundings = frozenset(name for name in os.environ if not name.startswith("HTTP_"))
-        """Servers copy them into each request: set aside all at once, since looking at each costs more than a document."""
+        """Servers copy them into each request: set aside all at once, which costs less than looking at each."""
         self.watch = Watch(settings, self.mag.keyring, self._keep_up)
 
     def _keep_up(self) -> None:

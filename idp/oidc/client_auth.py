@@ -2,8 +2,9 @@
 
 Implements RFC 6749 section 2.3.1 (basic, post), RFC 7523 section 3 (private_key_jwt, and client_secret_jwt where an operator
 still needs it), RFC 8705 section 2 (certificates), and public clients (`none`).
-Secrets are 256 random bits kept as SHA-256 (docs/decisions/0001): checking one costs microseconds, so nobody needs a cache
-of passwords, and a stolen table gives nothing. Those of client_secret_jwt are also kept sealed, since they check signatures.
+Secrets are 256 random bits kept as SHA-256 (docs/decisions/0001): checking one costs microseconds, and a stolen table gives
+nothing. A process remembers the digests of the headers it accepted: decoding them cost more than checking them. Secrets of
+client_secret_jwt are also kept sealed, since they check signatures.
 """
 
 import binascii

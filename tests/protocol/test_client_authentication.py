@@ -156,6 +156,24 @@ def test_two_secrets_live_side_by_side_and_the_older_one_ends(partner, wsgi_app)
     assert statuses(before, after) == [401, 200]
 
 
+@ONLY_SQLITE
+def test_2_3_credentials_accepted_once_open_nothing_else(partner, wsgi_app):
+    """A process remembers them: for that client alone, and while it is enabled."""
+    machine = partner("machine", **MACHINE)
+    partner("autre")
+    headers = basic(f"machine:{quote_plus(machine.secret)}")
+
+    def status(**fields):
+        return machine.call("/token", data={**FORM, **fields}, headers=headers).status_code
+
+    assert [status(), status(), status(client_id="machine"), status(client_id="autre")] == [200, 200, 200, 401]
+    with wsgi_app.flask.app_context():
+        onboarding.switch(onboarding.client_named("machine"), datetime.now(UTC), enabled=False)
+        db.session.commit()
+    wsgi_app.mag.versions.refresh()
+    assert status() == 401
+
+
 # -------------------------------------------------------------------------------------------------------- private_key_jwt
 
 
