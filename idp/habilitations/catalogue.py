@@ -15,7 +15,7 @@ from idp.audit import journal
 from idp.audit.events import CatalogueChanged
 from idp.database import Version, db
 from idp.declarants.profils import Profil
-from idp.habilitations.droits import Catalogue, Droit, Grain, Heritage, InvalidCatalogueError, Pair, Service
+from idp.habilitations.droits import Catalogue, Droit, Exigence, Grain, Heritage, InvalidCatalogueError, Pair, Service
 from idp.habilitations.models import ServiceAcces, ServiceDeclaratif, ServiceHeritage
 
 
@@ -27,7 +27,7 @@ class Description:
     heritages: tuple[Heritage, ...]
 
 
-KEYS = {"code", "bit", "libelle", "grain", "droits", "opening_delay", "enabled", "herite", "profils"}
+KEYS = {"code", "bit", "libelle", "grain", "droits", "opening_delay", "enabled", "herite", "profils", "lien_requis", "lien_ouvre"}
 
 
 def shipped() -> str:
@@ -54,7 +54,8 @@ def parse_service(entry: dict[str, Any]) -> Service:
         raise InvalidCatalogueError(f"{entry.get('code')}: {', '.join(sorted(unknown))} is not known")
     service = Service(
         entry["bit"], entry["code"], entry["libelle"], Grain(entry["grain"]), frozenset(map(Droit, entry["droits"])),
-        timedelta(hours=entry.get("opening_delay", 0)), entry.get("enabled", True), profils_of(entry))
+        timedelta(hours=entry.get("opening_delay", 0)), entry.get("enabled", True), profils_of(entry),
+        Exigence(entry.get("lien_requis", "jamais")), frozenset(map(Droit, entry.get("lien_ouvre", ()))))
     is_named = re.fullmatch(r"[a-z][a-z0-9_]{1,39}", service.code) and 1 <= len(service.libelle) <= 120
     is_typed = type(entry["bit"]) is int and type(entry.get("enabled", True)) is bool
     if not (is_named and is_typed and service.droits and service.opening_delay >= timedelta()):
@@ -115,6 +116,7 @@ def write(rows: dict[str, ServiceDeclaratif], service: Service) -> list[str]:
     wanted = {
         "libelle": service.libelle, "grain": service.grain, "enabled": service.enabled,
         "opening_delay": service.opening_delay // timedelta(hours=1), "profils": " ".join(sorted(service.profils)),
+        "lien_requis": service.lien_requis.value, "lien_ouvre": " ".join(droit for droit in Droit if droit in service.lien_ouvre),
         **{droit.value: droit in service.droits for droit in Droit},
     }
     row = rows.get(service.code)

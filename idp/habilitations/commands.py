@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import ParamSpec
 
@@ -15,14 +16,17 @@ from idp.declarants.models import Declarant
 from idp.entreprises.siret import Siren, Siret
 from idp.errors import MagError
 from idp.habilitations import attribution, catalogue, decision
-from idp.habilitations.droits import Catalogue, Droit, InvalidCatalogueError, written
+from idp.habilitations.droits import Catalogue, Droit, InvalidCatalogueError, is_siren, words, written
 from idp.habilitations.explication import expliquer
-from idp.habilitations.gesture import Gesture, words
-from idp.habilitations.perimetre import Target
+from idp.habilitations.gesture import Gesture
+from idp.habilitations.perimetre import Origine, Target
+from idp.habilitations.questions import MOST_PLACES, who_can
 
 habilitations = AppGroup("habilitations", help="Services et droits : charger le catalogue, attribuer, retirer, montrer, vérifier.")
 COMMANDS = (habilitations,)
 P = ParamSpec("P")
+ONE_DAY = timedelta(days=1)
+"""A right that ends at midnight is told by its last day."""
 
 
 @contextmanager
@@ -125,7 +129,8 @@ def show(siret: str, nom: str, prenom: str, limite: int) -> None:
 def lines(one: Target) -> Iterator[str]:
     """`78467169500087  dsn (déclarer, payer)`."""
     if one.rights:
-        yield f"{written(one.cible):14}  {'; '.join(f'{code} ({words(droits)})' for code, droits in one.rights.items())}"
+        until = f", dont par déclaration jusqu'au {one.lien_ends_at - ONE_DAY:%d/%m/%Y}" if one.lien_ends_at else ""
+        yield f"{written(one.cible):14}  {'; '.join(f'{code} ({words(droits)})' for code, droits in one.rights.items())}{until}"
     for part in one.partial:
         rights = "; ".join(f"{code} ({words(droits)})" for code, droits in part.rights.items())
         yield f"{written(one.cible):14}  {rights}, sauf {', '.join(map(written, part.sirets))}"
@@ -142,5 +147,35 @@ def verify(context: click.Context, *, siret: str, nom: str, prenom: str, etablis
     with answers():
         found = expliquer(
             someone(siret, nom, prenom).id, int(Siret.parse(etablissement)), service, Droit(droit), catalogue=in_force(), now=http.now())
-    click.echo("\n".join(("OUI" if found.granted else "NON", *found.reasons)))
+    click.echo("\n".join(("OUI" if found.granted else "NON", *found.reasons, *([f"À faire : {found.conseil}"] if found.conseil else []))))
     context.exit(0 if found.granted else 1)
+
+
+@habilitations.command("qui")
+@click.argument("cible")
+@click.argument("service")
+@click.argument("droit", type=click.Choice([droit.value for droit in Droit]))
+@click.option("--limite", default=100, show_default=True, type=click.IntRange(1, MOST_PLACES), help="Nombre de comptes examinés au plus.")
+@click.option("--apres", default=0, help="Numéro du dernier compte de la page précédente.")
+def who(*, cible: str, service: str, droit: str, limite: int, apres: int) -> None:
+    """Dire qui a un droit sur un SIRET, ou sur une entreprise entière par son SIREN, et d'où il vient."""
+    with answers():
+        page = who_can(
+            http.mag().connections, in_force(), cible=target(cible), service=service, droit=Droit(droit), now=http.now(), after=apres,
+            limit=limite)
+        for one in page.acces:
+            declarant = db.session.get_one(Declarant, one.declarant_id)
+            origins = ", ".join(map(origin_line, one.origines))
+            click.echo(f"{declarant.siret} {declarant.nom} {declarant.prenom} : {origins}")
+    if page.following is None and not page.acces and not apres:
+        click.echo("Personne.")
+    if page.following is not None:
+        click.echo(f"… la suite avec --apres {page.following}")
+
+
+def origin_line(origine: Origine) -> str:
+    """`portefeuille 12 (SIREN 356000000)`, `lien jusqu'au 31/01/2027`."""
+    where = f"{'SIREN' if is_siren(origine.cible) else 'SIRET'} {written(origine.cible)}"
+    name = f"portefeuille {origine.source}" if origine.nom == "portefeuille" else origine.nom
+    until = f", jusqu'au {origine.lien_ends_at - ONE_DAY:%d/%m/%Y}" if origine.lien_ends_at else ""
+    return f"{name} ({where}{until})"

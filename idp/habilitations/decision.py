@@ -13,8 +13,9 @@ from itertools import compress
 from idp.database import Connections
 from idp.habilitations import models
 from idp.habilitations.disclosure import ClaimPage, Disclosure
-from idp.habilitations.droits import EVERYTHING, Catalogue, Droit, Heritage, Masks, Rights, Service, union
-from idp.habilitations.perimetre import Page, Position, Row, Target, merged, page_of
+from idp.habilitations.droits import EVERYTHING, Catalogue, Droit, Exigence, Heritage, Masks, Rights, Service, union
+from idp.habilitations.perimetre import Page, Position, Target, merged, page_of
+from idp.habilitations.questions import Question, check_many, looking, read_rows
 
 LONGEST_PAGE = 1000
 """Sets that one page examines at most."""
@@ -29,8 +30,9 @@ NO_VERSION = "0" * 16
 def read_catalogue(connections: Connections) -> Catalogue:
     """The catalogue in force: what `Kept` loads when the version "catalogue" moves. Two statements."""
     services = (
-        Service(bit, code, libelle, grain, frozenset(compress(Droit, rights)), timedelta(hours=delay), enabled, frozenset(profils.split()))
-        for bit, code, libelle, grain, delay, enabled, profils, *rights in connections.all(models.SERVICES)
+        Service(bit, code, libelle, grain, frozenset(compress(Droit, rights)), timedelta(hours=delay), enabled, frozenset(profils.split()),
+                Exigence(requis), frozenset(map(Droit, ouvre.split())))
+        for bit, code, libelle, grain, delay, enabled, profils, requis, ouvre, *rights in connections.all(models.SERVICES)
     )
     return Catalogue.build(services, (Heritage((a, b), (c, d)) for a, b, c, d in connections.all(models.HERITAGES)))
 
@@ -42,6 +44,8 @@ def check(
     accepted = catalogue.accepted.get((service, droit))
     if accepted is None:
         return False
+    if catalogue.liens.concerns(accepted):
+        return bool(check_many(connections, catalogue, [Question(declarant_id, siret, service, droit)], now)[0])
     bits = {f"accepted_{kind}": mask for kind, mask in zip(Droit, accepted, strict=True)}
     return connections.one(models.CHECK, declarant=declarant_id, siret=siret, siren=siret // 100_000, now=now, **bits) is not None
 
@@ -55,9 +59,10 @@ def targets(
     `limit` counts the sets examined, so a page may hold fewer targets, even none, and still be followed. One statement.
     """
     source, cible = after or Position()
-    rows = connections.all(models.WALK, declarant=declarant_id, source=source, cible=cible, limit=min(limit, LONGEST_PAGE), now=now)
-    read = (Row(rang, at, where, origine, autre, Masks(*masks)) for rang, at, where, origine, autre, *masks in rows)
-    return page_of(read, catalogue, services)
+    rows = connections.all(
+        models.WALK, declarant=declarant_id, source=source, cible=cible, limit=min(limit, LONGEST_PAGE), now=now,
+        **looking(now, follows=catalogue.follows_links(services)))
+    return page_of(read_rows(rows), catalogue, services)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +80,16 @@ def holdings(connections: Connections, catalogue: Catalogue, declarant_id: int, 
     rows = connections.all(models.HOLDINGS, declarant=declarant_id, now=now)
     if not rows:
         return None
-    vector = (declarant_id, rows[0][0], [(row[1], row[2], bool(row[4])) for row in rows if row[1] is not None])
+    vector = (declarant_id, rows[0][0], rows[0][5], [(row[1], row[2], bool(row[4])) for row in rows if row[1] is not None])
     version = hashlib.blake2b(repr(vector).encode(), digest_size=8, key=catalogue.digest).hexdigest()
     live = [row for row in rows if row[4]]
-    ceilings = {row[5:] for row in live}
+    ceilings = {row[6:] for row in live}
     return Holdings(version, union(Masks(*ceiling) for ceiling in ceilings), sum(row[3] for row in live), len(live))
 
 
 def rights_version(connections: Connections, catalogue: Catalogue, declarant_id: int, now: datetime) -> str:
-    """16 hexadecimal digits that change with every gesture on the account, its portfolios or the catalogue. Equality only.
+    """16 hexadecimal digits that change with every gesture on the account, its portfolios, the catalogue or the register of
+    declarations. Equality only.
 
     It does not move by itself when a right opens or ends at its date: that is seen at the next token or page.
     """
@@ -91,14 +97,18 @@ def rights_version(connections: Connections, catalogue: Catalogue, declarant_id:
     return NO_VERSION if held is None else held.version
 
 
-def menu(connections: Connections, declarant_id: int, held: Holdings, now: datetime, most: int) -> tuple[Masks, int]:
+def menu(
+    connections: Connections, catalogue: Catalogue, declarant_id: int, held: Holdings, now: datetime, most: int,
+) -> tuple[Masks, int]:
     """What the account may meet, and its number of sets, without looking at targets: exclusions and content are not counted.
 
     `most` direct sets are read; when there are more, everything is taken for possible. One statement.
     """
-    direct = connections.all(models.DIRECT_MASKS, declarant=declarant_id, now=now, limit=most)
-    sets = sum(row[0] for row in direct)
-    masks = EVERYTHING if sets == most else union((held.ceiling, *(Masks(*row[1:]) for row in direct)))
+    rows = connections.all(models.DIRECT_MASKS, declarant=declarant_id, now=now, limit=most, **looking(now, follows=True))
+    direct = [row for row in rows if row[0] == 0]
+    opened = [catalogue.liens.ouverts] if len(direct) < len(rows) else []
+    sets = sum(row[1] for row in direct)
+    masks = EVERYTHING if sets == most else union((held.ceiling, *opened, *(Masks(*row[2:]) for row in direct)))
     return masks, held.clients + sets
 
 
@@ -111,7 +121,7 @@ def services_of(connections: Connections, catalogue: Catalogue, declarant_id: in
     held = None if page.following is None else holdings(connections, catalogue, declarant_id, now)
     if held is None:
         return merged(page.targets)
-    return catalogue.rights(menu(connections, declarant_id, held, now, ALL_SETS)[0])
+    return catalogue.rights(menu(connections, catalogue, declarant_id, held, now, ALL_SETS)[0])
 
 
 def count(
@@ -137,7 +147,7 @@ def disclose(
     found = within(connections, catalogue, declarant_id, services, now, bound)
     if found is not None:
         return Disclosure(held.version, found, {})
-    masks, sets = menu(connections, declarant_id, held, now, MENU_SETS)
+    masks, sets = menu(connections, catalogue, declarant_id, held, now, MENU_SETS)
     granted = catalogue.rights(masks, services)
     if not granted:
         return Disclosure(held.version, (), {})

@@ -48,6 +48,16 @@ class Grain(StrEnum):
     SIREN = "siren"
 
 
+class Exigence(StrEnum):
+    """For which establishments a right on a service also needs a recent declaration (DSN) made by the account's own SIRET."""
+
+    JAMAIS = "jamais"
+    TIERS = "tiers"
+    """Those of other companies (fact 60)."""
+    TOUJOURS = "toujours"
+    """All, one's own included (fact 58)."""
+
+
 Rights = Mapping[str, frozenset[Droit]]
 """Code of a service → rights on it; a service without right is absent."""
 Pair = tuple[str, Droit]
@@ -77,6 +87,8 @@ class Masks(NamedTuple):
 
 
 NOTHING = Masks()
+LIEN_PAR = ("dsn", Droit.DECLARER)
+"""The right without which an account makes nothing of its company's declarations."""
 EVERYTHING = Masks(*(2**BITS - 1 for _ in Droit))
 """The ceiling of a member who may do whatever his portfolio may."""
 
@@ -118,6 +130,14 @@ class Service:
     """A disabled service keeps its rows and answers no."""
     profils: frozenset[str] = frozenset()
     """Profiles of companies that it is proposed to at inscription (fact 19)."""
+    lien_requis: Exigence = Exigence.JAMAIS
+    lien_ouvre: frozenset[Droit] = frozenset()
+    """Rights that a recent declaration opens by itself (facts 58 and 62)."""
+
+    @property
+    def masks(self) -> Masks:
+        """The bits of all its rights."""
+        return union(self.mask_of(droit) for droit in self.droits)
 
     def mask_of(self, droit: Droit) -> Masks:
         """The bit of one right on this service."""
@@ -132,6 +152,49 @@ class Heritage:
     source: Pair
 
 
+class Lien(NamedTuple):
+    """What is known of an account and an establishment, beside rights."""
+
+    is_own: bool = False
+    """Of the account's company."""
+    is_linked: bool = False
+    """The account's SIRET declared it lately."""
+    declares: bool = False
+    """The account holds LIEN_PAR on its own SIRET."""
+
+
+@dataclass(frozen=True, slots=True)
+class Liens:
+    """What declarations of the past months change: bits that need one, bits that one opens. Before inheritance, as exclusions."""
+
+    requis: Masks = NOTHING
+    """Everywhere."""
+    requis_tiers: Masks = NOTHING
+    """On establishments of other companies; holds those of `requis`."""
+    ouverts: Masks = NOTHING
+    par: Masks = NOTHING
+    """Bits of which one gives LIEN_PAR."""
+
+    def left(self, given: Masks, excluded: Masks, lien: Lien) -> Masks:
+        """What is left of masks given at one place: exclusions first, then what lacks a declaration, or comes by one."""
+        left = given.minus(excluded)
+        if self.counts(left, lien):
+            return left.union(self.ouverts.minus(excluded))
+        return left.minus(self.lacking(lien))
+
+    def counts(self, left: Masks, lien: Lien) -> bool:
+        """Whether the account may make something of a declaration; `left` is what it has there, exclusions taken away."""
+        return lien.is_linked and (lien.declares or left.meets(self.par))
+
+    def lacking(self, lien: Lien) -> Masks:
+        """What goes where no declaration counts."""
+        return self.requis if lien.is_own else self.requis_tiers
+
+    def concerns(self, accepted: Masks) -> bool:
+        """Whether an answer about these bits may depend on declarations."""
+        return accepted.meets(self.requis_tiers) or accepted.meets(self.ouverts)
+
+
 @dataclass(frozen=True, slots=True)
 class Catalogue:
     """The services, and for each right the masks of which one bit suffices: its own, and those it inherits from."""
@@ -140,6 +203,7 @@ class Catalogue:
     accepted: Mapping[Pair, Masks]
     digest: bytes
     """Changes with whatever changes a decision."""
+    liens: Liens = Liens()
 
     @classmethod
     def build(cls, services: Iterable[Service], heritages: Iterable[Heritage]) -> "Catalogue":
@@ -148,8 +212,10 @@ class Catalogue:
         check_bits(known.values())
         sources = sources_of(known, heritages)
         accepted = {pair: union(known[code].mask_of(droit) for code, droit in closure(pair, sources)) for pair in sources}
-        text = repr(sorted((code, droit.value, tuple(masks)) for (code, droit), masks in accepted.items()))
-        return cls(known, accepted, hashlib.blake2b(text.encode(), digest_size=8).digest())
+        liens = liens_of(known.values(), accepted.get(LIEN_PAR, NOTHING))
+        rules = [tuple(liens.requis), tuple(liens.requis_tiers), tuple(liens.ouverts)]
+        text = repr((sorted((code, droit.value, tuple(masks)) for (code, droit), masks in accepted.items()), rules))
+        return cls(known, accepted, hashlib.blake2b(text.encode(), digest_size=8).digest(), liens)
 
     def masks(self, rights: Rights) -> Masks:
         """The bits of rights whose services are known."""
@@ -163,10 +229,31 @@ class Catalogue:
                 found.setdefault(code, set()).add(droit)
         return {code: frozenset(droits) for code, droits in found.items()}
 
+    def follows_links(self, services: Collection[str] | None) -> bool:
+        """Whether rights on these services (None: on any) may come, or go, with declarations."""
+        pairs = (masks for (code, _), masks in self.accepted.items() if services is None or code in services)
+        return any(self.liens.concerns(masks) for masks in pairs)
+
     def held(self, masks: Masks) -> dict[str, frozenset[Droit]]:
         """What masks say themselves, inheritance left out, disabled services included."""
         pairs = {code: frozenset(d for d in Droit if masks.meets(s.mask_of(d))) for code, s in self.services.items()}
         return {code: droits for code, droits in pairs.items() if droits}
+
+
+WORDS = {
+    Droit.DECLARER: "déclarer", Droit.PAYER: "payer", Droit.CONSULTER: "consulter",
+    Droit.TELECHARGER_OFFICIEL: "télécharger les documents officiels",
+}
+
+
+def spoken(catalogue: Catalogue, masks: Masks) -> str:
+    """Rights as people read them: `« Compte AT/MP » (déclarer, consulter)`."""
+    return ", ".join(f"« {catalogue.services[code].libelle} » ({words(droits)})" for code, droits in catalogue.held(masks).items())
+
+
+def words(droits: Iterable[Droit]) -> str:
+    """`déclarer, payer`, in the order of `Droit`."""
+    return ", ".join(WORDS[droit] for droit in Droit if droit in set(droits))
 
 
 def check_bits(services: Iterable[Service]) -> None:
@@ -178,6 +265,23 @@ def check_bits(services: Iterable[Service]) -> None:
         if service.bit in seen:
             raise InvalidCatalogueError(f"{service.code}: bit {service.bit} belongs to {seen[service.bit]}")
         seen[service.bit] = service.code
+
+
+def liens_of(services: Iterable[Service], par: Masks) -> Liens:
+    """What the enabled services ask of declarations. Raises InvalidCatalogueError where the rule would turn in a circle."""
+    found: dict[Exigence, Masks] = dict.fromkeys(Exigence, NOTHING)
+    opened = NOTHING
+    for service in (one for one in services if one.enabled):
+        found[service.lien_requis] = found[service.lien_requis].union(service.masks)
+        opened = opened.union(union(service.mask_of(droit) for droit in service.lien_ouvre))
+        follows = service.lien_requis != Exigence.JAMAIS or bool(service.lien_ouvre)
+        if service.lien_ouvre - service.droits or (follows and service.grain == Grain.SIREN):
+            raise InvalidCatalogueError(f"{service.code}: declarations are about establishments, and about its own rights")
+    everywhere = found[Exigence.TOUJOURS]
+    liens = Liens(everywhere, everywhere.union(found[Exigence.TIERS]), opened, par)
+    if liens.concerns(par):
+        raise InvalidCatalogueError(f"{LIEN_PAR[0]}.{LIEN_PAR[1]} cannot depend on declarations")
+    return liens
 
 
 def sources_of(services: Mapping[str, Service], heritages: Iterable[Heritage]) -> dict[Pair, set[Pair]]:

@@ -15,7 +15,23 @@ from idp.database import db
 from idp.declarants.models import Declarant
 from idp.declarants.statuts import Statut
 from idp.errors import RefusedError
-from idp.habilitations.droits import NOTHING, Catalogue, Dated, Droit, Grain, Masks, Period, Rights, is_siren, is_siret, siren_of, written
+from idp.habilitations.droits import (
+    NOTHING,
+    WORDS,
+    Catalogue,
+    Dated,
+    Droit,
+    Grain,
+    Masks,
+    Period,
+    Rights,
+    is_siren,
+    is_siret,
+    siren_of,
+    written,
+)
+from idp.habilitations.droits import spoken as spoken  # noqa: PLC0414  # pages take it from here
+from idp.habilitations.droits import words as words  # noqa: PLC0414  # pages take it from here
 from idp.habilitations.models import DroitDirect, Operation, PortefeuilleClient, locked_declarant
 
 OWN_COMPANY = Masks(*(-1 if droit == Droit.TELECHARGER_OFFICIEL else 0 for droit in Droit))
@@ -28,10 +44,6 @@ EVENTS: Mapping[str, type[HabilitationOpened | HabilitationClosed]] = {
     "transferer": HabilitationOpened, "solder": HabilitationClosed,
 }
 """Gestures, and what the audit journal calls them."""
-WORDS = {
-    Droit.DECLARER: "déclarer", Droit.PAYER: "payer", Droit.CONSULTER: "consulter",
-    Droit.TELECHARGER_OFFICIEL: "télécharger les documents officiels",
-}
 
 
 class AttributionRefusedError(RefusedError):
@@ -152,13 +164,3 @@ class Change(Generic[OnTarget]):
             if period not in rows or row.masks != masks:
                 row.masks, row.operation_id = masks, operation_id
             db.session.add(row)
-
-
-def spoken(catalogue: Catalogue, masks: Masks) -> str:
-    """Rights as people read them: `« Compte AT/MP » (déclarer, consulter)`."""
-    return ", ".join(f"« {catalogue.services[code].libelle} » ({words(droits)})" for code, droits in catalogue.held(masks).items())
-
-
-def words(droits: Iterable[Droit]) -> str:
-    """`déclarer, payer`, in the order of `Droit`."""
-    return ", ".join(WORDS[droit] for droit in Droit if droit in set(droits))

@@ -11,15 +11,20 @@ from functools import reduce
 from typing import Any, Self, TypeVar
 
 from sqlalchemy import (
+    ARRAY,
+    BigInteger,
     CheckConstraint,
     ColumnElement,
     Executable,
     ForeignKey,
     Index,
+    Select,
     String,
     and_,
     bindparam,
     case,
+    cast,
+    column,
     delete,
     distinct,
     exists,
@@ -27,17 +32,19 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
+    type_coerce,
     union_all,
     update,
 )
 from sqlalchemy.orm import Mapped, aliased, mapped_column
 from sqlalchemy.sql.selectable import CTE
 
-from idp.database import BigInt, Instant, Model, Statement, db
+from idp.database import BigInt, Instant, Model, Statement, Version, db
+from idp.declarants.controles.models import LIENS_VERSION, LienDeclare
 from idp.declarants.models import Declarant, enum_column
 from idp.declarants.statuts import Statut
-from idp.habilitations.droits import FIRST_SIRET, FOREVER, Droit, Grain, Masks, Period
-from idp.habilitations.perimetre import DIRECT, END, EXCLUSION, EXHAUSTED
+from idp.habilitations.droits import FIRST_SIRET, FOREVER, Droit, Exigence, Grain, Masks, Period
+from idp.habilitations.perimetre import DECLARED, DIRECT, END, EXCLUSION, EXHAUSTED, LIENS
 
 
 class Masques:
@@ -120,6 +127,9 @@ class ServiceDeclaratif(Model):
     enabled: Mapped[bool] = mapped_column(default=True)
     profils: Mapped[str] = mapped_column(String(200), default="", server_default="")
     """Profiles it is proposed to at inscription, separated by spaces."""
+    lien_requis: Mapped[str] = mapped_column(String(10), default=Exigence.JAMAIS, server_default="jamais")
+    lien_ouvre: Mapped[str] = mapped_column(String(80), default="", server_default="")
+    """Rights that a recent declaration opens by itself, separated by spaces."""
 
     @classmethod
     def all(cls) -> list[Self]:
@@ -338,10 +348,17 @@ def ceiling() -> list[ColumnElement[int]]:
     return [common((getattr(PortefeuilleMembre, d), getattr(Portefeuille, d))) for d in Droit]
 
 
+def registers() -> ColumnElement[int]:
+    """The version of the register of declarations: 0 before its first import."""
+    number = select(Version.number).where(Version.name == literal_column(f"'{LIENS_VERSION}'")).scalar_subquery()
+    return func.coalesce(number, NONE)
+
+
 def holdings() -> Executable:
     """The account's epoch and its memberships (none: one row of nulls); no row unless it is active."""
     membre, portefeuille = PortefeuilleMembre, Portefeuille
-    return select(Declarant.epoque, membre.portefeuille_id, portefeuille.epoque, portefeuille.clients, is_live(membre), *ceiling()) \
+    return select(
+        Declarant.epoque, membre.portefeuille_id, portefeuille.epoque, portefeuille.clients, is_live(membre), registers(), *ceiling()) \
         .select_from(Declarant).outerjoin(membre, membre.declarant_id == Declarant.id) \
         .outerjoin(portefeuille, portefeuille.id == membre.portefeuille_id) \
         .where(IS_ACTIVE).order_by(membre.portefeuille_id)
@@ -350,11 +367,32 @@ def holdings() -> Executable:
 HOLDINGS = Statement(holdings)
 
 
+LIMIT = bindparam("limit", type_=BigInt)
+FIRST_MONTH = bindparam("first_month", type_=LienDeclare.dernier_mois.type)
+FOLLOWS = bindparam("follows", type_=BigInt)
+"""0 when the question cannot depend on declarations: they are not looked at then."""
+
+
+def plain(column: Any) -> ColumnElement[int]:
+    """A SIRET as the number it is."""
+    return type_coerce(column, BigInt)
+
+
+def is_recent(siret: ColumnElement[int]) -> ColumnElement[bool]:
+    """A declaration that counts, made by this SIRET."""
+    return and_(plain(LienDeclare.siret_declarant) == siret, LienDeclare.dernier_mois >= FIRST_MONTH, FOLLOWS != NONE)
+
+
 def direct_masks() -> Executable:
-    """The distinct masks of an account's first `limit` direct sets, and how many have each; no target is brought back."""
+    """The distinct masks of an account's first `limit` direct sets, and how many have each; no target is brought back.
+
+    First column 0; one row more begins with 1 when its SIRET declared some establishment lately.
+    """
     own = select(*(getattr(DroitDirect, d) for d in Droit)).where(DroitDirect.declarant_id == DECLARANT, is_live(DroitDirect))
-    first = own.limit(bindparam("limit", type_=BigInt)).subquery()
-    return select(func.count(), *first.c).group_by(*first.c)
+    first = own.limit(LIMIT).subquery()
+    siret = select(plain(Declarant.siret)).where(Declarant.id == DECLARANT).scalar_subquery()
+    linked = select(STEP, STEP, *(NONE for _ in Droit)).where(select(LienDeclare.siret_declare).where(is_recent(siret)).exists())
+    return union_all(select(NONE, func.count(), *first.c).group_by(*first.c), linked)
 
 
 DIRECT_MASKS = Statement(direct_masks)
@@ -367,43 +405,49 @@ def steps() -> CTE:
     the next source; past the last source, its source is null.
     """
     start = (bindparam("source", type_=BigInt).label("source"), bindparam("cible", type_=BigInt).label("cible"))
-    constants = (Declarant.id.label("declarant_id"), NOW.label("now"), NONE.label("rang"))
+    constants = (Declarant.id.label("declarant_id"), plain(Declarant.siret).label("own"), NOW.label("now"), NONE.label("rang"))
     marche = select(*constants, *start).where(IS_ACTIVE).cte("marche", recursive=True)
     w = marche.c
-    direct, client, membre = DroitDirect, PortefeuilleClient, PortefeuilleMembre
+    direct, client, membre, lien = DroitDirect, PortefeuilleClient, PortefeuilleMembre, LienDeclare
 
     def least(column: Any, *conditions: Any) -> ColumnElement[Any]:
         return select(func.min(column)).where(*conditions).correlate(marche).scalar_subquery()
 
-    following = least(membre.portefeuille_id, membre.declarant_id == DECLARANT, membre.portefeuille_id > w.source)
+    links, end = constant(LIENS), constant(EXHAUSTED)
+    portfolio = least(membre.portefeuille_id, membre.declarant_id == DECLARANT, membre.portefeuille_id > w.source)
+    following = func.coalesce(portfolio, case((and_(w.source < links, FOLLOWS != NONE), links)))
     own = least(direct.cible, direct.declarant_id == DECLARANT, direct.cible > w.cible)
+    declared = least(plain(lien.siret_declare), is_recent(w.own), plain(lien.siret_declare) > w.cible)
     content = least(client.cible, client.portefeuille_id == w.source, client.cible > w.cible)
-    end = constant(EXHAUSTED)
     source = case((w.cible == end, following), else_=w.source)
-    cible = case((w.cible == end, NONE), (w.source == constant(DIRECT), func.coalesce(own, end)), else_=func.coalesce(content, end))
-    is_further = and_(w.source.is_not(None), w.rang < bindparam("limit", type_=BigInt))
-    return marche.union_all(select(w.declarant_id, w.now, w.rang + STEP, source, cible).where(is_further))
+    cible = case((w.cible == end, NONE), (w.source == constant(DIRECT), func.coalesce(own, end)),
+                 (w.source == links, func.coalesce(declared, end)), else_=func.coalesce(content, end))
+    is_further = and_(w.source.is_not(None), w.rang < LIMIT)
+    return marche.union_all(select(w.declarant_id, w.own, w.now, w.rang + STEP, source, cible).where(is_further))
 
 
 def places(marche: CTE) -> CTE:
-    """Where to look for each step: the target itself and, for an establishment, its company too."""
+    """Where to look for each step: the target itself and, for an establishment, its company too. Step 0 is the account's own SIRET."""
     w = marche.c
+    step = (w.declarant_id, w.own, w.now, w.rang, w.source)
     is_target = and_(w.rang > NONE, w.cible.between(STEP, constant(EXHAUSTED - 1)))
-    own = select(*w, w.cible.label("place")).where(is_target)
-    company = select(*w, w.cible // NICS).where(is_target, w.cible >= constant(FIRST_SIRET))
-    return own.union_all(company).cte("places")
+    here = select(*step, w.cible, w.cible.label("place")).where(is_target)
+    company = select(*step, w.cible, w.cible // NICS).where(is_target, w.cible >= constant(FIRST_SIRET))
+    is_home = and_(w.rang == NONE, FOLLOWS != NONE)
+    home, home_company = (select(*step, w.own, place).where(is_home) for place in (w.own, w.own // NICS))
+    return here.union_all(company, home, home_company).cte("places")
 
 
-def walk() -> Executable:
-    """For each step, every live set and every exclusion that matters there (`perimetre.Row`); and where the walk stopped.
+def sets_there(places: CTE) -> list[Select[Any]]:
+    """For each place, every live set, every exclusion, and the recent declaration (`perimetre.Row`).
 
-    The account and the instant come from the walk, and clients come before memberships, so that planners can only probe. Given a
-    choice, PostgreSQL, whose estimates are those of a common account, reads all that a large one has; SQLite, seeing a condition
+    The account and the instant come from the places, and clients come before memberships, so that planners can only probe. Given
+    a choice, PostgreSQL, whose estimates are those of a common account, reads all that a large one has; SQLite, seeing a condition
     on one table alone, reads that table whole for a Bloom filter.
     """
-    marche = steps()
-    p = places(marche).c
-    direct, client, membre, portefeuille, x = DroitDirect, PortefeuilleClient, PortefeuilleMembre, Portefeuille, Exclusion
+    p = places.c
+    direct, client, membre, portefeuille = DroitDirect, PortefeuilleClient, PortefeuilleMembre, Portefeuille
+    x, lien = Exclusion, LienDeclare
     step = [p.rang, p.source, p.cible]
     clients = select(p.declarant_id, p.now, *step, client.portefeuille_id, p.place, *(getattr(client, d) for d in Droit)) \
         .join(client, and_(client.cible == p.place, is_live(client, p.now))).cte("clients").prefix_with("MATERIALIZED")
@@ -414,22 +458,95 @@ def walk() -> Executable:
     through = select(k.rang, k.source, k.cible, k.portefeuille_id, k.place, *within) \
         .join(membre, and_(membre.declarant_id == k.declarant_id, membre.portefeuille_id == k.portefeuille_id, is_live(membre, k.now))) \
         .join(portefeuille, portefeuille.id == membre.portefeuille_id).select_from(clients)
-    excluded = select(*step, constant(EXCLUSION), x.cible, *(getattr(x, d) for d in Droit))
-    at = excluded.where(x.declarant_id == p.declarant_id, x.cible == p.place)
+    excluded = select(*step, constant(EXCLUSION), x.cible, *(getattr(x, d) for d in Droit)) \
+        .where(x.declarant_id == p.declarant_id, x.cible == p.place)
+    month = cast(func.replace(lien.dernier_mois, "-", ""), BigInt)
+    declared = select(*step, constant(DECLARED), month, *(NONE for _ in Droit)) \
+        .join(lien, and_(is_recent(p.own), plain(lien.siret_declare) == p.cible, p.place == p.cible))
+    return [own, through, excluded, declared]
+
+
+def walk() -> Executable:
+    """What `sets_there` says of each step, the exclusions below a company, and where the walk stopped."""
+    marche = steps()
+    where = places(marche)
+    p, x = where.c, Exclusion
     first, last = (case((p.cible < constant(FIRST_SIRET), p.cible * NICS + nic), else_=NONE) for nic in (NONE, LAST_NIC))
-    below = excluded.where(x.declarant_id == p.declarant_id, x.cible.between(first, last))
-    end = select(marche.c.rang, marche.c.source, marche.c.cible, *map(constant, (END, 0, *Masks()))) \
-        .where(marche.c.rang == select(func.max(marche.c.rang)).scalar_subquery())
-    return union_all(own, through, at, below, end)
+    below = select(p.rang, p.source, p.cible, constant(EXCLUSION), x.cible, *(getattr(x, d) for d in Droit)) \
+        .where(x.declarant_id == p.declarant_id, x.cible.between(first, last))
+    w = marche.c
+    end = select(w.rang, w.source, w.cible, constant(END), w.own, *(NONE for _ in Droit)) \
+        .where(w.rang == select(func.max(w.rang)).scalar_subquery())
+    return union_all(*sets_there(where), below, end)
 
 
 WALK = Statement(walk)
 
 
+def sets_of(questions: Any) -> Executable:
+    """What `sets_there` says of each question: a number, an active account, a SIRET or a SIREN. Rows of the account's own SIRET bear
+    minus its identifier; one END row a question says that the account is active, and its SIRET.
+    """
+    q, d = questions.c, Declarant
+    known = select(d.id.label("declarant_id"), plain(d.siret).label("own"), NOW.label("now"), q.rang, q.cible) \
+        .join_from(questions, d, d.id == q.declarant_id).where(d.statut == literal_column(f"'{Statut.ACTIF}'")).cte("known")
+    k = known.c
+    here = select(k.declarant_id, k.own, k.now, k.rang, NONE.label("source"), k.cible, k.cible.label("place"))
+    company = select(k.declarant_id, k.own, k.now, k.rang, NONE, k.cible, k.cible // NICS).where(k.cible >= constant(FIRST_SIRET))
+    home, home_company = (
+        select(k.declarant_id, k.own, k.now, -k.declarant_id, NONE, k.own, place).distinct().where(FOLLOWS != NONE)
+        for place in (k.own, k.own // NICS))
+    where = here.union_all(company, home, home_company).cte("places")
+    end = select(k.rang, NONE, k.cible, constant(END), k.own, *(NONE for _ in Droit))
+    return union_all(*sets_there(where), end)
+
+
+def asked_once() -> Executable:
+    """One question: DECLARANT and SIRET."""
+    return sets_of(select(STEP.label("rang"), DECLARANT.label("declarant_id"), SIRET.label("cible")).cte("questions"))
+
+
+def asked_in_arrays() -> Executable:
+    """Many questions on PostgreSQL: one array of accounts, one of targets."""
+    arrays = (cast(bindparam(name), ARRAY(BigInteger)) for name in ("declarants", "cibles"))
+    columns = column("declarant_id", BigInt), column("cible", BigInt)
+    table = func.unnest(*arrays).table_valued(*columns, with_ordinality="rang").render_derived(name="asked")
+    return sets_of(select(type_coerce(table.c.rang, BigInt).label("rang"), table.c.declarant_id, table.c.cible).cte("questions"))
+
+
+def asked_in_json() -> Executable:
+    """Many questions on SQLite: `[[account, target], …]`."""
+    table = func.json_each(bindparam("questions", type_=String)).table_valued(column("key", BigInt), "value", name="asked")
+    declarant, cible = (func.json_extract(table.c.value, f"$[{i}]", type_=BigInt) for i in (0, 1))
+    return sets_of(select((table.c.key + STEP).label("rang"), declarant.label("declarant_id"), cible.label("cible")).cte("questions"))
+
+
+SETS_ONCE = Statement(asked_once)
+SETS_OF_MANY = {"postgresql": Statement(asked_in_arrays), "sqlite": Statement(asked_in_json)}
+
+
+def candidates() -> CTE:
+    """Active accounts after one, in order, to which something may give a right on a place: `limit` of them."""
+    direct, client, membre, lien, d = DroitDirect, PortefeuilleClient, PortefeuilleMembre, LienDeclare, Declarant
+    here = [SIRET, SIREN]
+    own = select(direct.declarant_id).where(direct.cible.in_(here), is_live(direct), accepted([direct], []))
+    through = select(membre.declarant_id).join_from(client, membre, membre.portefeuille_id == client.portefeuille_id) \
+        .where(client.cible.in_(here), is_live(client), is_live(membre), accepted([client, membre], []))
+    recent = and_(plain(lien.siret_declare) == SIRET, lien.dernier_mois >= FIRST_MONTH, bindparam("opens", type_=BigInt) != NONE)
+    linked = select(d.id).join_from(lien, d, d.siret == lien.siret_declarant).where(recent)
+    every = own.union(through, linked).subquery("every")
+    active = and_(d.id == every.c.declarant_id, d.statut == literal_column(f"'{Statut.ACTIF}'"))
+    return select(d.id.label("rang"), d.id.label("declarant_id"), SIRET.label("cible")).join_from(every, d, active) \
+        .where(d.id > bindparam("after", type_=BigInt)).order_by(d.id).limit(LIMIT).cte("questions").prefix_with("MATERIALIZED")
+
+
+SETS_OF_CANDIDATES = Statement(lambda: sets_of(candidates()))
+
+
 def services() -> Executable:
     """The catalogue, as `droits.Service` wants it."""
     s = ServiceDeclaratif
-    described = (s.bit, s.code, s.libelle, s.grain, s.opening_delay, s.enabled, s.profils)
+    described = (s.bit, s.code, s.libelle, s.grain, s.opening_delay, s.enabled, s.profils, s.lien_requis, s.lien_ouvre)
     return select(*described, *(getattr(s, d) for d in Droit)).order_by(s.bit)
 
 

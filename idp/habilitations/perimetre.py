@@ -1,24 +1,29 @@
 """From the rows that a walk over an account's sets brings back, to targets with their rights. Pure.
 
-A walk goes through the sources of an account in order: its direct rights (source 0), then its portfolios by identifier; in
-each source, targets by number, companies before establishments. A target counts where the walk first meets it among the
-sources open now, with the rights of all of them, so that no target comes twice, even on another page.
+A walk goes through the sources of an account in order: its direct rights (source 0), then its portfolios by identifier, then
+what its SIRET declared lately (LIENS), when that may open something; in each source, targets by number, companies before
+establishments. A target counts where the walk first meets it among the sources open now, with the rights of all of them, so
+that no target comes twice, even on another page.
 """
 
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from itertools import groupby
 from typing import NamedTuple, Self
 
 from idp.errors import InvalidRequestError
-from idp.habilitations.droits import Catalogue, Droit, Masks, Rights, is_siren, union
+from idp.habilitations.droits import LIEN_PAR, NOTHING, Catalogue, Droit, Lien, Liens, Masks, Rights, is_siren, siren_of
+from idp.habilitations.fenetre import expiry
 
 DIRECT = 0
 """The source of rights given to the account itself; others are identifiers of portfolios."""
-EXCLUSION, END = -1, -2
-"""Rows that are not grants: what is taken away, and where the walk stopped."""
+LIENS = 10**14
+"""The source of what the account's SIRET declared lately; greater than any portfolio."""
+EXCLUSION, END, DECLARED = -1, -2, -3
+"""Rows that are not grants: what is taken away, where the walk stopped, and a recent declaration."""
 EXHAUSTED = 10**15
 """Greater than any target: the source has no more."""
 
@@ -57,9 +62,10 @@ class Row(NamedTuple):
     source: int | None
     cible: int
     origine: int
-    """DIRECT, a portfolio, EXCLUSION or END."""
+    """DIRECT, a portfolio, EXCLUSION, END or DECLARED."""
     autre: int
-    """The target of the set itself: that of the step, its company, or one of its establishments (exclusions)."""
+    """The target of the set itself: that of the step, its company, or one of its establishments (exclusions). For END, the
+    account's own SIRET; for DECLARED, the month of the declaration (202610)."""
     masks: Masks
 
 
@@ -81,6 +87,8 @@ class Target:
     cible: int
     rights: Rights
     partial: tuple[AllBut, ...] = ()
+    lien_ends_at: datetime | None = None
+    """When the declaration that some of these rights need, or come from, counts no more."""
 
     @property
     def size(self) -> int:
@@ -100,35 +108,108 @@ Read = Callable[[Masks], Rights]
 """What masks open, for the services looked at."""
 
 
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What a walk knows of the account itself."""
+
+    siret: int
+    declares: bool
+    """It holds LIEN_PAR on its own SIRET."""
+    liens: Liens
+
+    @classmethod
+    def of(cls, siret: int, own: Iterable[Row], catalogue: Catalogue) -> Self:
+        """`own`: the rows of its own SIRET."""
+        given, excluded = summed(own)
+        return cls(siret, given.minus(excluded).meets(catalogue.accepted.get(LIEN_PAR, NOTHING)), catalogue.liens)
+
+    def lien(self, cible: int, declared: bool) -> Lien:
+        return Lien(siren_of(cible) == siren_of(self.siret), declared, self.declares)
+
+    def left(self, given: Masks, excluded: Masks, cible: int, declared: bool) -> Masks:
+        """What it holds at one place, inheritance apart."""
+        return self.liens.left(given, excluded, self.lien(cible, declared))
+
+
+@dataclass(frozen=True, slots=True)
+class Origine:
+    """What gives a right somewhere: DIRECT, a portfolio or LIENS, written on the place or on its company."""
+
+    source: int
+    cible: int
+    lien_ends_at: datetime | None = None
+    """When the declaration that it needs, or is, counts no more."""
+
+    @property
+    def nom(self) -> str:
+        """`direct`, `portefeuille` or `lien`."""
+        return {DIRECT: "direct", LIENS: "lien"}.get(self.source, "portefeuille")
+
+
+def origins(rows: Collection[Row], account: Account, accepted: Masks) -> tuple[Origine, ...]:
+    """All that gives a right at one place, by order of sources; none: the account does not have it. `rows` are of that place alone."""
+    if not rows:
+        return ()
+    given, excluded = summed(rows)
+    cible, month = next(iter(rows)).cible, next((row.autre for row in rows if row.origine == DECLARED), None)
+    liens, lien = account.liens, account.lien(cible, month is not None)
+    counts, lacking = liens.counts(given.minus(excluded), lien), liens.lacking(lien)
+    ends_at = expiry(month) if counts and month is not None else None
+    found: list[Origine] = []
+    for row in rows:
+        left = row.masks.common(accepted).minus(excluded)
+        unneeding = any(left.minus(lacking))
+        if row.origine >= DIRECT and any(left) and (counts or unneeding):
+            found.append(Origine(row.origine, row.autre, None if unneeding else ends_at))
+    if counts and liens.ouverts.minus(excluded).meets(accepted):
+        found.append(Origine(LIENS, cible, ends_at))
+    return tuple(sorted(found, key=lambda one: (one.source, -one.cible)))
+
+
+def summed(rows: Iterable[Row]) -> tuple[Masks, Masks]:
+    """What rows give, and what they exclude."""
+    given, excluded = NOTHING, NOTHING
+    for row in rows:
+        if row.origine >= DIRECT:
+            given = given.union(row.masks)
+        elif row.origine == EXCLUSION:
+            excluded = excluded.union(row.masks)
+    return given, excluded
+
+
 def page_of(rows: Iterable[Row], catalogue: Catalogue, services: Collection[str] | None) -> Page:
     """The page that a walk brought back; `services` None: all of them."""
     ordered = sorted(rows, key=lambda row: row.rang)
     read = cache(lambda masks: catalogue.rights(masks, services))
-    steps = (list(step) for _, step in groupby((r for r in ordered if r.origine != END), key=lambda row: row.rang))
-    targets = tuple(target for target in (read_step(step, read) for step in steps) if target is not None)
     end = next((row for row in ordered if row.origine == END), None)
+    account = Account.of(end.autre if end else 0, (row for row in ordered if row.rang == 0 and row.origine != END), catalogue)
+    steps = (list(step) for rang, step in groupby((r for r in ordered if r.origine != END), key=lambda row: row.rang) if rang)
+    targets = tuple(target for target in (read_step(step, read, account) for step in steps) if target is not None)
     return Page(targets, None if end is None or end.source is None else Position(end.source, end.cible))
 
 
-def read_step(step: list[Row], read: Read) -> Target | None:
+def read_step(step: list[Row], read: Read, account: Account) -> Target | None:
     """One target; None when it counts elsewhere, or when nothing is left to say. A client may give a member nothing at all."""
     cible, source = step[0].cible, step[0].source
+    given, excluded = summed(r for r in step if not is_below(r, cible))
+    month = next((r.autre for r in step if r.origine == DECLARED), None)
+    counts = account.liens.counts(given.minus(excluded), account.lien(cible, month is not None))
     giving = (r.origine for r in step if r.origine >= DIRECT and r.autre == cible and any(r.masks))
-    if source != min(giving, default=None):
+    if source != min(giving, default=LIENS if counts else None):
         return None
+    left = account.left(given, excluded, cible, month is not None)
     if len(step) == 1:
-        rights = read(step[0].masks)
+        rights = read(left)
         return Target(cible, rights) if rights else None
-    excluded = union(r.masks for r in step if r.origine == EXCLUSION and not is_below(r, cible))
-    left = union(r.masks for r in step if r.origine >= DIRECT).minus(excluded)
-    below = {r.autre: r.masks for r in step if r.origine == EXCLUSION and is_below(r, cible)}
-    target = Target(cible, *split(left, below, read))
+    below = {r.autre: r.masks for r in step if is_below(r, cible)}
+    ends_at = expiry(month) if month is not None and left != account.left(given, excluded, cible, declared=False) else None
+    target = Target(cible, *split(left, below, read), ends_at)
     return target if target.size else None
 
 
 def is_below(row: Row, cible: int) -> bool:
     """Whether an exclusion is about one establishment of the company looked at."""
-    return is_siren(cible) and row.autre != cible
+    return row.origine == EXCLUSION and is_siren(cible) and row.autre != cible
 
 
 def split(left: Masks, below: Mapping[int, Masks], read: Read) -> tuple[Rights, tuple[AllBut, ...]]:

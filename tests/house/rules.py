@@ -38,7 +38,7 @@ STANDALONE = ("partners.kit", "partners.portals")
 """What a partner installs, and programs built on it: they know nothing of MAG's own code."""
 
 PURE = {
-    *("siret", "identite", "statuts", "droits", "perimetre", "disclosure", "claims", "assertion", "events", "messages"),
+    *("siret", "identite", "statuts", "droits", "perimetre", "fenetre", "chaine", "disclosure", "claims", "assertion", "events", "messages"),
     *("verdict", "profil", "profils", "dossier", "courriel", "etablissement", "listes", "tiers", "representant", "registre"),
     "voies",
 }

@@ -10,6 +10,7 @@ from flask import Flask
 
 from idp.audit.models import AuditEvent
 from idp.database import Connections, db
+from idp.declarants.controles.models import LienDeclare
 from idp.declarants.models import Declarant
 from idp.declarants.statuts import Role, Statut
 from idp.entreprises.siret import Siret
@@ -417,6 +418,7 @@ def test_each_service_opens_for_a_client_after_its_own_delay(gesture: Gesture, f
     ouvrir_services(gesture, folder, ATMP)
     ajouter_clients(gesture, folder, [CLIENT], DSN | ATMP)
     ajouter_membre(gesture, folder, anne)
+    db.session.add(LienDeclare(siret_declarant=Siret.of(SIRET), siret_declare=Siret.of(CLIENT), dernier_mois="2026-02", imported_at=NOW))
 
     assert [may(anne, CLIENT, "dsn", D), may(anne, CLIENT, "atmp", C), may(anne, CLIENT, "atmp", C, LATER)] == [True, False, True]
 

@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 
 from idp.audit.models import AuditEvent
-from idp.database import db
+from idp.database import Version, db
 from idp.declarants import transitions
 from idp.declarants.controles.dossier import Moment, Subject
 from idp.declarants.controles.models import Controle, EntreeListe, InscritOrdre, LienDeclare, RepresentantLegal
@@ -236,3 +236,19 @@ def test_one_address_for_many_companies_is_counted_without_its_own(app, mag):
         found = {finding.rule: finding for finding in examine(subject(), NOW).findings}
         assert dict(found["repete"].evidence) == {"Autres entreprises": "2"}
         assert dict(found["effectif"].evidence)["Personnes inscrites"] == "2"
+
+
+@pytest.mark.parametrize("backend", ["sqlite", "postgresql"], indirect=True)
+def test_a_month_of_links_read_twice_writes_once_and_tells_who_keeps_rights_in_memory(app, mag):
+    lines = "".join(f"{SIRET};{OTHER[:9]}{i:05d};2026-0{1 + i % 9}\n" for i in range(200))
+    csv = f"siret_declarant;siret_declare;dernier_mois\n{lines}{SIRET};123;2026-01\n{SIRET}\n"
+
+    first, again = mag("liens", "importer", csv=csv), mag("liens", "importer", csv=csv)
+    later = mag("liens", "importer", csv=f"siret_declarant;siret_declare;dernier_mois\n{SIRET};{OTHER};2025-01\n{SIRET};{OTHER};2026-09\n")
+
+    with app.app_context():
+        valid = sum(Siret.holds(f"{OTHER[:9]}{i:05d}") for i in range(200))
+        assert f"\n{valid} liens ajoutés" in first.output
+        assert "0 liens ajoutés" in again.output
+        assert "1 liens ajoutés" in later.output
+        assert db.session.get_one(Version, "liens").number == 2

@@ -63,16 +63,21 @@ def test_rights_are_given_shown_explained_and_withdrawn(habilitations: Callable[
     assert habilitations("attribuer", *IDENTITY, SIREN, "dsn", "payer").output == "Ces droits étaient déjà attribués.\n"
 
     shown = habilitations("montrer", *IDENTITY)
-    assert shown.output == "732829320       crm (consulter); dsn (déclarer, payer, consulter); indicateurs (consulter)\n"
+    assert shown.output == "732829320       crm (consulter); dsn (déclarer, payer, consulter)\n"
 
     yes = habilitations("verifier", *IDENTITY, SIRET, "crm", "consulter")
     assert yes.exit_code == 0
-    assert yes.output == "OUI\nPar attribution directe sur l'entreprise entière : « Déclaration sociale nominative (DSN) » (déclarer).\n"
+    assert yes.output.splitlines() == [
+        "OUI", "Par attribution directe sur l'entreprise entière : « Déclaration sociale nominative (DSN) » (déclarer).",
+        "« Comptes rendus métier de la DSN (CRM) » (consulter) découle de « Déclaration sociale nominative (DSN) » (déclarer)."]
 
     assert habilitations("retirer", *IDENTITY, SIREN, "dsn", "declarer", "payer").output == "Droits retirés.\n"
     assert habilitations("retirer", *IDENTITY, SIREN, "dsn", "payer").output.startswith("Aucun de ces droits")
     no = habilitations("verifier", *IDENTITY, SIRET, "dsn", "declarer")
-    assert (no.exit_code, no.output) == (1, "NON\nRien ne donne ce droit sur cet établissement.\n")
+    assert (no.exit_code, no.output.splitlines()) == (1, [
+        "NON", "Rien ne donne ce droit sur cet établissement.",
+        f"À faire : Demandez à un administrateur de l'établissement {SIRET}, ou du siège de son entreprise, d'attribuer "
+        "« Déclaration sociale nominative (DSN) » (déclarer)."])
 
 
 def test_a_right_not_open_yet_says_when_it_opens(habilitations: Callable[..., Any]) -> None:

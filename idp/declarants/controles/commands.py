@@ -41,7 +41,7 @@ def answers() -> Iterator[None]:
         raise click.ClickException(error.public) from error
 
 
-def _import(read: Callable[[], Bilan]) -> None:
+def _import(read: Callable[[], Bilan]) -> Bilan:
     with answers():
         bilan = read()
         db.session.commit()
@@ -50,6 +50,7 @@ def _import(read: Callable[[], Bilan]) -> None:
         click.echo(f"ligne {number} : {reason}", err=True)
     if len(bilan.refused) > MOST_SHOWN:
         click.echo(f"… et {len(bilan.refused) - MOST_SHOWN} autres.", err=True)
+    return bilan
 
 
 @ordre.command("importer")
@@ -63,8 +64,9 @@ def import_ordre(fichier: Path, *, complet: bool) -> None:
 @liens.command("importer")
 @FICHIER
 def import_liens(fichier: Path) -> None:
-    """Importe des liens (CSV : siret_declarant, siret_declare, dernier_mois)."""
-    _import(lambda: imports.importer_liens(fichier, datetime.now(UTC), ACTOR))
+    """Importe des liens (CSV : siret_declarant, siret_declare, dernier_mois). Les droits qui en dépendent suivent aussitôt."""
+    changed = _import(lambda: imports.importer_liens(fichier, datetime.now(UTC), ACTOR)).changed
+    click.echo(f"{changed} liens ajoutés ou avancés d'un mois au moins ; les autres étaient déjà connus.")
 
 
 @representants.command("importer")

@@ -9,14 +9,17 @@ import re
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache, lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from idp.audit import journal
+from idp.database import Version
 from idp.declarants.controles import models, tenue
 from idp.declarants.controles.dossier import Nature, Sens
 from idp.declarants.controles.events import RegisterImported
-from idp.declarants.controles.models import BATCH, InscritOrdre, LienDeclare, RepresentantLegal
+from idp.declarants.controles.models import BATCH, LIENS_BATCH, LIENS_VERSION, InscritOrdre, RepresentantLegal
 from idp.declarants.identite import fold
 from idp.entreprises.siret import Siren, Siret
 from idp.errors import MagError, RefusedError
@@ -40,6 +43,8 @@ class Bilan:
     refused: list[tuple[int, str]] = field(default_factory=list)
     """Line of the file, and why."""
     forgotten: int = 0
+    changed: int = 0
+    """Rows added or changed, where that is counted."""
 
     @property
     def kept(self) -> int:
@@ -47,22 +52,35 @@ class Bilan:
 
 
 def importer_liens(path: Path, now: datetime, actor: str) -> Bilan:
-    """`siret_declarant`, `siret_declare`, `dernier_mois` (2026-10): the greatest month of each pair stays."""
+    """`siret_declarant`, `siret_declare`, `dernier_mois` (2026-10): the greatest month of each pair stays.
 
-    def row(line: Row) -> dict[str, Any]:
-        declarant, declare = Siret.parse(line["siret declarant"]), Siret.parse(line["siret declare"])
-        return {
-            "siret_declarant": declarant,
-            "siret_declare": declare,
-            "dernier_mois": _month(line["dernier mois"], now),
-            "imported_at": now,
-        }
-
-    bilan, key = Bilan(), ("siret_declarant", "siret_declare")
-    for rows in _batches(path, ("siret declarant", "siret declare", "dernier mois"), row, bilan):
-        kept = {tuple(one[name] for name in key): one for one in sorted(rows, key=lambda one: str(one["dernier_mois"]))}
-        models.upsert(LienDeclare, list(kept.values()), key, keep_greatest="dernier_mois")
+    Streamed; a link that is there already is not written again. Rights that follow declarations are told of what changed.
+    """
+    bilan, columns = Bilan(), ("siret declarant", "siret declare", "dernier mois")
+    for rows in _batches_of(_read_liens(path, columns, now, bilan), LIENS_BATCH):
+        bilan.changed += models.keep_latest(rows, now)
+    if bilan.changed:
+        Version.bump(LIENS_VERSION)
     return _told("liens", path, bilan, now, actor)
+
+
+def _read_liens(path: Path, columns: Collection[str], now: datetime, bilan: Bilan) -> Iterator[tuple[int, int, str]]:
+    """Months and declarants come again and again: each is read once."""
+    month, declarant = cache(lambda text: _month(text, now)), lru_cache(10_000)(lambda text: int(Siret.parse(text)))
+    for number, names, values in _rows(path, columns):
+        bilan.read += 1
+        try:
+            by, of, when = (values[names[name]].strip() for name in columns)
+            yield declarant(by), int(Siret.parse(of)), month(when)
+        except RefusedError as error:
+            bilan.refused.append((number, error.public))
+        except IndexError:
+            bilan.refused.append((number, "Ligne incomplète."))
+
+
+def _batches_of(rows: Iterator[tuple[int, int, str]], size: int) -> Iterator[list[tuple[int, int, str]]]:
+    while several := list(islice(rows, size)):
+        yield several
 
 
 def importer_ordre(path: Path, now: datetime, actor: str, *, complet: bool) -> Bilan:
@@ -134,18 +152,24 @@ def day_after(text: str) -> datetime:
 
 def _lines(path: Path, columns: Collection[str]) -> Iterator[tuple[int, Row]]:
     """Number and values of each line. Raises RegisterFileError."""
+    for number, names, values in _rows(path, columns):
+        yield number, {name: values[i].strip() for name, i in names.items() if i < len(values)}
+
+
+def _rows(path: Path, columns: Collection[str]) -> Iterator[tuple[int, dict[str, int], list[str]]]:
+    """Number of each line, where each column is in it, and its cells. Raises RegisterFileError."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             head = file.readline()
             file.seek(0)
             reader = csv.reader(file, delimiter=";" if head.count(";") > head.count(",") else ",")
-            names = [fold(name) for name in next(reader, [])]
+            names = {fold(name): i for i, name in enumerate(next(reader, []))}
             missing = [name for name in columns if name not in names]
             if missing:
                 raise RegisterFileError("columns", public=f"Colonnes absentes du fichier : {', '.join(missing)}.")
             for values in reader:
                 if any(values):
-                    yield reader.line_num, dict(zip(names, (value.strip() for value in values), strict=False))
+                    yield reader.line_num, names, values
     except UnicodeDecodeError as error:
         raise RegisterFileError("encoding", public="Le fichier n'est pas en UTF-8.") from error
     except csv.Error as error:

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Self
 
-from sqlalchemy import CheckConstraint, Index, String, and_, delete, exists, func, or_, select, update
+from sqlalchemy import CheckConstraint, Index, String, and_, column, delete, exists, func, literal, or_, select, table, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
-from idp.database import BigInt, Json, Model, db
+from idp.database import BigInt, Instant, Json, Model, db, pour
 from idp.declarants.controles.dossier import Entree, Inscrit, Lien, Mandataire, Moment, Nature, Outcome, Sens, Subject
 from idp.declarants.controles.verdict import Finding, Verdict
 from idp.declarants.models import Declarant, enum_column
@@ -210,6 +210,10 @@ def _starts(domain: str) -> list[int]:
 # --------------------------------------------------------------------------------------------------------------- registers
 
 
+LIENS_VERSION = "liens"
+"""Grows with each import that changes a link: rights come and go with them."""
+
+
 class LienDeclare(Model):
     """A company declared for another, last in this month: what the declarations say, without a mandate."""
 
@@ -281,6 +285,42 @@ def upsert(model: Register, rows: Sequence[dict[str, Any]], key: Iterable[str], 
         changes = {name: statement.excluded[name] for name in rows[0] if name not in names}
         where = columns[keep_greatest] <= statement.excluded[keep_greatest] if keep_greatest else None
         db.session.execute(statement.on_conflict_do_update(index_elements=names, set_=changes, where=where))
+
+
+LIENS_BATCH = 100_000
+"""Links of one statement on PostgreSQL: a second or two."""
+
+
+def keep_latest(rows: Sequence[tuple[int, int, str]], now: datetime) -> int:
+    """Add links (declarant, declared, month), or bring them to a later month; how many were not there already so."""
+    latest: dict[tuple[int, int], str] = {}
+    for declarant, declare, month in rows:
+        if month > latest.get((declarant, declare), ""):
+            latest[declarant, declare] = month
+    connection = db.session.connection()
+    fields: Any = LienDeclare.__table__.c
+    staged = table("liens_arrives", column("siret_declarant"), column("siret_declare"), column("dernier_mois"))
+    new: Any = literal(now, Instant())
+    links: Any = LienDeclare.__table__
+    if connection.dialect.name == "postgresql":
+        db.session.execute(text("create temporary table if not exists liens_arrives (like liens_declares) on commit drop"))
+        db.session.execute(text("alter table liens_arrives alter imported_at drop not null"))
+        db.session.execute(text("truncate liens_arrives"))
+        pour(connection, "liens_arrives", list(staged.c.keys()), ((*pair, month) for pair, month in latest.items()))
+        insert: Any = postgresql.insert(links).from_select([*staged.c.keys(), "imported_at"], select(*staged.c, new))
+        return _upsert_links(insert, fields)
+    insert = sqlite.insert(links)
+    values = [
+        {"siret_declarant": a, "siret_declare": b, "dernier_mois": month, "imported_at": now} for (a, b), month in latest.items()]
+    return _upsert_links(insert, fields, values)
+
+
+def _upsert_links(insert: Any, fields: Any, values: Sequence[dict[str, Any]] | None = None) -> int:
+    """A link that has that month, or a later one, is left alone: the same file twice writes nothing."""
+    changes = {name: insert.excluded[name] for name in ("dernier_mois", "imported_at")}
+    is_older = fields.dernier_mois < insert.excluded.dernier_mois
+    statement = insert.on_conflict_do_update(index_elements=["siret_declarant", "siret_declare"], set_=changes, where=is_older)
+    return db.session.connection().execute(statement, values or None, execution_options={"preserve_rowcount": True}).rowcount
 
 
 def forget_older(model: type[InscritOrdre] | type[RepresentantLegal], than: datetime) -> int:
