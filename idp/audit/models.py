@@ -1,10 +1,10 @@
 """The journal's table: rows are added, never changed. The database refuses the rest (triggers of the migration)."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any, Self
 
-from sqlalchemy import Index, String, bindparam, exists, insert, select
+from sqlalchemy import Index, String, bindparam, exists, func, insert, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from idp.database import BigInt, Json, Model, Statement, db
@@ -35,6 +35,12 @@ class AuditEvent(Model):
     def happened(cls, kind: str, declarant_id: int) -> bool:
         """Whether such a fact is already told of this person."""
         return bool(db.session.scalar(select(exists().where(cls.declarant_id == declarant_id, cls.kind == kind))))
+
+    @classmethod
+    def latest(cls, kind: str, declarant_ids: Collection[int]) -> dict[int, datetime]:
+        """When such a fact was last told of each of a few people; absent for whom it never was."""
+        found = select(cls.declarant_id, func.max(cls.at)).where(cls.declarant_id.in_(declarant_ids), cls.kind == kind)
+        return {who: at for who, at in db.session.execute(found.group_by(cls.declarant_id)) if who is not None}
 
     @classmethod
     def of_person(

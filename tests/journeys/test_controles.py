@@ -103,7 +103,8 @@ def test_links_keep_the_last_month_whatever_the_order_of_files(app, mag):
         asked = subject(moment=Moment.DECLARATION, declare=Siret(OTHER))
         assert examine(asked, NOW).verdict is Verdict.PASS
         assert (
-            examine(subject(moment=Moment.DECLARATION, declare=Siret("73282932000082"), profil=Profil.ENTREPRISE_ET_CLIENTS), NOW).verdict is Verdict.PASS
+            examine(subject(moment=Moment.DECLARATION, declare=Siret("73282932000082"), profil=Profil.ENTREPRISE_ET_CLIENTS), NOW).verdict
+            is Verdict.PASS
         )
 
 

@@ -113,6 +113,14 @@ def test_a_persons_page_says_what_they_are(app, client, zoe):
         assert expected in page
 
 
+def test_a_persons_last_sign_in_is_read_in_the_journal(app, client, new_client, zoe):
+    se_connecter(new_client(), nom="Autre", prenom="Zoé")
+    administrateur_connecte(app, client)
+
+    assert "Jamais" not in texte(client.get(f"/equipe/personnes/{zoe.uid}"))
+    assert "Jamais" not in texte(client.get("/equipe?q=Autre"))
+
+
 # -------------------------------------------------------------------------------------------------------------------- role
 
 

@@ -260,7 +260,7 @@ class People:
 
     def counts(self) -> dict[Statut, int]:
         query = select(Declarant.statut, func.count()).where(*self.within).group_by(Declarant.statut)
-        return dict(db.session.execute(query).tuples().all())
+        return dict(db.session.execute(query).all())
 
     def page(
         self, *, text: str = "", statut: Statut | None = None, role: Role | None = None, siret: Siret | None = None, after: int = 0

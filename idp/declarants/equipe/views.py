@@ -3,10 +3,14 @@
 Another company's people do not exist here (C60). Left out on purpose: candidacies, invitations and departures, beside.
 """
 
+from collections.abc import Collection
+from datetime import datetime
+
 from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 
 from idp import http, visitor
+from idp.audit.models import AuditEvent
 from idp.authentication.session import close_every_session
 from idp.database import db
 from idp.declarants.equipe import gestion
@@ -50,6 +54,11 @@ def instant(at: object) -> str:
     return in_words(at) if at else ""  # type: ignore[arg-type]  # templates are untyped
 
 
+def last_sign_ins(people: Collection[Declarant]) -> dict[int, datetime]:
+    """From the journal: `seen_at` is brought up to date by night alone."""
+    return AuditEvent.latest("ConnexionOpened", [one.id for one in people])
+
+
 @bp.get("/equipe")
 def people() -> ResponseReturnValue:
     """Everybody: searched, filtered by the address, a page at a time."""
@@ -61,6 +70,7 @@ def people() -> ResponseReturnValue:
         "equipe/liste.html",
         visitor=found,
         people=page[: filters.size],
+        seen=last_sign_ins(page[: filters.size]),
         following=following,
         filters=filters,
         counts=within.counts(),
@@ -84,6 +94,7 @@ def person(uid: str) -> ResponseReturnValue:
         "equipe/personne.html",
         visitor=found,
         person=shown,
+        seen=last_sign_ins([shown]),
         held=held,
         services=_services(rights),
         etablissement=Etablissement.find(shown.siret),
