@@ -27,6 +27,9 @@ from idp.authentication.factors import commands as factors_commands
 from idp.authentication.factors import views as factors_views
 from idp.authentication.factors.models import POLICIES, FactorLoss, KnownDevice, Passkey
 from idp.authentication.factors.policy import read_policies
+from idp.authentication.recours import commands as recours_commands
+from idp.authentication.recours import views as recours_views
+from idp.authentication.recours.models import Recours
 from idp.authentication.steps import views as steps_views
 from idp.config import Settings
 from idp.database import Connections, Kept, Versions, db, engine_options
@@ -120,6 +123,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         "liens": OneTimeLink.purge,
         "candidatures": Candidature.purge,
         "invitations": Invitation.purge,
+        "demandes de recours": Recours.purge,
         "appareils": KnownDevice.purge,
         "facteurs perdus": FactorLoss.purge,
         "clés d'accès orphelines": Passkey.purge,
@@ -134,6 +138,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     visitor.install(app)
     for blueprint in (
         authentication_views.bp,
+        recours_views.bp,
         steps_views.bp,
         factors_views.bp,
         appareils_views.bp,
@@ -155,6 +160,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         commands,
         authentication_commands,
         factors_commands,
+        recours_commands,
         declarants_commands,
         controles_commands,
         entreprises_commands,

@@ -71,7 +71,7 @@ def find(token: str, now: datetime) -> Retour:
         raise RecoveryLinkDeadError("unknown link")
     voie = Voie(link.data["voie"])
     recours = db.session.get(Recours, link.data["recours"]) if link.data.get("recours") else None
-    ended = recours is not None and recours.etape is not Etape.REMIS
+    ended = bool(link.data.get("recours")) and (recours is None or recours.etape is not Etape.REMIS)
     moved = voie is Voie.COURRIEL and link.address != declarant.email
     if ended or moved:
         raise RecoveryLinkDeadError("its request ended" if ended else "the address changed")
