@@ -127,14 +127,15 @@ def see(address: str, **query: str) -> Response:
 
 # -------------------------------------------------------------------------------------------------------------------- menu
 
-MENU: list[tuple[str, str, bool]] = [("/", "Accueil", False)]
-"""Address, label, for administrators alone; a blueprint adds its own with `in_menu`, in the order wsgi.py registers them."""
-
-
-def in_menu(address: str, label: str, *, administrators: bool = False) -> None:
-    """Add a page to the menu of `espace.html`."""
-    if (address, label, administrators) not in MENU:
-        MENU.append((address, label, administrators))
+MENU = (
+    ("/", "Accueil", False),
+    ("/compte", "Mon compte", False),
+    ("/compte/securite", "Sécurité", False),
+    ("/autorisations", "Mes autorisations", False),
+    ("/compte/administrateurs", "Mes administrateurs", False),
+    ("/equipe", "Espace administrateur", True),
+)
+"""Address, label, for administrators alone."""
 
 
 def menu() -> list[tuple[str, str]]:
@@ -146,7 +147,12 @@ def menu() -> list[tuple[str, str]]:
 
 
 def here(address: str) -> bool:
-    """Whether the page shown is this entry of the menu, or below it."""
+    """Whether this entry of the menu is the nearest one above the page shown."""
+    above = [whole for whole, _, _ in MENU if _holds(whole)]
+    return bool(above) and address == max(above, key=len)
+
+
+def _holds(address: str) -> bool:
     path, whole = request.path.rstrip("/"), http.path(address).rstrip("/")
     return path == whole or (address != "/" and path.startswith(f"{whole}/"))
 

@@ -108,7 +108,6 @@ def consent() -> ResponseReturnValue:
 # ---------------------------------------------------------------------------------------------------------- agreements
 
 
-visitor.in_menu("/autorisations", "Mes autorisations")
 
 
 @bp.get("/autorisations")

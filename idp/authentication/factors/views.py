@@ -21,10 +21,9 @@ from idp.declarants.models import Declarant
 from idp.errors import ForbiddenError, MagError, NotFoundError
 from idp.notifications.messages import in_words
 from idp.seals import digest
-from idp.visitor import Visitor, administrator, in_menu, recent, required, see, to_sign_in
+from idp.visitor import Visitor, administrator, recent, required, see, to_sign_in
 
 bp = Blueprint("factors", __name__)
-in_menu("/compte/securite", "Sécurité")
 PAGE = "/compte/securite"
 
 

@@ -39,7 +39,6 @@ bp = Blueprint("compte", __name__, template_folder="templates")
 DAY = 24 * 3600
 MOST_MAILS = 5
 """Mails that one account may have sent in a day to addresses that are not proved yet."""
-visitor.in_menu("/compte", "Mon compte")
 
 
 class TooManyMailsError(RefusedError):

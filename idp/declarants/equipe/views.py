@@ -32,7 +32,6 @@ from idp.oidc.backchannel.notices import tell_of_person
 from idp.oidc.people import People as Profiles
 
 bp = Blueprint("equipe", __name__, template_folder="templates")
-visitor.in_menu("/equipe", "Espace administrateur", administrators=True)
 STATES = {
     Statut.ACTIF: "Actif",
     Statut.PRIMO: "Vérification en cours",

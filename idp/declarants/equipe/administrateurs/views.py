@@ -16,7 +16,6 @@ from idp.errors import RefusedError
 from idp.notifications.models import Mail
 
 bp = Blueprint("administrateurs", __name__)
-visitor.in_menu("/compte/administrateurs", "Mes administrateurs")
 MOST, DAY = 5, 24 * 3600
 LONGEST = 1000
 """Characters of a message."""
