@@ -15,6 +15,7 @@ from flask import Flask
 from flask.cli import ScriptInfo
 
 from idp.database import db
+from idp.entreprises.siret import Siret
 from partners.demo import population, portails
 from partners.demo.lieux import PORT_BASE, Lieux
 from partners.demo.population import PASSWORD
@@ -23,6 +24,8 @@ from partners.demo.secrets import DemoSecrets, write_private
 from partners.portals.portail import written
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
+FREE = Siret("00012001400014")
+"""An establishment where nobody is inscribed."""
 READY = "pret"
 """A file that says the folder was prepared to the end."""
 OURS = ("*.sqlite3*", "secrets.json", "jedeclare.json", "portailpro.json", "partenaires.toml", "reglages.env", "journaux/*.log")
@@ -47,8 +50,7 @@ def demo(context: click.Context, port_base: int, dossier: Path, database_url: st
         forget(lieux)
     secrets = DemoSecrets.load(lieux.folder)
     use_settings(lieux, secrets, database_url, redis_url)
-    prepare(context, lieux, secrets)
-    run(lieux)
+    run(lieux, prepare(context, lieux, secrets))
 
 
 def forget(lieux: Lieux) -> None:
@@ -66,14 +68,15 @@ def use_settings(lieux: Lieux, secrets: DemoSecrets, database_url: str, redis_ur
         "MAG_ISSUER": lieux.issuer, "MAG_SECRETS": secrets.master, "MAG_DATABASE_URL": database_url or lieux.database_url,
         "MAG_REDIS_URL": redis_url, "MAG_SMTP_URL": f"smtp://127.0.0.1:{lieux.ports['smtp']}", "MAG_LOG_LEVEL": "INFO",
         "MAG_TEST_IDENTITIES": population.test_identities(), "MAG_SANDBOX": "1",
+        "MAG_DESK_URL": lieux.bureau,
         "MAG_OUTGOING_HOSTS": ",".join(urlsplit(origin).netloc for origin in (lieux.facile, lieux.entreprises)),
     }
     os.environ |= settings
     write_private(lieux.folder / "reglages.env", "".join(f"{name}={shlex.quote(value)}\n" for name, value in settings.items()))
 
 
-def prepare(context: click.Context, lieux: Lieux, secrets: DemoSecrets) -> None:
-    """Schema, people, partners, portals. A second time only does what is missing."""
+def prepare(context: click.Context, lieux: Lieux, secrets: DemoSecrets) -> str:
+    """Schema, people, partners, portals; where the operator enrols, empty once done. A second time only does what is missing."""
     invoke(context, "migrate")
     app: Flask = context.ensure_object(ScriptInfo).load_app()
     with app.app_context():
@@ -81,11 +84,13 @@ def prepare(context: click.Context, lieux: Lieux, secrets: DemoSecrets) -> None:
         if not (lieux.folder / READY).exists():
             population.populate(mag, now)
         population.declare_partners(lieux, secrets, now)
+        link = population.desk_link(lieux.bureau, now)
         db.session.remove()
         db.engine.dispose()
         mag.connections.drop()
     portails.write(lieux, secrets)
     (lieux.folder / READY).touch()
+    return link
 
 
 def invoke(context: click.Context, name: str) -> None:
@@ -98,7 +103,7 @@ def invoke(context: click.Context, name: str) -> None:
         context.invoke(command)
 
 
-def run(lieux: Lieux) -> None:
+def run(lieux: Lieux, desk_link: str) -> None:
     """Start the children, print the table, wait."""
     children = Children()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -108,7 +113,7 @@ def run(lieux: Lieux) -> None:
             children.start(order)
         children.wait_until_ready()
         if not children.stopping.is_set():
-            click.echo(table(lieux))
+            click.echo(table(lieux, desk_link))
         children.watch()
     except ChildError as error:
         raise click.ClickException(str(error)) from error
@@ -134,7 +139,7 @@ def orders(lieux: Lieux) -> list[Order]:
     ]
 
 
-def table(lieux: Lieux) -> str:
+def table(lieux: Lieux, desk_link: str) -> str:
     """What to open, who to be, what to try."""
     people = population.people()
     width = max(len(f"{one.prenom} {one.nom}") for one in people)
@@ -143,6 +148,7 @@ def table(lieux: Lieux) -> str:
         f"  Déclarez facile       {lieux.facile}",
         f"  Portail Entreprises   {lieux.entreprises}",
         f"  MAG                   {lieux.issuer}",
+        f"  Bureau des opérateurs {desk_link or lieux.bureau}",
         f"  Courriers envoyés     {lieux.courrier}",
         f"  Client d'essai        curl {lieux.issuer}/reg -H 'Content-Type: application/json' "
         "-d '{\"redirect_uris\": [\"http://localhost:3000/retour\"]}'", "",
@@ -150,6 +156,8 @@ def table(lieux: Lieux) -> str:
         *(f"  {written(one.siret)}   {one.prenom + ' ' + one.nom:<{width}}   {one.cas}" for one in people), "",
         "  À essayer : connectez-vous à Déclarez facile, passez à Portail Entreprises sans mot de passe, déconnectez-vous de l'un :",
         "  vous l'êtes de l'autre. Trompez-vous de mot de passe ; écrivez votre nom sans accents.",
+        f"  Inscrivez une entreprise : {lieux.issuer}/inscription, SIRET {written(FREE)} ; les courriers sont là-haut.",
+        "  Avec Claire Ortholan, donnez votre accord à Camille Roche dans l'espace administrateur ; ajoutez un second facteur.",
         f"  Journaux : {lieux.log('mag').parent}", "", "  Ctrl-C arrête tout.", "",
     ]
     return "\n".join(lines)

@@ -31,6 +31,11 @@ class Lieux:
         return self._origin("mag", self.ports["mag"])
 
     @property
+    def bureau(self) -> str:
+        """The operators' desk, served by the same process."""
+        return self._origin("bureau", self.ports["mag"])
+
+    @property
     def facile(self) -> str:
         """Déclarez facile."""
         return self._origin("jedeclare", self.ports["jedeclare"])

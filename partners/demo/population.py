@@ -17,10 +17,12 @@ from idp.authentication.password_change import change_password
 from idp.authentication.passwords import Passwords
 from idp.config import Settings
 from idp.database import Connections, Version, db
-from idp.declarants import inscription
+from idp.declarants import cooptation, inscription
+from idp.declarants.equipe import invitation
+from idp.declarants.equipe.invitation import Invited
 from idp.declarants.identite import Identite
 from idp.declarants.models import Declarant
-from idp.declarants.statuts import Role
+from idp.declarants.statuts import Act, By, Role
 from idp.entreprises import rcd
 from idp.entreprises.siret import Siret
 from idp.entreprises.stock import stocks
@@ -32,6 +34,8 @@ from idp.habilitations.gesture import Gesture
 from idp.key_states import initialise
 from idp.keys import Keyring
 from idp.seals import digest
+from idp.support import enrolment
+from idp.support.models import Fonction, Operateur
 from partners import declaration
 from partners.demo.lieux import Lieux
 from partners.demo.secrets import DemoSecrets
@@ -42,6 +46,7 @@ STOCKS = ("StockUniteLegale_utf8.csv", "StockEtablissement_utf8.csv")
 PASSWORD = "Quatre merles sur un fil bleu"  # printed at each start: the demonstration hides nothing
 LETTERS = {"d": Droit.DECLARER, "p": Droit.PAYER, "c": Droit.CONSULTER, "t": Droit.TELECHARGER_OFFICIEL}
 ACTOR = "demonstration"
+OPERATOR = "bureau@mag.demo"
 
 
 class Components(Protocol):
@@ -101,6 +106,36 @@ def populate(mag: Components, now: datetime) -> None:
     for given in description()["portefeuilles"]:
         open_portfolio(gesture, given, by_name)
     db.session.commit()
+    for given in description()["candidats"]:
+        candidate(mag, passwords, given, now)
+    for given in description()["invites"]:
+        invited = Invited(Siret(given["siret"]), given["nom"], given["prenom"], given["email"], Role(given["role"]))
+        invitation.inviter(by_name[given["par"]], invited, now, issuer=mag.settings.issuer)
+    db.session.commit()
+
+
+def candidate(mag: Components, passwords: Passwords, given: Mapping[str, Any], now: datetime) -> None:
+    """Somebody who asks to administer, and waits for an administrator's answer."""
+    identite = Identite(Siret(given["siret"]), given["nom"], given["prenom"])
+    found = inscription.inscrire(
+        identite, now, role=Role.ADMINISTRATEUR_DECLARANT, act=Act.INSCRIRE_CANDIDAT, by=By.SOI, email=given["email"], actor=ACTOR
+    )
+    change_password(mag.ephemeral, mag.settings, passwords, found, PASSWORD, now, actor=ACTOR)
+    db.session.flush()
+    cooptation.open_candidacy(found, now, issuer=mag.settings.issuer)
+
+
+def desk_link(desk_url: str, now: datetime) -> str:
+    """Where the operator of the demonstration enrols; empty once done. Commits."""
+    found = Operateur.with_email(OPERATOR)
+    if found is not None and found.active:
+        return ""
+    if found is None:
+        token = enrolment.inviter("Opérateur de la démonstration", OPERATOR, list(Fonction), now, ACTOR)
+    else:
+        token = enrolment.relancer(found, now, ACTOR)
+    db.session.commit()
+    return f"{desk_url}/invitation/{token}"
 
 
 def inscribe(mag: Components, passwords: Passwords, personne: Personne, gesture: Gesture) -> Declarant:
