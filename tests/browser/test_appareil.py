@@ -56,7 +56,7 @@ def poll(mag, told, status=200):
 def sign_in(opened):
     for name, text in {"siret": SIRET, "nom": "lefevre", "prenom": "claire", "password": PASSWORD}.items():
         opened.fill(f"#{name}", text)
-    opened.get_by_role("button", name="Se connecter").click()
+    opened.get_by_role("button", name="Se connecter", exact=True).click()
 
 
 @pytest.mark.parametrize("javascript", [True, False])

@@ -103,7 +103,7 @@ def sign_in(page: Any, siret: str, nom: str, prenom: str) -> None:
     page.get_by_label("Nom", exact=True).fill(nom)
     page.get_by_label("Prénom", exact=True).fill(prenom)
     page.get_by_label("Mot de passe", exact=True).fill(PASSWORD)
-    page.get_by_role("button", name=re.compile("Se connecter")).click()
+    page.get_by_role("button", name="Se connecter", exact=True).click()
 
 
 def sign_out(page: Any) -> None:

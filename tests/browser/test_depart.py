@@ -53,7 +53,7 @@ def sign_in(mag, receiver, page):
             if "/connexion" in opened.url:
                 for field, text in {"siret": SIRET, "nom": "Lefèvre", "prenom": "Claire", "password": PASSWORD}.items():
                     opened.fill(f"#{field}", text)
-                opened.get_by_role("button", name="Se connecter").click()
+                opened.get_by_role("button", name="Se connecter", exact=True).click()
                 opened.wait_for_url("**/retour?*")
             code = parse_qs(urlsplit(opened.url).query)["code"][0]
             form = {"grant_type": "authorization_code", "code": code, "redirect_uri": redirect_uri, "code_verifier": VERIFIER}

@@ -39,7 +39,7 @@ def mire(mag, page, complaints):
 def sign_in(opened, password=PASSWORD, **typed):
     for name, text in ({"siret": SIRET, "nom": "LEFEVRE", "prenom": "claire", "password": password} | typed).items():
         opened.fill(f"#{name}", text)
-    opened.get_by_role("button", name="Se connecter").click()
+    opened.get_by_role("button", name="Se connecter", exact=True).click()
 
 
 def test_signing_in_by_the_keyboard_alone(mire, complaints):
@@ -166,7 +166,7 @@ def test_a_proof_of_work_is_done_by_the_browser(mag, mire, complaints):
     sign_in(opened)
     opened.get_by_text("Vérification automatique terminée").wait_for()
     opened.fill("#password", PASSWORD)
-    opened.get_by_role("button", name="Se connecter").click()
+    opened.get_by_role("button", name="Se connecter", exact=True).click()
     opened.wait_for_url("**/")
 
     assert [c for c in complaints if "422" not in c] == []

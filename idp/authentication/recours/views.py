@@ -24,7 +24,6 @@ from idp.oidc.backchannel.notices import tell_of_person
 bp = Blueprint("recours", __name__)
 ASKED = (Voie.COURRIEL, Voie.ADMINISTRATEUR, Voie.ASSISTANCE)
 """What the first page may ask; the secret question has a page of its own."""
-visitor.in_menu("/equipe/recours", "Accès perdus", administrators=True)
 
 
 def means() -> Means:
