@@ -15,10 +15,12 @@ from idp.declarants.events import CandidacyOpened
 from idp.declarants.models import Declarant
 from idp.declarants.statuts import Act, By, Statut
 from idp.errors import RefusedError
-from idp.notifications.models import Mail
+from idp.notifications.models import Letter, Mail
 
 DELAY = timedelta(days=15)
 """Fact 33: without a decision, the candidacy is erased."""
+KEY_LETTER = "cle_activation"
+"""Letters that lose their reason once somebody decides (`activation.py` writes them)."""
 
 
 class AlreadyDecidedError(RefusedError):
@@ -109,6 +111,7 @@ def _decide(candidature: Candidature, decision: Decision, administrator: Declara
     check_decides(administrator, candidate)
     if not candidature.decide(decision, now, administrator.id):
         raise already(candidature)
+    Letter.void(KEY_LETTER, candidate.id, now)
     db.session.refresh(candidate)
     return candidate
 

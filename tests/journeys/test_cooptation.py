@@ -12,8 +12,9 @@ from idp.declarants.cooptation import DELAY, mailbox
 from idp.declarants.equipe.models import Candidature
 from idp.declarants.models import Declarant
 from idp.declarants.statuts import Role, Statut
-from tests.factories import csrf_in, se_connecter, un_administrateur, un_declarant
-from tests.journeys.equipe import administrateur_connecte, courriers, envoyer, lien, relu, texte, un_candidat
+from idp.notifications.models import Letter
+from tests.factories import PASSWORD, csrf_in, se_connecter, un_administrateur, un_declarant
+from tests.journeys.equipe import administrateur_connecte, courriers, envoyer, lien, relu, texte, un_candidat, un_etablissement
 
 BIRTH = datetime(2026, 11, 2, 9, tzinfo=UTC)
 
@@ -207,6 +208,37 @@ def test_a_candidacy_that_time_erased_is_told_as_such(app, client):
     administrateur_connecte(app, client)
 
     assert "personne n'avait répondu" in texte(client.get(page))
+
+
+@pytest.mark.parametrize("answer", ["accord", "refus"])
+def test_the_end_is_a_date_whether_or_not_a_timer_passed(app, client, answer):
+    administrateur_connecte(app, client)
+    nina = un_candidat(app, now=datetime.now(UTC) - DELAY + timedelta(seconds=60))
+    page = page_of(app, nina)
+    csrf = csrf_in(client.get(page).text)
+    with time_machine.travel(datetime.now(UTC) + timedelta(seconds=90)):
+        assert client.get(page).status_code == 409
+        response = client.post(page, data={"csrf": csrf, "reponse": answer, "remplace": ""})
+
+    assert response.status_code == 409
+    assert "personne n'avait répondu" in texte(response)
+    assert relu(app, nina.id).statut is Statut.CANDIDAT
+
+
+@pytest.mark.parametrize("answer", ["accord", "refus"])
+def test_after_a_decision_the_key_is_not_posted(app, client, new_client, answer):
+    un_etablissement(app)
+    administrateur_connecte(app, client)
+    nina = un_candidat(app)
+    theirs = new_client()
+    envoyer(theirs, "/activation", siret=str(nina.siret), nom="Petit", prenom="Nina", password=PASSWORD)
+    envoyer(theirs, "/activation/lettre", "/activation")
+    with app.app_context():
+        assert len(Letter.waiting()) == 1
+    envoyer(client, page_of(app, nina), reponse=answer, remplace="")
+
+    with app.app_context():
+        assert Letter.waiting() == []
 
 
 def test_a_first_administrator_whom_nobody_settled_is_erased(app):

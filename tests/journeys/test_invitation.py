@@ -79,6 +79,46 @@ def test_a_link_that_is_dead(app, client, new_client, act):
         assert accept(new_client(), the_link(app)).status_code == 200
 
 
+@pytest.mark.parametrize("act", ["struck-off", "suspended", "plain"])
+def test_a_link_does_not_outlive_the_authority_of_who_sent_it(app, client, new_client, act):
+    """Somebody struck off would come back by an accomplice."""
+    boss = administrateur_connecte(app, client)
+    invite(client, role="administrateur")
+    path, theirs, other = the_link(app), new_client(), new_client()
+    page = theirs.get(path).text
+    administrateur_connecte(app, other, nom="Roux", prenom="Ali", email="ali@exemple.fr")
+    with app.app_context():
+        from idp.database import db
+        from idp.declarants import transitions
+        from idp.declarants.models import Declarant
+        from idp.declarants.statuts import Act, By
+
+        acts = {"struck-off": Act.RADIER, "suspended": Act.SUSPENDRE, "plain": Act.CHANGER_ROLE}
+        role = Role.DECLARANT if act == "plain" else None
+        transitions.apply(db.session.get(Declarant, boss.id), acts[act], By.ADMINISTRATEUR, datetime.now(UTC), role=role)
+        db.session.commit()
+    version = page.split('name="conditions" value="')[1].split('"')[0]
+    typed = {"csrf": csrf_in(page), "nouveau": PASSWORD, "confirmation": PASSWORD, "accord": "oui", "conditions": version}
+
+    assert theirs.post(path, data=typed).status_code == 404
+    assert theirs.get(path).status_code == 404
+    page = other.get("/equipe/invitations").text
+    reference = page.split("/equipe/invitations/")[1].split("/")[0]
+    other.post(f"/equipe/invitations/{reference}/renvoyer", data={"csrf": csrf_in(page)})
+    assert accept(theirs, the_link(app)).status_code == 200, "whoever sends it again vouches from now on"
+
+
+def test_the_other_administrators_learn_who_becomes_one_by_invitation(app, client, new_client):
+    administrateur_connecte(app, client)
+    un_administrateur(app, nom="Roux", prenom="Ali", email="ali@exemple.fr")
+    invite(client, role="administrateur")
+    accept(new_client(), the_link(app))
+
+    (mail,) = courriers(app, "nouvel_administrateur")
+    assert mail.recipient == "ali@exemple.fr"
+    assert "Claire Lefèvre a donné à Nina Petit" in mail.body
+
+
 def test_a_link_is_used_once(app, client, new_client):
     administrateur_connecte(app, client)
     invite(client)

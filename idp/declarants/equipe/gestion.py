@@ -32,11 +32,12 @@ def changer_role(administrator: Declarant, person: Declarant, role: Role, now: d
     if person.email:
         Mail.write("role", person.email, messages.role_changed(issuer, person.full_name, TITLES[role], person.siret), now, person.id)
     if promoted:
-        _tell_the_others(administrator, person, now, issuer)
+        tell_the_others(administrator, person, now, issuer)
     return True
 
 
-def _tell_the_others(administrator: Declarant, person: Declarant, now: datetime, issuer: str) -> None:
+def tell_the_others(administrator: Declarant, person: Declarant, now: datetime, issuer: str) -> None:
+    """Each other administrator learns that there is one more, and who made them so."""
     for one in Declarant.administrators(person.siret):
         if one.email and one.id not in (administrator.id, person.id):
             message = messages.became_administrator(issuer, one.full_name, person.full_name, administrator.full_name, person.siret)

@@ -8,6 +8,7 @@ from idp.audit import journal
 from idp.database import db
 from idp.declarants import inscription
 from idp.declarants.equipe import messages
+from idp.declarants.equipe.gestion import tell_the_others
 from idp.declarants.equipe.models import Closing, Invitation
 from idp.declarants.events import InvitationChanged
 from idp.declarants.identite import Identite, check_name
@@ -27,15 +28,16 @@ MOST_A_DAY = 100
 
 
 class InvitationDeadError(NotFoundError):
-    """Used, cancelled, too old, or never sent."""
+    """Used, cancelled, too old, never sent, or sent by somebody who administers no longer."""
 
     code = "invitation_morte"
     number = "M200205"
     remedy = "Demandez une nouvelle invitation à l'administrateur de votre établissement."
     title = "Invitation non valable"
     public = (
-        "Cette invitation n'est plus valable : elle a déjà servi, elle a été annulée, ou elle a plus de sept jours. Demandez-en une autre "
-        "à l'administrateur de votre établissement. Si vous l'avez déjà acceptée, connectez-vous."
+        "Cette invitation n'est plus valable : elle a déjà servi, elle a été annulée, elle a plus de sept jours, ou la personne qui l'a "
+        "envoyée n'administre plus l'établissement. Demandez-en une autre à l'administrateur de votre établissement. Si vous l'avez déjà "
+        "acceptée, connectez-vous."
     )
 
 
@@ -109,9 +111,10 @@ def inviter(administrator: Declarant, invited: Invited, now: datetime, *, issuer
 
 
 def renvoyer(invitation: Invitation, administrator: Declarant, now: datetime, *, issuer: str) -> None:
-    """A new link for seven days; the one before dies. Raises InvitationDeadError."""
+    """A new link for seven days, by whoever vouches from now on; the one before dies. Raises InvitationDeadError."""
     if invitation.closed_at is not None:
         raise InvitationDeadError(f"invitation {invitation.id}")
+    invitation.invited_by = administrator.id
     _send(invitation, administrator, "renvoi", now, issuer)
 
 
@@ -150,9 +153,9 @@ def expirer(invitation: Invitation, now: datetime, *, issuer: str, rights: bool)
 
 def accepter(invitation: Invitation, now: datetime, *, issuer: str, rights: bool) -> Declarant:
     """The person is inscribed, their address proved; the password is the caller's to give. Raises InvitationDeadError, HomonymeError."""
+    host = _hold_host(invitation)
     if not invitation.close(Closing.ACCEPTEE, now):
         raise InvitationDeadError(f"invitation {invitation.id}")
-    actor = f"declarant:{invitation.invited_by}" if invitation.invited_by else None
     person = inscription.inscrire(
         Identite(invitation.siret, invitation.nom, invitation.prenom),
         now,
@@ -160,7 +163,7 @@ def accepter(invitation: Invitation, now: datetime, *, issuer: str, rights: bool
         act=Act.ACCEPTER_INVITATION,
         by=By.ADMINISTRATEUR,
         email=invitation.email,
-        actor=actor,
+        actor=f"declarant:{host.id}",
     )
     person.email_verified, person.email_verified_at = True, now
     invitation.declarant_id = person.id
@@ -171,7 +174,25 @@ def accepter(invitation: Invitation, now: datetime, *, issuer: str, rights: bool
         now,
         lambda to: messages.invitation_accepted(issuer, to.full_name, person.full_name, person.siret, rights=rights),
     )
+    if person.role.administers:
+        tell_the_others(host, person, now, issuer)
     return person
+
+
+def host_of(invitation: Invitation) -> Declarant:
+    """Whoever invited, while they administer the establishment: a link does not outlive that. Raises InvitationDeadError."""
+    host = db.session.get(Declarant, invitation.invited_by) if invitation.invited_by else None
+    if host is None or not host.may_administer(invitation.siret):
+        raise InvitationDeadError(f"invitation {invitation.id}: its host administers no longer")
+    return host
+
+
+def _hold_host(invitation: Invitation) -> Declarant:
+    """The same, read once their row is held: nobody leaves meanwhile."""
+    host = host_of(invitation)
+    Declarant.hold(invitation.siret.siren, host.id)
+    db.session.refresh(host)
+    return host_of(invitation)
 
 
 def _tell_inviter(invitation: Invitation, kind: str, now: datetime, write: Callable[[Declarant], Message]) -> None:

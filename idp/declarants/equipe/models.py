@@ -75,8 +75,9 @@ class Candidature(Model):
         return db.session.scalar(select(cls).filter_by(reference=reference).execution_options(populate_existing=True))
 
     def decide(self, decision: Decision, now: datetime, by: int | None = None) -> bool:
-        """One conditional write: True for the first who decides, and for nobody else."""
-        here = (type(self).id == self.id, type(self).decided_at.is_(None))
+        """One conditional write: True for the first who decides in time, and for nobody else. Only time itself comes after the end."""
+        here = [type(self).id == self.id, type(self).decided_at.is_(None)]
+        here += [] if decision is Decision.EXPIRATION else [type(self).expires_at > now]
         query = update(type(self)).where(*here).values(decision=decision, decided_at=now, decided_by=by).returning(type(self).id)
         won = db.session.scalar(query, execution_options={"synchronize_session": False}) is not None
         db.session.refresh(self)

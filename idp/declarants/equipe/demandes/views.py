@@ -49,7 +49,7 @@ def candidacy(reference: str) -> ResponseReturnValue:
     found = visitor.recent()
     asked = _found(found.person, reference)
     candidate = db.session.get(Declarant, asked.declarant_id)
-    if asked.decided_at or candidate is None:
+    if asked.decided_at or candidate is None or asked.expires_at <= http.now():
         raise cooptation.already(asked)
     replaceable = [one for one in Declarant.administrators(asked.siret) if one.siret == asked.siret]
     return render_template(

@@ -159,6 +159,7 @@ def _living(token: str) -> Invitation:
     found = Invitation.with_token(token, http.now())
     if found is None:
         raise InvitationDeadError("unknown link")
+    invitations.host_of(found)
     return found
 
 
