@@ -69,11 +69,13 @@ def open_session(
     acr: str,
     now: datetime,
     presented: str = "",
+    since: Session | None = None,
 ) -> tuple[Session, str]:
     """A new session, and the value of its cookie. Whatever the browser `presented` before is worth nothing from now on (C37).
 
     Signing in again as the same person keeps `sid`, so that partners go on knowing the session; as another, the session
     presented ends everywhere. As a person whose sessions were closed while they signed in, the new one is worth nothing.
+    `since`: nobody signs in, that session goes on. Its `auth_time` and its absolute limit stay.
     """
     before = find_session(store, settings, presented, now)
     if before is not None:
@@ -84,6 +86,8 @@ def open_session(
     sid = before.sid if before is not None and before.declarant_id == declarant.id else random_token(16)
     at, cookie = int(now.timestamp()), random_token()
     until, siret = at + settings.session_lifetime, str(declarant.siret)
+    if since is not None:
+        at, until = since.auth_time, since.expires_at
     session = Session(sid, declarant.id, declarant.version, declarant.uid, at, tuple(amr), acr, until, siret)
     guards = (guard_of_session(session.sid), guard_of_declarant(declarant.id, declarant.version))
     store.put(KIND, digest(cookie), session.dump(), min(settings.session_idle, settings.session_lifetime), guards=guards)

@@ -14,6 +14,7 @@ from idp.declarants.models import AccountEvent, Declarant
 from idp.declarants.statuts import Statut
 from idp.habilitations.models import DroitDirect
 from idp.notifications.models import Mail, OneTimeLink
+from tests.facteurs import code, step, une_personne_protegee
 from tests.factories import PASSWORD, SIRET, csrf_in, se_connecter, un_administrateur, un_declarant
 
 EMAIL, OTHER = "claire@exemple.fr", "c.lefevre@autre.fr"
@@ -383,6 +384,40 @@ def test_all_other_sessions_end_at_once(app, claire, client, new_client):
     assert [one.get("/compte").status_code for one in others] == [303, 303]
     assert client.get("/compte/sessions").text.count("— cet appareil") == 1
     assert 'name="session"' not in client.get("/compte/sessions").text
+
+
+def test_C45_ending_the_other_sessions_does_not_make_the_sign_in_younger(app, claire, client):
+    with time_machine.travel(datetime.now(UTC) + timedelta(minutes=20), tick=False):
+        assert client.get("/compte/adresse").status_code == 303
+        assert post(client, "/compte/sessions", toutes="1").status_code == 303
+        late = client.get("/compte/adresse")
+
+    assert late.status_code == 303
+    assert late.headers["Location"].startswith("/connexion?demande=")
+
+
+def test_C42_a_password_does_not_make_an_old_second_factor_younger(app, client):
+    un_administrateur(app, nom="Martin", prenom="Odile", email="odile@exemple.fr")
+    person, secret = une_personne_protegee(app, email_verified=True)
+    step(client, se_connecter(client), moyen="totp", code=code(secret))
+    assert client.get("/compte/securite/application").status_code == 200
+
+    with time_machine.travel(datetime.now(UTC) + timedelta(minutes=30), tick=False):
+        assert client.get("/compte/securite/application").status_code == 303
+        done = post(client, "/compte/mot-de-passe", actuel=PASSWORD, nouveau=NEW, confirmation=NEW)
+        page = client.get("/compte/securite")
+        answer = client.post("/compte/securite/application/retirer", data={"csrf": csrf_in(page.text)})
+
+    assert done.headers["Location"] == "/compte?fait=mot-de-passe"
+    assert answer.headers["Location"].startswith("/connexion?demande=")
+    assert row(app, person).second_factor
+
+
+def test_a_password_just_typed_vouches_for_a_session_of_a_password(claire, client):
+    with time_machine.travel(datetime.now(UTC) + timedelta(minutes=20), tick=False):
+        post(client, "/compte/mot-de-passe", actuel=PASSWORD, nouveau=NEW, confirmation=NEW)
+
+        assert client.get("/compte/adresse").status_code == 200
 
 
 def test_C60_nobody_ends_the_session_of_somebody_else(app, claire, client, new_client):

@@ -10,7 +10,7 @@ from idp import http, visitor
 from idp.arrival import device_here, means, set_session_cookie
 from idp.audit import journal
 from idp.audit.events import ConnexionOpened, SessionsClosed
-from idp.authentication import ceremony, devices
+from idp.authentication import ceremony, devices, levels
 from idp.authentication.ceremony import Candidate, ChallengeRequiredError, IdentificationRefusedError
 from idp.authentication.device_words import device_words
 from idp.authentication.devices import Kind, network_of
@@ -97,7 +97,7 @@ def _changed(found: Visitor, person: Declarant, password: str) -> Response:
     mag, now = http.mag(), http.now()
     change_password(mag.ephemeral, mag.settings, means().passwords, person, password, now)
     response = see("/compte", fait="mot-de-passe")
-    _go_on(response, found, person)
+    _go_on(response, found, person, typed=True)
     tell_of_person(mag.registry, mag.settings, person.id, now)
     if person.email:
         message = messages.password_changed(mag.settings.issuer, person.full_name, now)
@@ -107,11 +107,17 @@ def _changed(found: Visitor, person: Declarant, password: str) -> Response:
     return response
 
 
-def _go_on(response: Response, found: Visitor, person: Declarant) -> None:
-    """This browser stays signed in, under a new session: every other one has ended. The store first, then the journal."""
+def _go_on(response: Response, found: Visitor, person: Declarant, *, typed: bool = False) -> None:
+    """This browser stays signed in, under a new session: every other one has ended. The store first, then the journal.
+
+    Its sign-in is as old as it was (C42, C45), unless the password was just `typed` and it never vouched for more than a password.
+    """
     mag, now, before = http.mag(), http.now(), found.session
-    presented = request.cookies.get(COOKIE, "")
-    session, cookie = open_session(mag.ephemeral, mag.settings, person, amr=before.amr, acr=before.acr, now=now, presented=presented)
+    anew = typed and before.amr == levels.AMR
+    presented, since = request.cookies.get(COOKIE, ""), None if anew else before
+    session, cookie = open_session(
+        mag.ephemeral, mag.settings, person, amr=before.amr, acr=before.acr, now=now, presented=presented, since=since
+    )
     device = device_here().with_entry(mag.keyring, Kind.TRUSTED, person.id, person.version, now)
     set_session_cookie(response, cookie)
     http.set_cookie(response, devices.COOKIE, device.dump(), max_age=devices.LIFETIME)
