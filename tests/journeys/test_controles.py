@@ -7,21 +7,25 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy import select
 
 from idp.audit.models import AuditEvent
 from idp.database import Version, db
 from idp.declarants import transitions
-from idp.declarants.controles.dossier import Moment, Subject
+from idp.declarants.controles import tenue
+from idp.declarants.controles.dossier import Moment, Nature, Sens, Subject
 from idp.declarants.controles.models import Controle, EntreeListe, InscritOrdre, LienDeclare, RepresentantLegal
 from idp.declarants.controles.pipeline import examine, keep
 from idp.declarants.controles.verdict import Verdict
 from idp.declarants.identite import Identite
 from idp.declarants.inscription import inscrire
 from idp.declarants.models import Declarant
+from idp.declarants.parcours.models import ServicesChoisis
 from idp.declarants.profils import Profil
 from idp.declarants.statuts import Act, By, Role
 from idp.entreprises.models import Entreprise, Etablissement
 from idp.entreprises.siret import Siren, Siret
+from idp.habilitations import premiers_droits
 from tests.factories import SIRET, un_declarant
 
 OTHER = "35600000000048"
@@ -253,3 +257,43 @@ def test_a_month_of_links_read_twice_writes_once_and_tells_who_keeps_rights_in_m
         assert "0 liens ajoutés" in again.output
         assert "1 liens ajoutés" in later.output
         assert db.session.get_one(Version, "liens").number == 2
+
+
+# ----------------------------------------------------------------------------------------------- what a list refuses stays closed
+
+
+@pytest.mark.parametrize(
+    ("nature", "valeur", "service", "opened"),
+    [
+        ("siret", SIRET, "dsn", []),
+        ("siren", SIRET[:9], "dsn", []),
+        ("domaine", "boulangerie-lefevre.fr", "dsn", []),
+        ("email", "claire@boulangerie-lefevre.fr", "", []),
+        ("siret", OTHER, "dsn", ["dsn"]),
+    ],
+)
+def test_a_service_that_a_list_refuses_stays_closed_whoever_activates(app, mag, nature, valeur, service, opened):
+    """Cooptation, the posted key and an operator activate without the controls: the lists still hold."""
+    with app.app_context():
+        person = un_declarant(app, email="claire@boulangerie-lefevre.fr")
+        ServicesChoisis.keep(person.id, ["dsn"], Profil.ENTREPRISE)
+        options = {"service": service, "services": {"dsn"}, "motif": "Fraude constatée", "proprietaire": "anne", "expires_at": None}
+        tenue.ajouter(Sens.INTERDIT, Nature(nature), valeur, NOW, actor="operateur:anne", **options)
+        db.session.commit()
+        found = premiers_droits.ouvrir(db.session.get(Declarant, person.id), app.extensions["mag"].catalogue(), NOW)
+        db.session.commit()
+        refused = list(db.session.scalars(select(AuditEvent).where(AuditEvent.kind == "ServicesRefused")))
+
+        assert [one.code for one in found] == opened
+        assert [fact.details["services"] for fact in refused] == ([] if opened else ["dsn"])
+
+
+def test_a_line_that_expired_refuses_nothing(app, mag):
+    with app.app_context():
+        person = un_declarant(app)
+        ServicesChoisis.keep(person.id, ["dsn"], Profil.ENTREPRISE)
+        options = {"service": "dsn", "services": {"dsn"}, "motif": "Fraude constatée", "proprietaire": "anne"}
+        tenue.ajouter(Sens.INTERDIT, Nature.SIRET, SIRET, NOW, actor="a", expires_at=NOW + timedelta(days=1), **options)
+        found = premiers_droits.ouvrir(db.session.get(Declarant, person.id), app.extensions["mag"].catalogue(), NOW + timedelta(days=2))
+
+        assert [one.code for one in found] == ["dsn"]

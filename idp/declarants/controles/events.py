@@ -1,6 +1,7 @@
 """Audited facts of the controls."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from idp.audit.events import Event
 
@@ -40,3 +41,11 @@ class RegisterImported(Event):
     file: str
     rows: int
     refused: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServicesRefused(Event):
+    """Somebody became active; services that they chose stay closed, since a list refuses them."""
+
+    outcome: ClassVar[str] = "failure"
+    services: str

@@ -3,15 +3,22 @@
 Ours: a company refused for all it asks is blocked; refused for a part, it is an operator who decides, since the rest is due to it.
 """
 
-from idp.declarants.controles.dossier import Dossier, Entree, Nature, Sens
+from collections.abc import Iterable
+
+from idp.declarants.controles.dossier import Dossier, Entree, Nature, Sens, Subject
 from idp.declarants.controles.verdict import Finding, Verdict
 
 COMPANIES = (Nature.SIRET, Nature.SIREN, Nature.TOUS)
 
 
+def refusals(entrees: Iterable[Entree], subject: Subject) -> list[Entree]:
+    """The lines that refuse this subject; an empty `service` refuses all of them."""
+    return [entree for entree in entrees if entree.sens is Sens.INTERDIT and entree.names(subject)]
+
+
 def interdits(dossier: Dossier) -> Finding:
     """Refused: the company, the domain or the address."""
-    found = [entree for entree in dossier.entries(Sens.INTERDIT) if entree.names(dossier.subject)]
+    found = refusals(dossier.entries(Sens.INTERDIT), dossier.subject)
     if not found:
         return dossier.finding("listes.interdits", Verdict.PASS, "Aucune liste ne refuse cette inscription.", "listes refusées")
     chosen, refused = set(dossier.subject.services), {entree.service for entree in found}

@@ -5,8 +5,9 @@ from datetime import datetime
 
 from idp.audit import journal
 from idp.database import db
-from idp.declarants.controles.dossier import Nature, Sens
+from idp.declarants.controles.dossier import Nature, Sens, Subject
 from idp.declarants.controles.events import ListChanged
+from idp.declarants.controles.listes import refusals
 from idp.declarants.controles.models import EntreeListe
 from idp.declarants.inscription import EMAIL
 from idp.entreprises.siret import Siren, Siret
@@ -61,6 +62,13 @@ def retirer(line: EntreeListe, now: datetime, *, actor: str) -> None:
     journal.record(ListChanged(change="removed", sens=line.sens, valeur=valeur, service=line.service or None, actor=actor), now)
     db.session.delete(line)
     db.session.flush()
+
+
+def refused(subject: Subject, now: datetime) -> frozenset[str]:
+    """Of the services of the subject, those that a living list refuses: whoever decides, nobody opens them."""
+    lines = refusals(EntreeListe.about(subject, now), subject)
+    everything = any(not line.service for line in lines)
+    return frozenset(code for code in subject.services if everything or code in {line.service for line in lines})
 
 
 def checked(sens: Sens, nature: Nature, unverified_valeur: str) -> str:
