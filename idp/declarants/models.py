@@ -1,5 +1,6 @@
 """Déclarants: one row a person and company. Rows are closed, never deleted, while something refers to them."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Self
@@ -112,6 +113,11 @@ class Declarant(Model):
     def find(cls, identite: Identite) -> Self | None:
         """Whoever bears this identity, whatever his status."""
         return db.session.scalar(select(cls).filter_by(siret=identite.siret, cle=identite.cle))
+
+    @classmethod
+    def of_sirets(cls, sirets: Sequence[int]) -> list[Self]:
+        """All who are inscribed for these establishments, whatever their status."""
+        return list(db.session.scalars(select(cls).where(cls.siret.in_(sirets))))
 
     @classmethod
     def with_uid(cls, uid: str) -> Self | None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import ParamSpec
 
@@ -15,16 +15,20 @@ from idp.declarants.identite import Identite
 from idp.declarants.models import Declarant
 from idp.entreprises.siret import Siren, Siret
 from idp.errors import MagError
-from idp.habilitations import attribution, catalogue, decision
+from idp.habilitations import attribution, catalogue, decision, transfert
 from idp.habilitations.droits import Catalogue, Droit, InvalidCatalogueError, is_siren, words, written
 from idp.habilitations.explication import expliquer
 from idp.habilitations.gesture import Gesture
+from idp.habilitations.historique import acces, annulation
+from idp.habilitations.models import Operation
 from idp.habilitations.perimetre import Origine, Target
+from idp.habilitations.plat.importation import importer_plat
 from idp.habilitations.questions import MOST_PLACES, who_can
 
 habilitations = AppGroup("habilitations", help="Services et droits : charger le catalogue, attribuer, retirer, montrer, vérifier.")
 COMMANDS = (habilitations,)
 P = ParamSpec("P")
+MOST_SHOWN = 20
 ONE_DAY = timedelta(days=1)
 """A right that ends at midnight is told by its last day."""
 
@@ -171,6 +175,99 @@ def who(*, cible: str, service: str, droit: str, limite: int, apres: int) -> Non
         click.echo("Personne.")
     if page.following is not None:
         click.echo(f"… la suite avec --apres {page.following}")
+
+
+@habilitations.command("historique")
+@click.argument("cible")
+@click.argument("service")
+@click.argument("droit", type=click.Choice([droit.value for droit in Droit]))
+@click.option("--le", "day", type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M"]), help="Date, ou date et heure (UTC) : 2026-10-31T18:00.")
+@click.option("--operation", "operation_id", type=int, help="Juste après cette opération.")
+def past(*, cible: str, service: str, droit: str, day: datetime | None, operation_id: int | None) -> None:
+    """Dire qui avait un droit quelque part, à une date ou après une opération. Les déclarations connues sont celles d'aujourd'hui."""
+    if (day is None) == (operation_id is None):
+        raise click.UsageError("Donnez --le ou --operation.")
+    with answers():
+        asked = target(cible), service, Droit(droit)
+        if operation_id is not None:
+            operation = db.session.get(Operation, operation_id)
+            if operation is None:
+                raise click.ClickException("Cette opération n'existe pas.")
+            found = acces.had_access(*asked, operation_id, operation.at, in_force())
+        else:
+            found = acces.had_access_at(*asked, (day or http.now()).replace(tzinfo=UTC), in_force())
+        for who_had, origines in found.items():
+            declarant = db.session.get_one(Declarant, who_had)
+            click.echo(f"{declarant.siret} {declarant.nom} {declarant.prenom} : {', '.join(map(origin_line, origines))}")
+    if not found:
+        click.echo("Personne.")
+
+
+@habilitations.command("operations")
+@click.option("--limite", default=20, show_default=True, type=click.IntRange(1, 1000), help="Nombre d'opérations au plus.")
+def operations(limite: int) -> None:
+    """Montrer les dernières opérations sur les droits."""
+    for one in Operation.latest(limite):
+        by = "commande" if one.by_id is None else f"compte {one.by_id}"
+        undone = f", annule l'opération {one.annule_id}" if one.annule_id else ""
+        click.echo(f"{one.id}  {one.at:%d/%m/%Y %H:%M} UTC  {one.kind}  ({by}{undone})")
+
+
+@habilitations.command("annuler")
+@click.argument("operation_id", type=int)
+def undo(operation_id: int) -> None:
+    """Annuler une opération de moins de 24 heures, si rien n'a changé depuis au même endroit."""
+    with answers():
+        rows = annulation.annuler(gesture(), operation_id)
+    click.echo(f"Opération {operation_id} annulée : {rows} lignes.")
+
+
+@habilitations.command("importer-plat")
+@click.argument("fichier", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--apercu", is_flag=True, help="Compter seulement ; ne rien écrire.")
+def import_flat(fichier: Path, *, apercu: bool) -> None:
+    """Importer des droits à plat (CSV : siret, nom, prenom, etablissement, service, droit), compactés sans perte. Tout ou rien."""
+    with answers():
+        bilan = importer_plat(gesture(), fichier)
+        if apercu:
+            db.session.rollback()
+    rows = bilan.rows
+    click.echo(f"{bilan.lues} lignes lues, {bilan.refusees} refusées ; {rows['cellules']} droits distincts, {rows['masques']} à écrire.")
+    click.echo(
+        f"{rows['portefeuilles']} portefeuilles ({rows['clients']} clients, {rows['membres']} membres) et {rows['directs']} droits directs : "
+        f"{bilan.written} lignes. {bilan.promotions} droits sur une entreprise entière proposés.")
+    click.echo("Aperçu : rien n'est écrit." if apercu else f"Opération {bilan.operation_id or 'vide : tout était déjà là'}.")
+    for number, reason in bilan.refused[:MOST_SHOWN]:
+        click.echo(f"ligne {number} : {reason}", err=True)
+    if bilan.refusees > MOST_SHOWN:
+        click.echo(f"… et {bilan.refusees - MOST_SHOWN} autres.", err=True)
+
+
+def of_another(command: Callable[P, None]) -> Callable[P, None]:
+    """Arguments that name a second person of the same company."""
+    for name in ("autre_prenom", "autre_nom", "autre_siret"):
+        command = click.argument(name)(command)
+    return of_someone(command)
+
+
+@habilitations.command("transferer")
+@of_another
+@click.option("--copier", "copies", is_flag=True, help="Laisser à la première personne ce qu'elle a.")
+@click.option("--apercu", is_flag=True, help="Compter seulement ; ne rien écrire.")
+def move(
+    *, siret: str, nom: str, prenom: str, autre_siret: str, autre_nom: str, autre_prenom: str, copies: bool, apercu: bool,
+) -> None:
+    """Transférer, ou copier, tous les droits d'une personne à une autre de la même entreprise."""
+    with answers():
+        giver, to = someone(siret, nom, prenom), someone(autre_siret, autre_nom, autre_prenom)
+        act = transfert.copier if copies else transfert.transferer
+        transfert.check_receives(giver, to)
+        found = transfert.preview(gesture(), giver.id, to.id) if apercu else act(gesture(), giver.id, to.id)
+    click.echo(f"{found.droits} droits directs, {len(found.portefeuilles)} portefeuilles, {found.exclusions} exclusions.")
+    if found.laissees:
+        click.echo(
+            "Exclusions qui ne suivent pas, la personne y ayant déjà des droits : "
+            f"{', '.join(map(written, found.laissees[:MOST_SHOWN]))}{' …' if len(found.laissees) > MOST_SHOWN else ''}")
 
 
 def origin_line(origine: Origine) -> str:

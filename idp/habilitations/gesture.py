@@ -41,6 +41,7 @@ EVENTS: Mapping[str, type[HabilitationOpened | HabilitationClosed]] = {
     "creer_portefeuille": HabilitationOpened, "ouvrir_services": HabilitationOpened, "fermer_services": HabilitationClosed,
     "ajouter_clients": HabilitationOpened, "retirer_clients": HabilitationClosed,
     "ajouter_membre": HabilitationOpened, "retirer_membre": HabilitationClosed,
+    "annuler": HabilitationClosed, "importer_plat": HabilitationOpened, "copier": HabilitationOpened, "promouvoir": HabilitationOpened,
     "transferer": HabilitationOpened, "solder": HabilitationClosed,
 }
 """Gestures, and what the audit journal calls them."""
@@ -104,17 +105,16 @@ class Gesture:
 
     def trace(
         self, kind: str, masks: Masks, *, declarant_id: int | None = None, cible: int | None = None, portefeuille_id: int | None = None,
+        annule_id: int | None = None,
     ) -> int:
         """Write the operation and its audit event, whose `droits` reads `dsn:declarer,payer atmp:consulter`; the operation's id."""
-        row = Operation(at=self.now, by_id=self.by, kind=kind)
-        db.session.add(row)
-        db.session.flush()
+        operation_id = Operation.begin(self.now, self.by, kind, annule_id)
         held = self.catalogue.held(masks).items()
         journal.record(EVENTS[kind](
             declarant_id=declarant_id, cible=None if cible is None else written(cible), portefeuille_id=portefeuille_id,
             droits=" ".join(f"{code}:{','.join(d for d in Droit if d in droits)}" for code, droits in held),
-            operation_id=row.id, actor="commande" if self.by is None else f"declarant:{self.by}"), self.now)
-        return row.id
+            operation_id=operation_id, actor="commande" if self.by is None else f"declarant:{self.by}"), self.now)
+        return operation_id
 
 
 def check_service(catalogue: Catalogue, code: str, droits: Iterable[Droit], *, giving: bool) -> None:

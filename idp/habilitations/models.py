@@ -102,6 +102,29 @@ class Operation(Model):
     by_id: Mapped[int | None] = mapped_column(ForeignKey("declarants.id"))
     """None: an operator's command."""
     kind: Mapped[str] = mapped_column(String(40))
+    annule_id: Mapped[int | None] = mapped_column(BigInt)
+    """The operation that this one undid."""
+
+    @classmethod
+    def begin(cls, at: datetime, by_id: int | None, kind: str, annule_id: int | None = None) -> int:
+        """A new operation, under which rows are closed until the end of the transaction; its id."""
+        row = cls(at=at, by_id=by_id, kind=kind, annule_id=annule_id)
+        db.session.add(row)
+        db.session.flush()
+        if db.session.get_bind().dialect.name == "postgresql":
+            db.session.execute(select(func.set_config("mag.operation", str(row.id), True)))
+        return row.id
+
+    @classmethod
+    def locked(cls, operation_id: int) -> Self | None:
+        """Its row, kept from another undo until the end of the transaction."""
+        touch = update(cls).where(cls.id == operation_id).values(kind=cls.kind)
+        db.session.execute(touch, execution_options={"synchronize_session": False})
+        return db.session.get(cls, operation_id, populate_existing=True)
+
+    @classmethod
+    def latest(cls, limit: int) -> list[Self]:
+        return list(db.session.scalars(select(cls).order_by(cls.id.desc()).limit(limit)))
 
 
 class ServiceDeclaratif(Model):
@@ -179,6 +202,12 @@ class DroitDirect(Masques, DatesInKey, Model):
     cible: Mapped[int] = mapped_column(BigInt, primary_key=True, autoincrement=False)
     operation_id: Mapped[int] = mapped_column(ForeignKey("operations.id"))
 
+    @classmethod
+    def below(cls, declarant_id: int, siren: int) -> list[Self]:
+        """Rows on the establishments of a company."""
+        here = cls.cible.between(siren * 100_000, siren * 100_000 + 99_999)
+        return list(db.session.scalars(select(cls).where(cls.declarant_id == declarant_id, here).order_by(cls.cible)))
+
 
 class Exclusion(Masques, Model):
     """Rights that an account does not have on a SIRET or a SIREN, whatever gives them."""
@@ -211,13 +240,16 @@ class Portefeuille(Masques, Model):
     """Version of the container and of the content."""
     clients: Mapped[int] = mapped_column(default=0)
     """How many targets the content has."""
+    operation_id: Mapped[int | None] = mapped_column(BigInt)
+    """What last changed the container."""
 
-    def close_content(self, masks: Masks) -> None:
+    def close_content(self, masks: Masks, operation_id: int) -> None:
         """Take bits away from every client, in one statement."""
         client = PortefeuilleClient
         kept = {droit.value: getattr(client, droit).bitwise_and(~getattr(masks, droit)) for droit in Droit}
         empty = and_(*(getattr(client, droit) == 0 for droit in Droit))
-        for statement in (update(client).values(kept), delete(client).where(empty)):
+        touched = or_(*(getattr(client, droit).bitwise_and(getattr(masks, droit)) != 0 for droit in Droit))
+        for statement in (update(client).where(touched).values(**kept, operation_id=operation_id), delete(client).where(empty)):
             db.session.execute(statement.where(client.portefeuille_id == self.id), execution_options={"synchronize_session": False})
         self.count_clients()
 

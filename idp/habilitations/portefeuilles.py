@@ -27,7 +27,7 @@ def creer(gesture: Gesture, siren: int, nom: str, rights: Rights) -> Portefeuill
     portefeuille.masks = masks
     db.session.add(portefeuille)
     db.session.flush()
-    gesture.trace("creer_portefeuille", masks, portefeuille_id=portefeuille.id)
+    portefeuille.operation_id = gesture.trace("creer_portefeuille", masks, portefeuille_id=portefeuille.id)
     return portefeuille
 
 
@@ -45,7 +45,7 @@ def ouvrir_services(gesture: Gesture, portefeuille_id: int, rights: Rights) -> b
     portefeuille = found(portefeuille_id)
     if not any(masks.minus(portefeuille.masks)):
         return False
-    gesture.trace("ouvrir_services", masks.minus(portefeuille.masks), portefeuille_id=portefeuille_id)
+    portefeuille.operation_id = gesture.trace("ouvrir_services", masks.minus(portefeuille.masks), portefeuille_id=portefeuille_id)
     portefeuille.masks = portefeuille.masks.union(masks)
     portefeuille.epoque += 1
     return True
@@ -57,9 +57,10 @@ def fermer_services(gesture: Gesture, portefeuille_id: int, rights: Rights) -> b
     portefeuille = found(portefeuille_id)
     if not portefeuille.masks.meets(masks):
         return False
-    gesture.trace("fermer_services", portefeuille.masks.common(masks), portefeuille_id=portefeuille_id)
+    operation_id = gesture.trace("fermer_services", portefeuille.masks.common(masks), portefeuille_id=portefeuille_id)
+    portefeuille.operation_id = operation_id
     portefeuille.masks = portefeuille.masks.minus(masks)
-    portefeuille.close_content(masks)
+    portefeuille.close_content(masks, operation_id)
     portefeuille.epoque += 1
     return True
 

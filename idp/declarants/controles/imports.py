@@ -67,7 +67,7 @@ def importer_liens(path: Path, now: datetime, actor: str) -> Bilan:
 def _read_liens(path: Path, columns: Collection[str], now: datetime, bilan: Bilan) -> Iterator[tuple[int, int, str]]:
     """Months and declarants come again and again: each is read once."""
     month, declarant = cache(lambda text: _month(text, now)), lru_cache(10_000)(lambda text: int(Siret.parse(text)))
-    for number, names, values in _rows(path, columns):
+    for number, names, values in cells_of(path, columns):
         bilan.read += 1
         try:
             by, of, when = (values[names[name]].strip() for name in columns)
@@ -152,11 +152,11 @@ def day_after(text: str) -> datetime:
 
 def _lines(path: Path, columns: Collection[str]) -> Iterator[tuple[int, Row]]:
     """Number and values of each line. Raises RegisterFileError."""
-    for number, names, values in _rows(path, columns):
+    for number, names, values in cells_of(path, columns):
         yield number, {name: values[i].strip() for name, i in names.items() if i < len(values)}
 
 
-def _rows(path: Path, columns: Collection[str]) -> Iterator[tuple[int, dict[str, int], list[str]]]:
+def cells_of(path: Path, columns: Collection[str]) -> Iterator[tuple[int, dict[str, int], list[str]]]:
     """Number of each line, where each column is in it, and its cells. Raises RegisterFileError."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:

@@ -236,6 +236,11 @@ class LienDeclare(Model):
         found = db.session.scalars(query.order_by(cls.dernier_mois.desc()).limit(limit))
         return tuple(Lien(int(row.siret_declarant), int(row.siret_declare), row.dernier_mois) for row in found)
 
+    @classmethod
+    def for_establishment(cls, siret: int) -> list[Self]:
+        """Who declared it."""
+        return list(db.session.scalars(select(cls).where(cls.siret_declare == siret)))
+
 
 class InscritOrdre(Model):
     """A line of the Tableau de l'Ordre des experts-comptables."""
