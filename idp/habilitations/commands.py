@@ -234,7 +234,7 @@ def import_flat(fichier: Path, *, apercu: bool) -> None:
     rows = bilan.rows
     click.echo(f"{bilan.lues} lignes lues, {bilan.refusees} refusées ; {rows['cellules']} droits distincts, {rows['masques']} à écrire.")
     click.echo(
-        f"{rows['portefeuilles']} portefeuilles ({rows['clients']} clients, {rows['membres']} membres) et {rows['directs']} droits directs : "
+        f"{rows['portefeuilles']} portefeuilles ({rows['clients']} clients, {rows['membres']} membres), {rows['directs']} droits directs : "
         f"{bilan.written} lignes. {bilan.promotions} droits sur une entreprise entière proposés.")
     click.echo("Aperçu : rien n'est écrit." if apercu else f"Opération {bilan.operation_id or 'vide : tout était déjà là'}.")
     for number, reason in bilan.refused[:MOST_SHOWN]:

@@ -86,7 +86,6 @@ def test_gestures_undone_in_reverse_order_leave_what_there_was(connections: Conn
         db.session.commit()
 
     assert held(world, before) == start
-    assert held(world, before + 3 * HOUR) == {one for one in held(world, before + 3 * HOUR)}
 
 
 @settings(max_examples=20, **QUICK)
@@ -223,7 +222,10 @@ def test_rights_are_not_given_back_to_somebody_who_left(connections: Connections
 
 # --------------------------------------------------------------------------------------------------------------- flat file
 
-CLIENTS = [Siret(text) for text in ("35600000000048", "73282932000074", "78467169500087", "55208131766522", "44306184100047", "38012986646850")]
+CLIENTS = [
+    Siret(text)
+    for text in ("35600000000048", "73282932000074", "78467169500087", "55208131766522", "44306184100047", "38012986646850")
+]
 LINES = st.lists(
     st.tuples(st.integers(1, 3), st.sampled_from(range(len(CLIENTS))), st.sampled_from((("dsn", D), ("dsn", P), ("cpf", D), ("taux", D)))),
     max_size=40)
@@ -343,7 +345,8 @@ def test_five_people_eight_services_a_hundred_clients_are_114_rows_from_a_flat_f
             id=who, uid=f"u{who}", siret=Siret("78467169500087"), nom="Martin", prenom=f"N{who}", cle=f"martin|n{who}", statut=Statut.ACTIF,
             role=db.session.get_one(Declarant, 1).role, opened_at=NOON, updated_at=NOON))
     db.session.commit()
-    rows = [f"78467169500087;Martin;N{who};{siret};{service};{droit}" for who in (1, 2, 4, 5, 6) for siret in sirets for service, droit in services]
+    cells = ((who, siret, *pair) for who in (1, 2, 4, 5, 6) for siret in sirets for pair in services)
+    rows = [f"78467169500087;Martin;N{who};{siret};{service};{droit}" for who, siret, service, droit in cells]
     path = tmp_path / "plat.csv"
     path.write_text("\n".join(["siret;nom;prenom;etablissement;service;droit", *rows]), encoding="utf-8")
 
