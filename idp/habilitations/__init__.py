@@ -21,5 +21,5 @@ SIREN, with one mask of services per kind of right.
     explication     why a decision is yes or no, for people who administer
     commands        `flask --app wsgi habilitations …`
 
-Left out: who may administer whom (pages of administration), rights derived from DSN deposits, mass files.
+Left out: who may administer whom (pages of administration), mass files of today.
 """
