@@ -361,20 +361,49 @@ def test_another_administrator_may_refuse_and_an_operator_agree(app, client, new
     assert "ressort" in run.invoke(args=arguments).output
 
 
-def test_support_takes_factors_away_and_the_person_is_told(app, client):
-    une_personne_protegee(app)
+def test_support_declares_a_loss_and_the_delay_stays_due(app, client, new_client):
+    claire, secret = une_personne_protegee(app, role=Role.ADMINISTRATEUR)
+    step(client, se_connecter(client), code=code(secret))
+    assert is_in(client)
     run = app.test_cli_runner()
     who = ["73282932000074", "Lefèvre", "Claire"]
-    done = run.invoke(args=["facteurs", "retirer", *who, "--operateur", "anne", "--motif", "dossier 12"])
-    again = run.invoke(args=["facteurs", "retirer", *who, "--operateur", "anne", "--motif", "dossier 12"])
+    done = [run.invoke(args=["facteurs", "retirer", *who, "--operateur", "anne", "--motif", "dossier 12"]) for _ in range(2)]
+    other = new_client()
 
-    assert done.exit_code == 0, done.output
-    assert again.exit_code == 1
-    assert where(se_connecter(client))[0] == "/"
-    assert "L'assistance a retiré" in letters(app, "facteur_retire")[0].body
+    assert [one.exit_code for one in done] == [0, 0], done[0].output
+    assert not is_in(client), "sessions end"
+    [told] = letters(app, "facteur_perdu")
+    assert "l'assistance a enregistré la perte" in told.body
+    assert "accord" not in told.body
+    assert where(se_connecter(other))[0] == "/connexion/second-facteur", "nothing is removed before the delay"
     with app.app_context():
-        event = db.session.query(AuditEvent).filter_by(kind="FactorRemoved").one()
-        assert (event.actor, event.details["reason"]) == ("operateur:anne", "support: dossier 12")
+        assert FactorLoss.live(claire.id, datetime.now(UTC)).agreed_by == "operateur:anne"
+        event = db.session.query(AuditEvent).filter_by(kind="FactorLossAsked").one()
+        assert (event.actor, event.details["reason"]) == ("operateur:anne", "dossier 12")
+    with time_machine.travel(datetime.now(UTC) + timedelta(hours=73)):
+        assert where(lose(other))[0] == "/"
+    assert "application de codes" in letters(app, "facteur_perdu")[-1].body
+
+
+def test_support_agrees_to_a_loss_under_way(app, client):
+    claire, _ = une_personne_protegee(app, role=Role.ADMINISTRATEUR)
+    lose(client, confirmer="oui")
+    who = ["73282932000074", "Lefèvre", "Claire"]
+    done = app.test_cli_runner().invoke(args=["facteurs", "retirer", *who, "--operateur", "anne", "--motif", "dossier 12"])
+    assert done.exit_code == 0, done.output
+    with app.app_context():
+        assert FactorLoss.live(claire.id, datetime.now(UTC)).agreed_by == "operateur:anne"
+        assert db.session.query(FactorLoss).count() == 1
+
+
+def test_whoever_has_no_address_needs_an_agreement_too(app, client):
+    claire, _ = une_personne_protegee(app)
+    with app.app_context():
+        db.session.get(Declarant, claire.id).email = None
+        db.session.commit()
+    assert "d'adresse électronique" in lose(client, confirmer="oui").text.replace("&#39;", "'")
+    with app.app_context():
+        assert FactorLoss.live(claire.id, datetime.now(UTC)).needs_agreement
 
 
 # ---------------------------------------------------------------------------------------------------------------------- policy

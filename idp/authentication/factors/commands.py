@@ -7,10 +7,10 @@ from flask.cli import AppGroup
 
 from idp import http
 from idp.audit import journal
-from idp.authentication.factors import brake, losses, messages
-from idp.authentication.factors.enrolment import remove_all, tell
+from idp.authentication.factors import brake, losses
 from idp.authentication.factors.events import FactorPolicyChanged
 from idp.authentication.factors.models import FactorLoss, FactorPolicy, Kind
+from idp.authentication.session import close_every_session
 from idp.database import db
 from idp.declarants.identite import Identite
 from idp.declarants.models import Declarant
@@ -19,6 +19,7 @@ from idp.entreprises.siret import Siret
 from idp.errors import MagError
 from idp.habilitations.droits import Droit
 from idp.notifications.messages import in_words
+from idp.oidc.backchannel.notices import tell_of_person
 
 facteurs = AppGroup("facteurs", help="Seconds facteurs : politique, retrait par l'assistance, rappels.")
 politique = AppGroup("politique", help="Qui doit avoir un second facteur, et où il est exigé.")
@@ -96,16 +97,21 @@ def lever(genre: str, valeur: str) -> None:
 @click.option("--operateur", required=True, help="Nom de l'opérateur qui a vérifié l'identité de la personne.")
 @click.option("--motif", required=True, help="Comment l'identité a été vérifiée : numéro de dossier de l'assistance.")
 def retirer(siret: str, nom: str, prenom: str, operateur: str, motif: str) -> None:
-    """Retire les seconds facteurs d'une personne, dont l'assistance a vérifié l'identité. La personne en est prévenue."""
+    """Enregistre la perte du second facteur d'une personne, dont l'assistance a vérifié l'identité. Le délai de 72 heures reste dû."""
     person, now, mag = _person(siret, nom, prenom), datetime.now(UTC), http.mag()
     if not person.second_factor:
         raise click.ClickException("Cette personne n'a pas de second facteur.")
+    if not operateur.strip() or not motif.strip():
+        raise click.ClickException("Donnez le nom de l'opérateur et le motif.")
+    close_every_session(mag.ephemeral, mag.settings, person)
     brake.release(mag.ephemeral, person.id)
-    remove_all(person, f"support: {motif[:80]}", now, actor=f"operateur:{operateur[:60]}")
-    message = messages.factor_removed(mag.settings.issuer, person.full_name, "totp", now, by_support=True)
-    tell(person, "facteur_retire", message, now)
+    loss = losses.ask(mag.settings, person, now, operator=operateur.strip()[:60], reason=motif.strip()[:80])
+    tell_of_person(mag.registry, mag.settings, person.id, now)
     db.session.commit()
-    click.echo("Les seconds facteurs sont retirés. La personne est prévenue par courrier électronique.")
+    told = "La personne est prévenue par courrier" if person.email else "La personne n'a pas d'adresse : prévenez-la"
+    click.echo(
+        f"Les sessions sont fermées. Les seconds facteurs seront retirés à la connexion, à partir du {in_words(loss.effective_at)}. {told}."
+    )
 
 
 @facteurs.command("accorder")

@@ -152,8 +152,8 @@ def _removed(settings: Settings, declarant: Declarant, factor: str, now: datetim
     tell(declarant, "facteur_retire", messages.factor_removed(settings.issuer, declarant.full_name, factor, now), now)
 
 
-def remove_all(declarant: Declarant, reason: str, now: datetime, *, actor: str | None = None) -> None:
-    """Every factor, and what goes with them. The caller tells the person."""
+def remove_all(declarant: Declarant, reason: str, now: datetime, *, actor: str | None = None) -> list[str]:
+    """Every factor, and what goes with them; which they were. The caller tells the person."""
     held = [TOTP] if TotpCredential.of(declarant.id) else []
     credential = TotpCredential.of(declarant.id)
     if credential is not None:
@@ -166,6 +166,7 @@ def remove_all(declarant: Declarant, reason: str, now: datetime, *, actor: str |
     for factor in held:
         event = FactorRemoved(declarant_id=declarant.id, siret=int(declarant.siret), factor=factor, reason=reason, actor=actor)
         journal.record(event, now)
+    return held
 
 
 def settle(declarant: Declarant) -> None:

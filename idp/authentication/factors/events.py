@@ -15,7 +15,7 @@ class FactorAdded(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FactorRemoved(Event):
-    """A factor is no longer in force; `reason`: `person`, `lost`, `support`."""
+    """A factor is no longer in force; `reason`: `person`, `lost`."""
 
     factor: str
     reason: str
@@ -60,7 +60,9 @@ class PasskeyRegressed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FactorLossAsked(Event):
-    """Whoever knew the password said the second factor lost."""
+    """Whoever knew the password, or an operator (`actor`, who verified the identity for this `reason`), said the second factor lost."""
+
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

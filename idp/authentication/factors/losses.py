@@ -1,6 +1,6 @@
 """A second factor said lost: slower, not weaker (C42). Asked after a right password, told by mail at once and each day, done
-at a sign-in after 72 hours; any sign-in with the factor, or the mail's link, ends it. An administrator's also waits for the
-agreement of another administrator of the establishment, or of an operator.
+at a sign-in after 72 hours; any sign-in with the factor, or the mail's link, ends it. An administrator's, and that of somebody whom
+no mail reaches, also waits for the agreement of another administrator of the establishment, or of an operator.
 """
 
 from datetime import datetime, timedelta
@@ -34,18 +34,26 @@ class LossRefusedError(RefusedError):
     public = "Cet accord ne peut pas être donné : la demande n'attend plus de réponse, ou elle n'est pas de votre ressort."
 
 
-def ask(settings: Settings, declarant: Declarant, now: datetime) -> FactorLoss:
-    """The request under way, or a new one. Asked twice, it is asked once."""
+def ask(settings: Settings, declarant: Declarant, now: datetime, *, operator: str = "", reason: str = "") -> FactorLoss:
+    """The request under way, or a new one. Asked twice, it is asked once.
+
+    `operator`, by name, who verified the identity for this `reason`: the agreement is given with the request, the delay stays due.
+    """
     found = FactorLoss.live(declarant.id, now)
     if found is not None:
+        if operator and found.needs_agreement and found.agreed_at is None:
+            agree(found, declarant, now, operator=operator)
         return found
     loss = FactorLoss(declarant_id=declarant.id, asked_at=now, effective_at=now + DELAY, expires_at=now + LIFETIME)
-    loss.needs_agreement, loss.told_at = declarant.role.administers, now
+    loss.needs_agreement, loss.told_at = wants_agreement(declarant), now
+    if operator:
+        loss.agreed_at, loss.agreed_by = now, f"operateur:{operator}"
     db.session.add(loss)
     db.session.flush()
-    journal.record(FactorLossAsked(declarant_id=declarant.id, siret=int(declarant.siret)), now)
+    event = FactorLossAsked(declarant_id=declarant.id, siret=int(declarant.siret), actor=loss.agreed_by, reason=reason or None)
+    journal.record(event, now)
     _tell(settings, declarant, loss, now)
-    if loss.needs_agreement:
+    if loss.needs_agreement and not operator:
         for other in Declarant.administrators(declarant.siret):
             if other.id != declarant.id and other.email:
                 message = messages.agreement_wanted(
@@ -55,11 +63,23 @@ def ask(settings: Settings, declarant: Declarant, now: datetime) -> FactorLoss:
     return loss
 
 
+def wants_agreement(declarant: Declarant) -> bool:
+    """Who administers; and whoever has no address: no mail could tell them, somebody else must look."""
+    return declarant.role.administers or not declarant.email
+
+
 def _tell(settings: Settings, declarant: Declarant, loss: FactorLoss, now: datetime, *, again: bool = False) -> None:
     token = OneTimeLink.issue(PURPOSE, now, loss.expires_at - now, declarant_id=declarant.id, data={"loss": loss.id})
     cancel = Action("Annuler la demande", f"{settings.issuer}/connexion/second-facteur/annuler/{token}")
-    message = messages.loss_asked(
-        settings.issuer, declarant.full_name, loss.asked_at, loss.effective_at, cancel, agreement=loss.needs_agreement, again=again
+    kind = messages.loss_declared if loss.agreed_at == loss.asked_at else messages.loss_asked
+    message = kind(
+        settings.issuer,
+        declarant.full_name,
+        loss.asked_at,
+        loss.effective_at,
+        cancel,
+        agreement=loss.needs_agreement and loss.agreed_at is None,
+        again=again,
     )
     tell(declarant, "facteur_perdu", message, now)
 
@@ -84,10 +104,10 @@ def carry_out(settings: Settings, declarant: Declarant, loss: FactorLoss, now: d
     """The factors go; False when the request was ended meanwhile."""
     if not is_ripe(loss, now) or not loss.close(now):
         return False
-    remove_all(declarant, "lost", now)
+    held = remove_all(declarant, "lost", now)
     OneTimeLink.void(PURPOSE, declarant.id, now)
     _closed(declarant, "done", now)
-    tell(declarant, "facteur_perdu", messages.loss_done(settings.issuer, declarant.full_name, now), now)
+    tell(declarant, "facteur_perdu", messages.loss_done(settings.issuer, declarant.full_name, held, now), now)
     return True
 
 

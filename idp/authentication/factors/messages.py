@@ -1,5 +1,6 @@
 """Mails about second factors and devices, in French: pure texts."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from idp.notifications.messages import Action, Message, in_words, letter
@@ -23,13 +24,12 @@ def factor_added(issuer: str, name: str, factor: str, at: datetime) -> Message:
     )
 
 
-def factor_removed(issuer: str, name: str, factor: str, at: datetime, *, by_support: bool = False) -> Message:
-    who = "L'assistance a retiré" if by_support else "Vous avez retiré"
+def factor_removed(issuer: str, name: str, factor: str, at: datetime) -> Message:
     return letter(
         issuer,
         "Second facteur retiré de votre compte",
         name,
-        f"{who}, le {in_words(at)}, un second facteur de votre compte MAG : {NAMES[factor].lower()}.",
+        f"Vous avez retiré, le {in_words(at)}, un second facteur de votre compte MAG : {NAMES[factor].lower()}.",
         NOT_YOU,
     )
 
@@ -71,12 +71,29 @@ def codes_guessed(issuer: str, name: str, at: datetime, denial: Action) -> Messa
 def loss_asked(
     issuer: str, name: str, at: datetime, effective: datetime, cancel: Action, *, agreement: bool, again: bool = False
 ) -> Message:
-    more = ["Comme vous administrez un établissement, un autre administrateur ou l'assistance devra aussi donner son accord."]
+    """By whoever typed the password."""
+    says = f"Le {in_words(at)}, après avoir saisi votre mot de passe, quelqu'un a déclaré perdu le second facteur de votre compte MAG."
+    return _lost(issuer, name, says, effective, cancel, agreement=agreement, again=again)
+
+
+def loss_declared(
+    issuer: str, name: str, at: datetime, effective: datetime, cancel: Action, *, agreement: bool, again: bool = False
+) -> Message:
+    """By the assistance, for whoever called."""
+    says = (
+        f"Le {in_words(at)}, l'assistance a enregistré la perte du second facteur de votre compte MAG, à la demande d'une personne dont "
+        "elle a vérifié l'identité. Par prudence, vos connexions en cours ont été fermées."
+    )
+    return _lost(issuer, name, says, effective, cancel, agreement=agreement, again=again)
+
+
+def _lost(issuer: str, name: str, says: str, effective: datetime, cancel: Action, *, agreement: bool, again: bool) -> Message:
+    more = ["Un autre administrateur de votre établissement ou l'assistance devra aussi donner son accord."]
     return letter(
         issuer,
         "Rappel : votre second facteur va être retiré" if again else "Votre second facteur a été déclaré perdu",
         name,
-        f"Le {in_words(at)}, après avoir saisi votre mot de passe, quelqu'un a déclaré perdu le second facteur de votre compte MAG.",
+        says,
         f"Rien ne change avant le {in_words(effective)}. Passé ce délai, la prochaine connexion par mot de passe le retirera.",
         *(more if agreement else []),
         "Si ce n'est pas vous, ou si vous l'avez retrouvé, annulez cette demande ; vous connecter avec votre second facteur "
@@ -95,13 +112,14 @@ def loss_cancelled(issuer: str, name: str, at: datetime) -> Message:
     )
 
 
-def loss_done(issuer: str, name: str, at: datetime) -> Message:
+def loss_done(issuer: str, name: str, factors: Sequence[str], at: datetime) -> Message:
+    held = ", ".join(sorted({NAMES[factor].lower() for factor in factors})) or "codes de secours"
     return letter(
         issuer,
         "Votre second facteur a été retiré",
         name,
-        f"Le {in_words(at)}, au terme du délai, le second facteur déclaré perdu a été retiré de votre compte MAG. Activez-en un autre "
-        "dès que possible, dans la page Sécurité de votre compte.",
+        f"Le {in_words(at)}, au terme du délai, le second facteur déclaré perdu a été retiré de votre compte MAG : {held}. Activez-en un "
+        "autre dès que possible, dans la page Sécurité de votre compte.",
         NOT_YOU,
     )
 

@@ -323,7 +323,11 @@ def lost() -> ResponseReturnValue:
     if request.form.get("confirmer") == "oui":
         found = losses.ask(mag.settings, person, now)
         db.session.commit()
-    page = {"loss": found, "until": in_words(found.effective_at if found else now + losses.DELAY)}
+    page = {
+        "wants_agreement": losses.wants_agreement(person),
+        "loss": found,
+        "until": in_words(found.effective_at if found else now + losses.DELAY),
+    }
     return render_template(
         "facteurs/perdu.html", arrival=arrival, asked=arrival.asked, csrf=http.csrf_token(arrival.purpose), person=person, **page
     )
