@@ -37,6 +37,7 @@ from idp.declarants import commands as declarants_commands
 from idp.declarants.compte import commands as compte_commands
 from idp.declarants.compte import views as compte_views
 from idp.declarants.compte.acces import views as compte_acces_views
+from idp.declarants.compte.donnees import views as compte_donnees_views
 from idp.declarants.controles import commands as controles_commands
 from idp.declarants.controles.models import Controle, EntreeListe
 from idp.declarants.equipe import views as equipe_views
@@ -154,6 +155,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         cle_views.bp,
         compte_views.bp,
         compte_acces_views.bp,
+        compte_donnees_views.bp,
     ):
         app.register_blueprint(blueprint, url_prefix=settings.issuer_path or None)
     for room in (

@@ -7,7 +7,7 @@ from flask import Blueprint, Response, make_response, redirect, render_template,
 from flask.blueprints import BlueprintSetupState
 from flask.typing import ResponseReturnValue
 
-from idp import http
+from idp import http, visitor
 from idp.arrival import (
     Asked,
     device_here,
@@ -34,7 +34,6 @@ from idp.authentication.throttle import Throttle, TooManyAttemptsError
 from idp.database import db
 from idp.declarants.models import Declarant
 from idp.declarants.statuts import Role
-from idp.entreprises.models import Entreprise
 from idp.errors import RefusedError
 from idp.habilitations.decision import services_of
 from idp.habilitations.gesture import words as spoken_droits
@@ -238,15 +237,14 @@ def use_link(jeton: str) -> ResponseReturnValue:
 @bp.get("/")
 def home() -> ResponseReturnValue:
     """Who is signed in here, for which company, since when."""
-    session = session_here()
-    person = person_of(session)
-    if session is None or person is None:
+    found = visitor.current()
+    if found is None:
         return redirect(http.path("/connexion"), 303)
-    company = Entreprise.find(person.siret.siren)
+    session, person = found.session, found.person
     return render_template(
         "authentication/accueil.html",
         person=person,
-        company=company.nom_affiche if company else None,
+        company=found.company,
         sid=session.sid,
         rights=_rights(person),
         role=TITLES[person.role],
@@ -294,7 +292,7 @@ def sign_out() -> ResponseReturnValue:
 @bp.get("/deconnexion")
 def signed_out() -> ResponseReturnValue:
     """Says that it is done, and who is told; someone still signed in is asked."""
-    if person_of(session_here()) is not None:
+    if visitor.current() is not None:
         return redirect(http.path("/"), 303)
     mag, now = http.mag(), int(http.now().timestamp())
     bye = farewell.read(mag.keyring, mag.registry, mag.settings.issuer, request.args.get("depart", ""), now)

@@ -73,7 +73,7 @@ class Declarant(Model):
     email_bounced_at: Mapped[datetime | None]
     """When a server said that this address does not exist; None when mails arrive."""
     email_soft_bounces: Mapped[int] = mapped_column(default=0, server_default="0")
-    """How many mails in a row came back for a reason that may pass."""
+    """How many mails came back in a month, when the last one did."""
     email_locked_until: Mapped[datetime | None]
     """Before that instant the address is not changed: whoever held the former one may still take it back."""
     telephone: Mapped[str | None] = mapped_column(String(30))

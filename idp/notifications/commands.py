@@ -99,12 +99,19 @@ def _messages(maildir: Path | None, mbox: Path | None) -> Iterator[tuple[bytes, 
     if mbox:
         boxes.append(mailbox.mbox(mbox, create=False))
     for box in boxes:
-        for key in box.keys():  # noqa: SIM118  # a mailbox iterates over messages, not keys
-            message = box[key]
-            if "S" in message.get_flags() or "R" in message.get_flags():
-                continue
-            yield box.get_bytes(key), partial(_mark, box, key, message)
-        box.close()
+        try:
+            box.lock()  # nobody delivers into an mbox meanwhile; a Maildir needs no lock
+        except mailbox.ExternalClashError as error:
+            raise click.ClickException("Un autre programme écrit dans cette boîte : réessayez dans un instant.") from error
+        try:
+            for key in box.keys():  # noqa: SIM118  # a mailbox iterates over messages, not keys
+                message = box[key]
+                if "S" in message.get_flags() or "R" in message.get_flags():
+                    continue
+                yield box.get_bytes(key), partial(_mark, box, key, message)
+        finally:
+            box.unlock()
+            box.close()
 
 
 def _nothing() -> None:

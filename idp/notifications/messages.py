@@ -65,11 +65,11 @@ def _page(issuer: str, subject: str, hello: str, parts: tuple[str | Action, ...]
     small = "".join(
         f'<p style="margin:0 0 4px">{escape(line)}</p>' for line in SIGNATURE.format(issuer=issuer).split("\n") if len(line) > 1
     )
-    return LAYOUT.format(subject=escape(subject), shown=shown, small=small)
+    return LAYOUT.format(subject=escape(insecable(subject)), shown=shown, small=small)
 
 
 def _paragraph(text: str) -> str:
-    return f'<p style="margin:0 0 16px">{escape(text).replace(chr(10), "<br>")}</p>'
+    return f'<p style="margin:0 0 16px;overflow-wrap:anywhere">{escape(insecable(text)).replace(chr(10), "<br>")}</p>'
 
 
 def _button(action: Action) -> str:
@@ -85,13 +85,15 @@ LAYOUT = """<!doctype html>
 <html lang="fr"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light">
 <title>{subject}</title></head>
 <body style="margin:0;background:#f3f6f5;color:#13211f;font:16px/1.55 'Segoe UI',Roboto,Arial,sans-serif">
-<table role="presentation" width="100%" cellpadding="0" cellspacing="0"><tr><td align="center" style="padding:24px 12px">
-<table role="presentation" width="600" cellpadding="0" cellspacing="0" style="max-width:100%;background:#ffffff;border:1px solid #d3dedb">
+<table role="presentation" width="100%" cellpadding="0" cellspacing="0"><tr><td style="padding:24px 12px">
+<!--[if mso]><table role="presentation" width="600" align="center"><tr><td><![endif]-->
+<table role="presentation" width="100%" cellpadding="0" cellspacing="0"
+ style="max-width:600px;margin:0 auto;background:#ffffff;border:1px solid #d3dedb">
 <tr><td style="padding:18px 28px;background:#0d4f52;color:#ffffff;font-size:18px;font-weight:700">MAG
 <span style="font-size:13px;font-weight:400;color:#d5e7e5">&nbsp; L'identité numérique des entreprises</span></td></tr>
 <tr><td style="padding:28px 28px 12px"><h1 style="margin:0 0 16px;font-size:22px;line-height:1.25">{subject}</h1>{shown}</td></tr>
 <tr><td style="padding:16px 28px;border-top:1px solid #d3dedb;font-size:13px;color:#4a5d5a">{small}</td></tr>
-</table></td></tr></table></body></html>
+</table><!--[if mso]></td></tr></table><![endif]--></td></tr></table></body></html>
 """
 
 

@@ -106,6 +106,12 @@ class Mail(Model):
         query = select(cls).where(cls.next_try_at.is_(None), cls.sent_at.is_(None), cls.failure.is_not(None))
         return list(db.session.scalars(query.order_by(cls.id.desc()).limit(limit)))
 
+    @classmethod
+    def came_back_since(cls, declarant_id: int, recipient: str, since: datetime) -> int:
+        """How many mails to that address of a person came back."""
+        where = (cls.declarant_id == declarant_id, cls.recipient == recipient, cls.bounced_at >= since)
+        return db.session.scalar(select(func.count()).where(*where)) or 0
+
     def again(self, now: datetime) -> bool:
         """Try a dead mail once more; False when its text is gone."""
         if self.body is None:

@@ -19,6 +19,7 @@ LONGEST = 2 * 1024 * 1024
 TAG = 16
 GONE = re.compile(r"5\.(1\.[0-36]|1\.10|2\.1|4\.4)\b")
 """RFC 3463: bad mailbox, bad domain, moved, disabled, no route. The rest may pass: a full mailbox, a policy, a size."""
+STATUS = re.compile(r"(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?![\d.]*\d)")
 IN_ADDRESS = re.compile(rf"\+(\d{{1,10}})\.([0-9a-f]{{{TAG}}})@")
 IN_IDENTIFIER = re.compile(rf"<mag\.(\d{{1,10}})\.([0-9a-f]{{{TAG}}})\.")
 
@@ -62,9 +63,16 @@ def _status(report: Message) -> str:
         for block in part.get_payload() if isinstance(part.get_payload(), list) else ():
             if not isinstance(block, Message) or str(block.get("Action", "")).strip().casefold() != "failed":
                 continue
-            found = re.search(r"\b([245]\.\d{1,3}\.\d{1,3})\b", str(block.get("Status", "")))
-            return found[1] if found else "5.0.0"
+            return _precise(str(block.get("Status", "")), str(block.get("Diagnostic-Code", "")))
     return ""
+
+
+def _precise(status: str, diagnostic: str) -> str:
+    """The status; where it says nothing, as Exim's `5.0.0`, the one that the other server wrote after its answer (RFC 2034)."""
+    found = STATUS.search(status)
+    written = found[1] if found else "5.0.0"
+    heard = STATUS.search(diagnostic) if written.endswith(".0.0") else None
+    return heard[1] if heard and heard[1][0] == written[0] else written
 
 
 def _number(seals: Seals, report: Message, raw: bytes) -> int | None:
@@ -73,7 +81,7 @@ def _number(seals: Seals, report: Message, raw: bytes) -> int | None:
     addresses = [address for _, address in getaddresses(headers)]
     text = raw.decode("ascii", "replace")
     for number, tag in (
-        *(m.groups() for a in addresses for m in IN_ADDRESS.finditer(a)),
+        *(m.groups() for a in addresses for m in IN_ADDRESS.finditer(a.lower())),
         *(m.groups() for m in IN_IDENTIFIER.finditer(text)),
     ):
         if any(mac.hex()[:TAG] == tag for mac in seals.macs("retour", str(int(number)).encode())):

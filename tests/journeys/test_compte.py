@@ -88,7 +88,7 @@ def test_C39_no_form_is_taken_without_its_own_anti_forgery_value(app, claire, cl
     assert row(app, claire).statut is Statut.ACTIF
 
 
-@pytest.mark.parametrize("path", ["/coordonnees", "/adresse", "/mot-de-passe", "/sessions", "/donnees", "/fermeture"])
+@pytest.mark.parametrize("path", ["/coordonnees", "/adresse", "/mot-de-passe", "/sessions", "/donnees", "/information", "/fermeture"])
 def test_a_form_of_a_stranger_leads_to_the_sign_in(client, path):
     assert client.post(f"/compte{path}", data={"mot": "FERMER"}).headers["Location"].startswith("/connexion")
 
@@ -102,6 +102,29 @@ def test_the_account_says_who_one_is_and_who_may_correct_it(claire, client):
 
 def test_home_and_the_menu_lead_there(claire, client):
     assert 'href="/compte"' in client.get("/").text
+
+
+@pytest.mark.parametrize(
+    ("path", "entry"),
+    [
+        ("/", "/"),
+        ("/compte", "/compte"),
+        ("/compte/sessions", "/compte"),
+        ("/compte/securite", "/compte/securite"),
+        ("/compte/administrateurs", "/compte/administrateurs"),
+        ("/autorisations", "/autorisations"),
+    ],
+)
+def test_the_menu_says_where_one_is_once(claire, client, path, entry):
+    page = client.get(path).text
+
+    assert re.findall(r'<a href="([^"]+)" aria-current="page"', page) == [entry]
+
+
+@pytest.mark.parametrize("path", ["/device", "/demandes"])
+def test_pages_of_what_is_asked_elsewhere_have_the_menu_too(claire, client, new_client, path):
+    assert 'aria-label="Votre espace"' in client.get(path).text
+    assert 'aria-label="Votre espace"' not in new_client().get(path).text
 
 
 # ------------------------------------------------------------------------------------------------------------- the contact
@@ -507,6 +530,25 @@ def test_the_file_needs_a_recent_sign_in(app, claire, client):
 
     assert answer.headers["Location"].startswith("/connexion")
     assert facts(app, "DataExported") == []
+
+
+@pytest.mark.parametrize("typed", ["non", "", "x", "\x00" * 900])
+def test_messages_of_information_are_stopped_and_asked_for_as_often_as_one_likes(app, claire, client, typed):
+    def choose(value):
+        return post(client, "/compte/information", page="/compte", information=value).headers["Location"]
+
+    assert "Les recevoir" in client.get("/compte").text
+    assert [choose("oui"), choose("oui")] == ["/compte?fait=information"] * 2
+    page = client.get("/compte?fait=information").text
+    assert "Vous recevrez nos messages" in page
+    assert "Ne plus les recevoir" in page
+    assert [choose(typed), choose(typed)] == ["/compte?fait=information"] * 2
+
+    assert "Vous ne recevrez plus" in client.get("/compte?fait=information").text
+    assert facts(app, "InformationConsent") == [{"given": True}, {"given": False}]
+    assert "Choix des messages" in client.get("/compte/historique").text
+    assert client.post("/compte/information", data={"csrf": "faux", "information": "oui"}).status_code == 403
+    assert client.post("/compte/information").status_code == 403
 
 
 # ----------------------------------------------------------------------------------------------------------------- the end

@@ -17,7 +17,8 @@ from idp.notifications.models import Mail
 from idp.notifications.returned import is_gone
 
 MOST_SOFT = 5
-"""Mails that come back in a row, for a reason that may pass, before the address is held for dead."""
+"""Mails that come back within SOFT_WITHIN, for a reason that may pass, before the address is held for dead."""
+SOFT_WITHIN = timedelta(days=30)
 ORDINARY = frozenset({"adresse_toujours", "dormance", "collegue_parti", "rejet_collegue", "candidature", "information", "ciba"})
 """Kinds of mails that are not security: they do not leave for an address that is dead."""
 MONTH = timedelta(days=30.44)
@@ -54,7 +55,7 @@ def came_back(issuer: str, mail: Mail, status: str, now: datetime) -> bool:
     person = db.session.get(Declarant, mail.declarant_id) if mail.declarant_id else None
     if person is None or person.email is None or person.email != mail.recipient:
         return True
-    person.email_soft_bounces += 1
+    person.email_soft_bounces = Mail.came_back_since(person.id, mail.recipient, now - SOFT_WITHIN)
     hard = is_gone(status) or person.email_soft_bounces >= MOST_SOFT
     journal.record(EmailBounced(declarant_id=person.id, siret=int(person.siret), hard=hard, status=status), now)
     if hard and person.email_bounced_at is None:

@@ -1,9 +1,8 @@
 """« Mon compte »: what a person reads and changes of their own identity. Nothing here decides; operations of this room and others do.
 
-Passwords, sessions and history are in `acces/`.
+Passwords, sessions and history are in `acces/`; what is kept and what was agreed to, in `donnees/`.
 """
 
-import orjson
 from flask import Blueprint, Response, make_response, render_template, request
 from flask.typing import ResponseReturnValue
 
@@ -15,10 +14,10 @@ from idp.database import db
 from idp.declarants import transitions
 from idp.declarants.compte import adresse, messages
 from idp.declarants.compte.adresse import CONFIRM, REVERT, STILL
-from idp.declarants.compte.events import DataExported, ProfileChanged
+from idp.declarants.compte.events import ProfileChanged
 from idp.declarants.compte.forms import CLOSING_WORD, Closing, Coordonnees, NewAddress
 from idp.declarants.models import Declarant
-from idp.declarants.parcours.models import ConditionsAcceptees
+from idp.declarants.parcours.models import ConditionsAcceptees, ConsentementInformation
 from idp.declarants.parcours.telephones import region_of
 from idp.declarants.statuts import Act, By
 from idp.declarants.transitions import LastAdministratorError
@@ -30,7 +29,6 @@ from idp.habilitations.gesture import Gesture
 from idp.notifications.messages import day_in_words, in_words
 from idp.notifications.models import Mail
 from idp.oidc import removal
-from idp.oidc.account import data
 from idp.oidc.account.sessions import open_sessions
 from idp.oidc.backchannel.notices import tell_of_person
 from idp.visitor import Visitor, see
@@ -84,8 +82,10 @@ def overview() -> ResponseReturnValue:
         email_since=day_in_words(person.email_verified_at) if person.email_verified_at else "",
         sessions=len(open_sessions(mag.ephemeral, mag.settings, mag.registry, person, http.now())),
         conditions=(accepted.version, day_in_words(accepted.accepted_at)) if accepted else None,
+        informed=ConsentementInformation.given_by(person.id),
         done=request.args.get("fait", ""),
         sid=found.session.sid,
+        csrf=_csrf(found),
     )
 
 
@@ -205,30 +205,6 @@ def revert_address(jeton: str) -> ResponseReturnValue:
     db.session.commit()
     mag.messenger.wake()
     return render_template("compte/lien_fait.html", person=person, purpose=REVERT)
-
-
-# ---------------------------------------------------------------------------------------------------------------- the data
-
-
-@bp.get("/compte/donnees")
-def data_page() -> ResponseReturnValue:
-    found = visitor.recent()
-    return render_template("compte/donnees.html", person=found.person, csrf=_csrf(found))
-
-
-@bp.post("/compte/donnees")
-def export() -> ResponseReturnValue:
-    """All that MAG keeps about the person, as a file."""
-    found, mag, now = visitor.recent(), http.mag(), http.now()
-    http.check_csrf(_purpose(found))
-    sources = data.Sources(mag.settings, mag.connections, mag.ephemeral, mag.registry, mag.catalogue())
-    document = data.everything(sources, found.person, now)
-    journal.record(DataExported(declarant_id=found.person.id, siret=int(found.person.siret)), now)
-    db.session.commit()
-    response = make_response(orjson.dumps(document, option=orjson.OPT_INDENT_2))
-    response.headers["Content-Type"] = "application/json; charset=utf-8"
-    response.headers["Content-Disposition"] = f'attachment; filename="mag-mes-donnees-{now:%Y-%m-%d}.json"'
-    return response
 
 
 # ----------------------------------------------------------------------------------------------------------------- the end

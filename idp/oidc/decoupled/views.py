@@ -5,19 +5,18 @@ Nothing here decides; `device.py` and `ciba.py` do. Every page works without Jav
 
 import threading
 from datetime import UTC, datetime
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
-from flask import Blueprint, Response, make_response, redirect, render_template, request
+from flask import Blueprint, Response, make_response, render_template, request
 from flask.typing import ResponseReturnValue
 
-from idp import http
+from idp import http, visitor
 from idp.audit import journal
 from idp.audit.events import BackchannelApproved, BackchannelRefused, DeviceApproved, DeviceCodesBraked, DeviceRefused
 from idp.authentication.demande import Demande, open_demande, seal_demande
-from idp.authentication.session import COOKIE, Session, find_session
+from idp.authentication.session import Session
 from idp.database import db
 from idp.declarants.models import Declarant
-from idp.declarants.statuts import Statut
 from idp.entreprises.models import Entreprise
 from idp.errors import ForbiddenError
 from idp.notifications.messages import in_words
@@ -29,6 +28,7 @@ from idp.oidc.decoupled.models import BackchannelDemande
 from idp.oidc.rights import known_services
 from idp.oidc.told import Told, told
 from idp.seals import digest
+from idp.visitor import Visitor, see
 
 bp = Blueprint("decoupled", __name__)
 DEAD = "Ce code n'est pas valable, ou ne l'est plus. Vérifiez-le, ou demandez-en un autre sur l'appareil."
@@ -40,29 +40,21 @@ LONGEST_SHOWN = 40
 # ------------------------------------------------------------------------------------------------------------ who answers
 
 
-def _session() -> tuple[Session, Declarant] | None:
-    """Who is signed in, if they may still enter."""
-    mag = http.mag()
-    session = find_session(mag.ephemeral, mag.settings, request.cookies.get(COOKIE, ""), http.now())
-    person = db.session.get(Declarant, session.declarant_id) if session else None
-    return (session, person) if session and person and person.statut is Statut.ACTIF else None
-
-
 def _company(person: Declarant) -> str | None:
     company = Entreprise.find(person.siret.siren)
     return company.nom_affiche if company else None
 
 
-def _seal(target: str, client: Client | None, parameters: dict[str, str]) -> str:
-    """A sign-in in progress that comes back to one of these pages, in this browser alone (C38)."""
+def _seal(client: Client, code: str) -> str:
+    """A sign-in in progress that comes back to the question, in this browser alone (C38)."""
     mag = http.mag()
     asked = Demande(
-        target=target,
-        parameters=parameters,
-        client_id=client.client_id if client else "",
-        client_name=client.client_name if client else "MAG",
-        client_host=_host(client) if client else mag.settings.issuer_host,
-        client_logo=client.logo_uri if client else "",
+        target="/device/confirmation",
+        parameters={"code": code},
+        client_id=client.client_id,
+        client_name=client.client_name,
+        client_host=_host(client),
+        client_logo=client.logo_uri,
         asked_at=int(http.now().timestamp()),
     )
     return seal_demande(mag.ephemeral, mag.keyring, asked, http.binding(), mag.settings.demande_lifetime)
@@ -74,13 +66,7 @@ def _host(client: Client) -> str:
 
 
 def _to_sign_in(token: str) -> Response:
-    return _see(f"{http.path('/connexion')}?{urlencode({'demande': token})}")
-
-
-def _see(address: str) -> Response:
-    response = make_response("", 303)
-    response.headers["Location"] = address
-    return response
+    return see("/connexion", demande=token)
 
 
 def _show_logo(client: Client) -> None:
@@ -125,17 +111,17 @@ def type_code() -> ResponseReturnValue:
     client = mag.registry.find(asking.awaited.client_id) if asking else None
     if client is None:
         return _code_page(typed, DEAD, 422)
-    return _see(f"{http.path('/device/confirmation')}?{urlencode({'demande': _seal('/device/confirmation', client, {'code': code})})}")
+    return see("/device/confirmation", demande=_seal(client, code))
 
 
 def _looked_up(code: str) -> Asking | None:
     """Guesses are counted by session, or by browser, and by address. Raises TooManyCodesError, told in the journal."""
-    mag, signed_in = http.mag(), _session()
-    browser = signed_in[0].sid if signed_in else http.binding()
+    mag, signed_in = http.mag(), visitor.current()
+    browser = signed_in.session.sid if signed_in else http.binding()
     try:
         counted = device.count_guess(mag.ephemeral, browser, http.client_address())
     except TooManyCodesError:
-        journal.record(DeviceCodesBraked(declarant_id=signed_in[1].id if signed_in else None), http.now())
+        journal.record(DeviceCodesBraked(declarant_id=signed_in.person.id if signed_in else None), http.now())
         db.session.commit()
         raise
     asking = device.find(mag.ephemeral, mag.keyring, code, http.now())
@@ -153,12 +139,12 @@ def device_question() -> ResponseReturnValue:
     client = mag.registry.find(asking.awaited.client_id) if asking else None
     if asking is None or client is None:
         return _code_page(code, DEAD, 422)
-    signed_in = _session()
+    signed_in = visitor.current()
     if "refus" in request.args:
-        return _answered(code, client, None, signed_in[1] if signed_in else None)
+        return _answered(code, client, None, signed_in.person if signed_in else None)
     if signed_in is None:
         return _to_sign_in(token)
-    return _question(token, code, asking.awaited, client, *signed_in)
+    return _question(token, code, asking.awaited, client, signed_in)
 
 
 def _code_of(token: str) -> str:
@@ -169,7 +155,7 @@ def _code_of(token: str) -> str:
     return asked.parameters.get("code", "")
 
 
-def _question(token: str, code: str, awaited: Awaited, client: Client, session: Session, person: Declarant) -> Response:
+def _question(token: str, code: str, awaited: Awaited, client: Client, found: Visitor) -> Response:
     _show_logo(client)
     page = render_template(
         "oidc/appareil_confirmation.html",
@@ -179,9 +165,9 @@ def _question(token: str, code: str, awaited: Awaited, client: Client, session: 
         host=_host(client),
         told=_told(awaited.scope),
         asked_at=_instant(awaited.asked_at),
-        person=person,
-        company=_company(person),
-        csrf=http.csrf_token(_purpose(session, token)),
+        person=found.person,
+        company=_company(found.person),
+        csrf=http.csrf_token(_purpose(found.session, token)),
     )
     return make_response(page)
 
@@ -193,17 +179,17 @@ def _purpose(session: Session, token: str) -> str:
 @bp.post("/device/confirmation")
 def device_answer() -> ResponseReturnValue:
     """Yes or no, once: of two browsers with one code, the first one answers."""
-    token, signed_in = request.form.get("demande", ""), _session()
+    token, signed_in = request.form.get("demande", ""), visitor.current()
     code, mag = _code_of(token), http.mag()
     if signed_in is None:
         return _to_sign_in(token)
-    http.check_csrf(_purpose(signed_in[0], token))
+    http.check_csrf(_purpose(signed_in.session, token))
     asking = device.find(mag.ephemeral, mag.keyring, code, http.now())
     client = mag.registry.find(asking.awaited.client_id) if asking else None
     if client is None:
         return _code_page(code, DEAD, 422)
     agreed = request.form.get("reponse") == "accepter"
-    return _answered(code, client, signed_in[0] if agreed else None, signed_in[1])
+    return _answered(code, client, signed_in.session if agreed else None, signed_in.person)
 
 
 def _answered(code: str, client: Client, session: Session | None, person: Declarant | None) -> Response:
@@ -224,16 +210,11 @@ def _answered(code: str, client: Client, session: Session | None, person: Declar
 @bp.get("/demandes")
 def demandes() -> ResponseReturnValue:
     """What waits for the person's answer, the latest first."""
-    if "refus" in request.args:
-        return redirect(http.path("/"), 303)
-    signed_in = _session()
-    if signed_in is None:
-        return _to_sign_in(_seal("/demandes", None, {}))
-    return _demandes_page(*signed_in)
+    return _demandes_page(visitor.required())
 
 
-def _demandes_page(session: Session, person: Declarant, notice: str = "", status: int = 200) -> Response:
-    registry = http.mag().registry
+def _demandes_page(found: Visitor, notice: str = "", status: int = 200) -> Response:
+    registry, person = http.mag().registry, found.person
     rows = BackchannelDemande.waiting_for(person.id, http.now())
     waiting = [(row, client, _told(tuple(row.scope.split()))) for row in rows if (client := registry.find(row.client_id))]
     page = render_template(
@@ -242,7 +223,7 @@ def _demandes_page(session: Session, person: Declarant, notice: str = "", status
         person=person,
         company=_company(person),
         notice=notice,
-        csrf=http.csrf_token(f"demandes|{session.sid}"),
+        csrf=http.csrf_token(f"demandes|{found.session.sid}"),
     )
     return make_response(page, status)
 
@@ -250,17 +231,15 @@ def _demandes_page(session: Session, person: Declarant, notice: str = "", status
 @bp.post("/demandes")
 def answer_demande() -> ResponseReturnValue:
     """Yes or no to one of them; a client that wants to know at once is told while nobody waits."""
-    signed_in, number = _session(), request.form.get("demande", "")
-    if signed_in is None:
-        return _to_sign_in(_seal("/demandes", None, {}))
+    found, number = visitor.required(), request.form.get("demande", "")
     http.way_back(http.path("/demandes"))
-    http.check_csrf(f"demandes|{signed_in[0].sid}")
+    http.check_csrf(f"demandes|{found.session.sid}")
     if not (number.isascii() and number.isdigit() and len(number) <= 9):
         raise ForbiddenError("no such demande")
     agreed = request.form.get("reponse") == "accepter"
-    if not _answer(int(number), *signed_in, agreed=agreed):
-        return _demandes_page(*signed_in, "Cette demande a expiré, ou vous y avez déjà répondu.", 422)
-    return _demandes_page(*signed_in, "Votre accord est transmis." if agreed else "Votre refus est transmis.")
+    if not _answer(int(number), found.session, found.person, agreed=agreed):
+        return _demandes_page(found, "Cette demande a expiré, ou vous y avez déjà répondu.", 422)
+    return _demandes_page(found, "Votre accord est transmis." if agreed else "Votre refus est transmis.")
 
 
 def _answer(number: int, session: Session, person: Declarant, *, agreed: bool) -> bool:

@@ -1,0 +1,212 @@
+"""« Mon compte », home and authorisations as people meet them: keyboard, no script, light and dark, from 320 pixels up."""
+
+import re
+from datetime import UTC, datetime
+
+import pytest
+
+from idp.database import db
+from idp.declarants.models import Declarant
+from idp.habilitations.catalogue import parse, refresh, shipped
+from idp.notifications.models import Mail
+from idp.oidc.models import Consent
+from tests.browser.conftest import LOOKS, look_at
+from tests.factories import PASSWORD, SIRET, un_administrateur, un_declarant
+from tests.journeys.test_radiation import give
+from tests.parcours import un_etablissement
+from tests.protocol.relying import register
+
+pytestmark = [pytest.mark.browser, pytest.mark.parametrize("backend", ["sqlite"], indirect=True)]
+EMAIL, OTHER, NEW = "claire.lefevre@ateliers-du-pont.fr", "c.lefevre@autre.fr", "trois poules sur un mur"
+PAGES = {
+    "accueil": "/",
+    "apercu": "/compte",
+    "coordonnees": "/compte/coordonnees",
+    "adresse": "/compte/adresse",
+    "adresse-envoyee": "/compte/adresse/envoyee",
+    "mot-de-passe": "/compte/mot-de-passe",
+    "sessions": "/compte/sessions",
+    "historique": "/compte/historique",
+    "donnees": "/compte/donnees",
+    "fermeture": "/compte/fermeture",
+    "autorisations": "/autorisations",
+    "securite": "/compte/securite",
+    "appareil": "/device",
+    "demandes": "/demandes",
+}
+FORMS = {"coordonnees": "Enregistrer", "adresse": "Recevoir le lien", "mot-de-passe": "Changer", "fermeture": "Fermer"}
+"""Sent as they are, each of them is shown again."""
+
+
+@pytest.fixture
+def claire(app, wsgi_app):
+    """Somebody with a right, an address, an agreement, and a colleague who administers."""
+    un_etablissement(app)
+    un_administrateur(app, nom="Martin", prenom="Odile", email="odile@exemple.fr")
+    person = un_declarant(app, email=EMAIL, email_verified=True, email_verified_at=datetime.now(UTC), telephone="+33 1 42 68 53 00")
+    register(wsgi_app, "portail", client_name="Portail des cotisations")
+    with app.app_context():
+        refresh(parse(shipped()), datetime.now(UTC))
+        agreed = Consent(declarant_id=person.id, client_id="portail", scope="openid profile siret", given_at=datetime.now(UTC))
+        db.session.add(agreed)
+        db.session.commit()
+    give(app, person.id, int(SIRET))
+    return person
+
+
+@pytest.fixture
+def mag(claire, live_server):
+    return live_server()
+
+
+@pytest.fixture
+def signed_in(mag, page):
+    """`signed_in(path, **options)`: Claire's browser, on that page."""
+
+    def visit(path="/compte", **options):
+        opened = page(**options)
+        sign_in(opened, mag)
+        opened.goto(mag + path)
+        return opened
+
+    return visit
+
+
+def sign_in(opened, mag, password=PASSWORD):
+    opened.goto(f"{mag}/connexion")
+    for name, text in {"siret": SIRET, "nom": "Lefèvre", "prenom": "Claire", "password": password}.items():
+        opened.fill(f"#{name}", text)
+    opened.get_by_role("button", name="Se connecter", exact=True).click()
+    opened.wait_for_url(f"{mag}/")
+
+
+def main(opened):
+    return opened.locator("main").inner_text()
+
+
+def link(app, kind):
+    """The path of the last link that was mailed."""
+    with app.app_context():
+        body = db.session.query(Mail).filter_by(kind=kind).order_by(Mail.id.desc()).first().body
+    return re.search(r"/compte/adresse/\S+", body)[0]
+
+
+@pytest.mark.parametrize(("scheme", "width"), LOOKS)
+def test_every_page_of_the_account_is_looked_at(app, claire, mag, signed_in, scheme, width):
+    complaints = []
+    opened = signed_in("/", color_scheme=scheme, viewport={"width": width, "height": 900})
+    opened.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    for name, path in PAGES.items():
+        opened.goto(mag + path)
+        look_at(opened, f"{name}-{scheme}-{width}")
+    assert complaints == []
+    for name, button in {
+        "coordonnees": "Enregistrer",
+        "adresse": "Recevoir le lien",
+        "mot-de-passe": "Changer",
+        "fermeture": "Fermer",
+    }.items():
+        opened.goto(mag + PAGES[name])
+        if name == "coordonnees":
+            opened.fill("#telephone", "12")
+        opened.get_by_role("button", name=button).click()
+        opened.get_by_role("alert").wait_for()
+        assert opened.evaluate("document.activeElement.id") == "erreurs"
+        look_at(opened, f"{name}-erreurs-{scheme}-{width}")
+    opened.goto(f"{mag}/compte/adresse")
+    opened.fill("#email", OTHER)
+    opened.get_by_role("button", name="Recevoir le lien").click()
+    for kind, button in {"adresse_nouvelle": "Confirmer l'adresse", "adresse_changee": "Annuler le changement"}.items():
+        opened.goto(mag + link(app, kind))
+        look_at(opened, f"{kind}-{scheme}-{width}")
+        opened.get_by_role("button", name=button).click()
+        look_at(opened, f"{kind}-fait-{scheme}-{width}")
+        if kind == "adresse_nouvelle":
+            opened.goto(f"{mag}/compte/adresse")
+            assert "Pas avant le" in main(opened)
+            look_at(opened, f"adresse-verrou-{scheme}-{width}")
+
+
+@pytest.mark.parametrize("state", ["rejet", "a-confirmer"])
+@pytest.mark.parametrize(("scheme", "width"), LOOKS)
+def test_home_says_what_is_wrong_with_the_address(app, claire, mag, signed_in, state, scheme, width):
+    with app.app_context():
+        person = db.session.get(Declarant, claire.id)
+        person.email_verified, person.email_bounced_at = False, datetime.now(UTC) if state == "rejet" else None
+        db.session.commit()
+    opened = signed_in("/", color_scheme=scheme, viewport={"width": width, "height": 900})
+
+    assert opened.locator(f"#{state}").is_visible()
+    look_at(opened, f"accueil-{state}-{scheme}-{width}")
+
+
+@pytest.mark.parametrize("javascript", [True, False])
+def test_contact_password_and_messages_change_with_or_without_script(mag, signed_in, javascript):
+    opened = signed_in("/compte", javascript=javascript)
+    opened.get_by_role("link", name="Modifier mes coordonnées").click()
+    opened.fill("#mobile", "06 12 34 56 78")
+    opened.get_by_role("button", name="Enregistrer").click()
+    opened.wait_for_url("**/compte?fait=coordonnees")
+    assert "+33 6 12 34 56 78" in main(opened)
+    opened.get_by_role("button", name="Les recevoir").click()
+    opened.wait_for_url("**/compte?fait=information")
+    assert "Vous recevrez nos messages" in main(opened)
+    opened.get_by_role("link", name="Changer de mot de passe").click()
+    for name, text in {"actuel": PASSWORD, "nouveau": NEW, "confirmation": NEW}.items():
+        opened.fill(f"#{name}", text)
+    opened.get_by_role("button", name="Changer de mot de passe").click()
+    opened.wait_for_url("**/compte?fait=mot-de-passe")
+    assert "Votre mot de passe est changé" in main(opened)
+
+
+def press(opened, role, name):
+    """By the keyboard: reached by Tab from where one is, then Enter."""
+    wanted = opened.get_by_role(role, name=name).first
+    for _ in range(60):
+        opened.keyboard.press("Tab")
+        if wanted.evaluate("one => one === document.activeElement"):
+            outline = wanted.evaluate("one => getComputedStyle(one).outlineStyle")
+            assert outline != "none", f"{name}: nothing shows where one is"
+            return opened.keyboard.press("Enter")
+    raise AssertionError(f"{name} is not reached by the keyboard")
+
+
+@pytest.mark.parametrize("javascript", [True, False])
+def test_agreements_are_withdrawn_by_the_keyboard(mag, signed_in, javascript):
+    opened = signed_in("/", javascript=javascript)
+    press(opened, "link", "Voir mes autorisations")
+    opened.wait_for_url("**/autorisations")
+    assert "Portail des cotisations" in main(opened)
+    press(opened, "button", re.compile("Retirer mon accord"))
+    opened.get_by_role("status").wait_for()
+
+    assert "C'est retiré" in main(opened)
+    assert "Portail des cotisations" not in main(opened)
+
+
+@pytest.mark.parametrize("javascript", [True, False])
+def test_other_sessions_end_and_the_account_closes_by_the_keyboard(mag, page, signed_in, javascript):
+    elsewhere = page()
+    sign_in(elsewhere, mag)
+    opened = signed_in("/compte", javascript=javascript)
+    press(opened, "link", "Voir mes sessions")
+    opened.wait_for_url("**/compte/sessions")
+    assert opened.locator("h2").filter(has_text="Chrome").count() == 2
+    press(opened, "button", re.compile("Fermer cette session"))
+    opened.get_by_role("status").wait_for()
+    elsewhere.goto(f"{mag}/compte")
+    assert "/connexion" in elsewhere.url
+    opened.goto(f"{mag}/compte")
+    press(opened, "link", "Fermer mon compte")
+    opened.fill("#mot", "fermer")
+    opened.keyboard.press("Enter")
+    opened.get_by_text("Votre compte est fermé").wait_for()
+    look_at(opened, f"ferme-{javascript}")
+
+
+def test_the_data_are_a_file(mag, signed_in):
+    opened = signed_in("/compte/donnees")
+    with opened.expect_download() as waiting:
+        opened.get_by_role("button", name="Télécharger mes données").click()
+
+    assert re.fullmatch(r"mag-mes-donnees-\d{4}-\d\d-\d\d\.json", waiting.value.suggested_filename)
