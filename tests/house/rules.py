@@ -38,9 +38,9 @@ STANDALONE = ("partners.kit", "partners.portals")
 """What a partner installs, and programs built on it: they know nothing of MAG's own code."""
 
 PURE = {
-    *("siret", "identite", "statuts", "droits", "perimetre", "fenetre", "chaine", "disclosure", "claims", "assertion", "events", "messages"),
+    *("siret", "identite", "statuts", "droits", "perimetre", "fenetre", "chaine", "disclosure", "claims", "assertion", "events"),
     *("verdict", "profil", "profils", "dossier", "courriel", "etablissement", "listes", "tiers", "representant", "registre"),
-    "voies",
+    *("messages", "voies"),
 }
 """Values and rules: the same answer for the same arguments, always."""
 
