@@ -43,6 +43,7 @@ class Act(StrEnum):
     ACCEPTER_INVITATION = "accepter_invitation"
     INSCRIRE = "inscrire"
     VALIDER = "valider"
+    TRANSMETTRE = "transmettre"
     ECARTER = "ecarter"
     COOPTER = "coopter"
     REFUSER = "refuser"
@@ -118,6 +119,13 @@ TABLE = (
     ),
     _line(None, Act.INSCRIRE, Statut.ACTIF, (By.OPERATEUR,), "Un opérateur inscrit une personne en ligne de commande."),
     _line(Statut.PRIMO, Act.VALIDER, Statut.ACTIF, (By.CONTROLES, By.OPERATEUR), "Les contrôles sont passés, ou un opérateur a tranché."),
+    _line(
+        Statut.PRIMO,
+        Act.TRANSMETTRE,
+        Statut.CANDIDAT,
+        (By.OPERATEUR,),
+        "Un opérateur valide, mais l'établissement a un administrateur depuis : c'est à lui de répondre.",
+    ),
     _line(Statut.PRIMO, Act.ECARTER, None, (By.CONTROLES, By.OPERATEUR), "Les contrôles s'y opposent, ou un opérateur a refusé."),
     _line(Statut.PRIMO, Act.EXPIRER, None, (By.TEMPS,), "Personne n'a tranché dans le délai."),
     _line(Statut.CANDIDAT, Act.COOPTER, Statut.ACTIF, (By.ADMINISTRATEUR,), "Un administrateur en place donne son accord."),
@@ -138,7 +146,13 @@ TABLE = (
         (By.ADMINISTRATEUR, By.OPERATEUR, By.TEMPS),
         "L'accès est suspendu ; le temps suspend un compte dormant.",
     ),
-    _line(Statut.SUSPENDU, Act.REACTIVER, Statut.ACTIF, (By.ADMINISTRATEUR, By.OPERATEUR), "La suspension est levée."),
+    _line(
+        Statut.SUSPENDU,
+        Act.REACTIVER,
+        Statut.ACTIF,
+        (By.ADMINISTRATEUR, By.OPERATEUR),
+        "La suspension est levée ; celle d'un opérateur, par un opérateur seul.",
+    ),
     _line(
         Statut.ACTIF,
         Act.RADIER,

@@ -217,8 +217,13 @@ class Etablissement(Model):
     @classmethod
     def locked(cls, siret: Siret) -> Self:
         """The same, its row held until the transaction ends: of two first administrators who come at once, one is the first."""
-        db.session.scalar(select(cls).where(cls.siret == siret).with_for_update(), execution_options={"populate_existing": True})
+        cls.hold(siret)
         return cls.inscriptible(siret)
+
+    @classmethod
+    def hold(cls, siret: Siret) -> None:
+        """Its row, should there be one, is this transaction's until it ends."""
+        db.session.scalar(select(cls).where(cls.siret == siret).with_for_update(), execution_options={"populate_existing": True})
 
     @classmethod
     def of_company(cls, siren: Siren, *, after: Siret | None = None, limit: int = 50) -> list[Self]:

@@ -13,6 +13,7 @@ from idp.database import db
 from idp.declarants import transitions
 from idp.declarants.controles.events import ControlsSettled
 from idp.declarants.controles.models import Controle
+from idp.declarants.cooptation import open_candidacy
 from idp.declarants.models import Declarant
 from idp.declarants.statuts import Act, By, Statut
 from idp.entreprises.models import Etablissement
@@ -97,7 +98,10 @@ def check_reason(unverified_reason: str) -> str:
 def settle(
     settings: Settings, catalogue: Catalogue, review: Review, decision: Decision, reason: str, operator: Operateur, now: datetime
 ) -> None:
-    """Decide, and tell the person. Raises ReasonMissingError, ReviewSettledError, LastAdministratorError."""
+    """Decide, and tell the person. Whose establishment has an administrator by now becomes a candidate, whom he answers (fact 30).
+
+    Raises ReasonMissingError, ReviewSettledError, LastAdministratorError.
+    """
     kept = check_reason(reason)
     declarant, controle = review.declarant, review.controle
     if declarant is None or not review.waits or not controle.settle(decision, kept, operator.actor, now):
@@ -106,6 +110,11 @@ def settle(
     journal.record(ControlsSettled(decision=decision, reason=kept, **about), now)  # type: ignore[arg-type]  # three kinds of value
     place, name, address = review.place, declarant.full_name, declarant.email or ""
     if decision is Decision.VALIDER:
+        Etablissement.hold(declarant.siret)
+        if Declarant.is_administered(declarant.siret):
+            transitions.apply(declarant, Act.TRANSMETTRE, By.OPERATEUR, now, actor=operator.actor)
+            open_candidacy(declarant, now, issuer=settings.issuer)
+            return
         transitions.apply(declarant, Act.VALIDER, By.OPERATEUR, now, actor=operator.actor)
         premiers_droits.ouvrir(declarant, catalogue, now)
         Mail.write("inscription_validee", address, messages.validated(settings.issuer, name, place), now, declarant.id)
