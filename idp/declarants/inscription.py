@@ -11,7 +11,7 @@ from idp.declarants import transitions
 from idp.declarants.events import DeclarantInscribed
 from idp.declarants.identite import Identite, InvalidNameError, check_name
 from idp.declarants.models import Declarant
-from idp.declarants.statuts import Act, By, Role, StatutRefusedError, transition
+from idp.declarants.statuts import Act, By, Role, Statut, StatutRefusedError, transition
 from idp.errors import RefusedError
 from idp.seals import random_token
 
@@ -30,8 +30,16 @@ class HomonymeError(RefusedError):
     remedy = "Distinguez les deux personnes : la phrase affichée dit comment."
     status = 422
 
-    def __init__(self, identite: Identite) -> None:
+    def __init__(self, identite: Identite, *, left: bool = False) -> None:
+        """`left`: whoever bears the name has left, and is not erased yet."""
         super().__init__(f"homonym at {identite.siret}")
+        if left:
+            self.public = (
+                f"Une personne nommée « {identite.prenom} {identite.nom} » a quitté cet établissement récemment : son nom y reste réservé "
+                "quelques semaines. S'il s'agit d'elle, qui revient, ou de quelqu'un d'autre, ajoutez un deuxième prénom (« Jean Marie ») "
+                "ou un numéro (« Jean 2 ») : elle se connectera avec le prénom ainsi inscrit. Sinon, recommencez quand le nom sera libre."
+            )
+            return
         self.public = (
             f"Une personne nommée « {identite.prenom} {identite.nom} » est déjà inscrite pour cet établissement. S'il s'agit "
             "de quelqu'un d'autre, ajoutez un deuxième prénom (« Jean Marie ») ou un numéro (« Jean 2 ») : les deux comptes "
@@ -75,8 +83,7 @@ def inscrire(
     checked = Identite(identite.siret, check_name(identite.nom), check_name(identite.prenom))
     if len(checked.cle) > LONGEST_CLE:
         raise InvalidNameError("too long once folded")
-    if Declarant.find(checked) is not None:
-        raise HomonymeError(checked)
+    check_free(checked)
     declarant = Declarant(uid=random_token(18), siret=checked.siret, nom=checked.nom, prenom=checked.prenom, cle=checked.cle)
     declarant.statut, declarant.role = statut, role
     declarant.email, declarant.telephone, declarant.mobile = email, telephone, mobile
@@ -87,6 +94,13 @@ def inscrire(
     siret = int(checked.siret)
     journal.record(DeclarantInscribed(declarant_id=declarant.id, siret=siret, act=act, role=role, statut=statut, actor=actor), now)
     return declarant
+
+
+def check_free(identite: Identite) -> None:
+    """Nobody bears this identity. Raises HomonymeError."""
+    found = Declarant.find(identite)
+    if found is not None:
+        raise HomonymeError(identite, left=found.statut is Statut.RADIE)
 
 
 def suspendre(declarant: Declarant, now: datetime, *, by: By = By.OPERATEUR, actor: str | None = None) -> None:

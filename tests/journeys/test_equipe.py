@@ -6,9 +6,11 @@ import pytest
 import time_machine
 
 from idp.database import db
+from idp.declarants import inscription
 from idp.declarants.equipe.models import PAGE
 from idp.declarants.identite import Identite
 from idp.declarants.inscription import inscrire
+from idp.declarants.models import Declarant
 from idp.declarants.statuts import Role, Statut
 from idp.entreprises.siret import Siret
 from idp.visitor import RECENT
@@ -253,3 +255,40 @@ def test_messages_are_few(app, client, zoe):
 
     assert codes == [303] * 5 + [429]
     assert len(courriers(app, "message_administrateur")) == 5
+
+
+def test_a_suspension_by_an_operator_is_not_undone_by_a_colleague(app, client):
+    administrateur_connecte(app, client)
+    zoe = un_declarant(app, nom="Autre", prenom="Zoé")
+    page = f"/equipe/personnes/{zoe.uid}"
+    with app.app_context():
+        inscription.suspendre(db.session.get(Declarant, zoe.id), datetime.now(UTC), actor="operateur:Aline Roux")
+        db.session.commit()
+    shown = texte(client.get(page))
+    assert "lui seul peut lever la suspension" in shown
+    assert "Lever la suspension" not in shown
+    assert client.get(f"{page}/suspension").status_code == 409
+    csrf = suspension_csrf(app, client)
+    response = client.post(f"{page}/suspension", data={"csrf": csrf, "acte": "reactiver"})
+
+    assert response.status_code == 409
+    assert "par sécurité" in texte(response)
+    assert relu(app, zoe.id).statut is Statut.SUSPENDU
+
+
+@pytest.mark.parametrize("who", ["declarant:1", "temps"])
+def test_a_suspension_by_a_colleague_or_by_time_is_lifted(app, client, who):
+    administrateur_connecte(app, client)
+    zoe = un_declarant(app, nom="Autre", prenom="Zoé")
+    with app.app_context():
+        inscription.suspendre(db.session.get(Declarant, zoe.id), datetime.now(UTC), actor=who)
+        db.session.commit()
+
+    assert envoyer(client, f"/equipe/personnes/{zoe.uid}/suspension", acte="reactiver").status_code == 303
+    assert relu(app, zoe.id).statut is Statut.ACTIF
+
+
+def suspension_csrf(app, client):
+    """Of the same form, on the page of somebody else."""
+    other = un_declarant(app, nom="Blanc", prenom="Léa")
+    return csrf_in(client.get(f"/equipe/personnes/{other.uid}/suspension").text)

@@ -265,3 +265,21 @@ def test_invitations_that_expire_are_told_once(app, client):
 
     assert ["1 invitation(s) expirée(s)" in output for output in outputs] == [True, False]
     assert [mail.recipient for mail in courriers(app, "invitation_expiree")] == ["claire@exemple.fr"]
+
+
+def test_a_name_of_somebody_who_left_is_kept_and_said_so(app, client):
+    administrateur_connecte(app, client)
+    gone = un_declarant(app, nom="PETIT", prenom="nina")
+    with app.app_context():
+        from idp.database import db
+        from idp.declarants import transitions
+        from idp.declarants.models import Declarant
+        from idp.declarants.statuts import Act, By
+
+        transitions.apply(db.session.get(Declarant, gone.id), Act.RADIER, By.ADMINISTRATEUR, datetime.now(UTC))
+        db.session.commit()
+    response = invite(client)
+
+    assert response.status_code == 422
+    assert "a quitté cet établissement récemment" in texte(response)
+    assert "est déjà inscrite" not in texte(response)

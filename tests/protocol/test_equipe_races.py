@@ -126,3 +126,13 @@ def test_an_administrator_struck_off_meanwhile_decides_nothing(app, client, port
 
     assert codes == {303}
     assert relu(app, nina.id).statut is Statut.CANDIDAT
+
+
+def test_a_person_invited_twice_at_once_receives_one_mail(app, client, port):
+    administrateur_connecte(app, client)
+    form = {"nom": "Petit", "prenom": "Nina", "email": "nina@exemple.fr", "siret": SIRET, "role": "declarant"}
+    csrf = csrf_in(client.get("/equipe/inviter").text)
+    codes = Counter(reply.status_code for reply in at_once(port, [sent(client, "/equipe/inviter", {"csrf": csrf, **form})] * 6))
+
+    assert codes == {303: 1, 422: 5}
+    assert len(courriers(app, "invitation")) == 1

@@ -1,5 +1,8 @@
 """Who may act on whom: asked again once the rows are held, since an administrator may have lost the role meanwhile."""
 
+from datetime import UTC, datetime
+
+from idp.audit.models import AuditEvent
 from idp.database import db
 from idp.declarants.models import Declarant
 from idp.errors import RefusedError, UnknownPageError
@@ -28,6 +31,31 @@ class OwnAccountError(RefusedError):
         "Vous ne pouvez pas le faire sur votre propre compte : un autre administrateur doit s'en charger. Pour partir de vous-même, "
         "fermez votre compte depuis « Mon compte »."
     )
+
+
+class SuspendedForSecurityError(RefusedError):
+    """An operator suspended the account: colleagues do not undo it."""
+
+    code = "suspendu_par_un_operateur"
+    number = "M200214"
+    remedy = "Adressez-vous à l'assistance."
+    status = 409
+    title = "Suspension décidée par un opérateur"
+    public = (
+        "Un opérateur de MAG a suspendu ce compte, par sécurité : lui seul peut lever la suspension. Adressez-vous à l'assistance si vous "
+        "pensez que le compte peut rouvrir."
+    )
+
+
+COLLEAGUE, TIME = "declarant:", "temps"
+"""How the journal names those whose suspensions an administrator may lift."""
+
+
+def check_may_reinstate(person: Declarant) -> None:
+    """The last change of somebody suspended is the suspension, with who decided it. Raises SuspendedForSecurityError."""
+    last = AuditEvent.of_person(person.id, ["DeclarantChanged"], datetime.fromtimestamp(0, UTC), limit=1)
+    if last and last[0].actor != TIME and not (last[0].actor or "").startswith(COLLEAGUE):
+        raise SuspendedForSecurityError(f"declarant {person.id}")
 
 
 def act_on(administrator: Declarant, person: Declarant, *others: Declarant, himself: bool = False) -> None:

@@ -7,9 +7,9 @@ from datetime import datetime
 
 from idp.declarants import transitions
 from idp.declarants.equipe import messages
-from idp.declarants.equipe.authority import act_on
+from idp.declarants.equipe.authority import act_on, check_may_reinstate
 from idp.declarants.models import AccountEvent, Declarant
-from idp.declarants.statuts import Act, By, Role
+from idp.declarants.statuts import Act, By, Role, transition
 from idp.notifications.models import Mail
 
 TITLES = {
@@ -54,8 +54,13 @@ def suspendre(administrator: Declarant, person: Declarant, now: datetime, *, iss
 
 
 def reactiver(administrator: Declarant, person: Declarant, now: datetime, *, issuer: str) -> None:
-    """The suspension is lifted. Raises StatutRefusedError, OwnAccountError, NoLongerAdministratorError."""
+    """The suspension is lifted, unless an operator decided it.
+
+    Raises StatutRefusedError, OwnAccountError, NoLongerAdministratorError, SuspendedForSecurityError.
+    """
     act_on(administrator, person)
+    transition(person.statut, Act.REACTIVER, By.ADMINISTRATEUR)
+    check_may_reinstate(person)
     transitions.apply(person, Act.REACTIVER, By.ADMINISTRATEUR, now, actor=actor(administrator))
     AccountEvent.write("account-enabled", person, now)
     if person.email:

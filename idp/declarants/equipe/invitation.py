@@ -12,7 +12,7 @@ from idp.declarants.equipe.gestion import tell_the_others
 from idp.declarants.equipe.models import Closing, Invitation
 from idp.declarants.events import InvitationChanged
 from idp.declarants.identite import Identite, check_name
-from idp.declarants.inscription import EMAIL, HomonymeError, InvalidEmailError
+from idp.declarants.inscription import EMAIL, InvalidEmailError, check_free
 from idp.declarants.models import Declarant
 from idp.declarants.statuts import Act, By, Role
 from idp.entreprises.models import Entreprise
@@ -82,8 +82,7 @@ def check(invited: Invited, now: datetime) -> Identite:
     if not EMAIL.fullmatch(invited.email):
         raise InvalidEmailError("not an address")
     identite = invited.identite
-    if Declarant.find(identite) is not None:
-        raise HomonymeError(identite)
+    check_free(identite)
     if Invitation.pending(identite.siret, identite.cle, now) is not None:
         raise AlreadyInvitedError(f"at {identite.siret}")
     if Invitation.sent_since(identite.siret, now - timedelta(days=1)) >= MOST_A_DAY:
@@ -92,7 +91,11 @@ def check(invited: Invited, now: datetime) -> Identite:
 
 
 def inviter(administrator: Declarant, invited: Invited, now: datetime, *, issuer: str, keeper_id: int | None = None) -> Invitation:
-    """A link leaves for the address. `keeper_id` keeps meanwhile the rights that come with it. Raises as `check`."""
+    """A link leaves for the address. `keeper_id` keeps meanwhile the rights that come with it.
+
+    Rows of the administrators are held: of two forms that arrive at once, one invites. Raises as `check`.
+    """
+    Declarant.hold(invited.siret.siren, administrator.id)
     identite = check(invited, now)
     invitation = Invitation(
         reference=random_token(12),

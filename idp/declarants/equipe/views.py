@@ -14,7 +14,7 @@ from idp.audit.models import AuditEvent
 from idp.authentication.session import close_every_session
 from idp.database import db
 from idp.declarants.equipe import gestion
-from idp.declarants.equipe.authority import OwnAccountError, person_of, set_aside, sirets_of
+from idp.declarants.equipe.authority import OwnAccountError, SuspendedForSecurityError, check_may_reinstate, person_of, set_aside, sirets_of
 from idp.declarants.equipe.gestion import TITLES
 from idp.declarants.equipe.models import Candidature, Invitation, People
 from idp.declarants.equipe.saisie import Filters
@@ -100,10 +100,20 @@ def person(uid: str) -> ResponseReturnValue:
         state=STATES[shown.statut],
         role=TITLES[shown.role],
         himself=shown.id == found.person.id,
+        by_operator=_by_operator(shown),
         done=DONE.get(request.args.get("fait", ""), ""),
         Statut=Statut,
         candidature=Candidature.of(shown.id) if shown.statut is Statut.CANDIDAT else None,
     )
+
+
+def _by_operator(shown: Declarant) -> bool:
+    """Whether an operator suspended them: nobody else lifts that."""
+    try:
+        check_may_reinstate(shown)
+    except SuspendedForSecurityError:
+        return shown.statut is Statut.SUSPENDU
+    return False
 
 
 def _services(rights: Rights) -> list[tuple[str, str]]:
@@ -160,6 +170,9 @@ def ask_suspension(uid: str) -> ResponseReturnValue:
     shown = person_of(found.person, uid)
     suspended = shown.statut is Statut.SUSPENDU
     transition(shown.statut, Act.REACTIVER if suspended else Act.SUSPENDRE, By.ADMINISTRATEUR)
+    if suspended:
+        http.way_back(http.path(f"/equipe/personnes/{uid}"))
+        check_may_reinstate(shown)
     return render_template(
         "equipe/suspension.html", visitor=found, person=shown, suspended=suspended, csrf=http.csrf_token("equipe-suspension")
     )

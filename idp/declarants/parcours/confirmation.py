@@ -12,7 +12,7 @@ from idp.declarants import transitions
 from idp.declarants.controles.dossier import Outcome, Subject
 from idp.declarants.controles.pipeline import examine, keep
 from idp.declarants.controles.verdict import Verdict
-from idp.declarants.inscription import HomonymeError, inscrire
+from idp.declarants.inscription import check_free, inscrire
 from idp.declarants.models import Declarant
 from idp.declarants.parcours import conditions
 from idp.declarants.parcours.events import InformationConsent, InscriptionConfirmed
@@ -59,8 +59,7 @@ def confirmer(draft: Inscription, now: datetime) -> Declarant | None:
     if draft.email is None or draft.profil is None or draft.secteur is None or draft.password_hash is None or draft.submitted_at is None:
         raise IncompleteError(f"inscription {draft.id}")
     Etablissement.locked(draft.siret)
-    if Declarant.find(draft.identite) is not None:
-        raise HomonymeError(draft.identite)
+    check_free(draft.identite)
     candidate = Declarant.is_administered(draft.siret)
     outcome = examine(_subject(draft), now)
     blocked = outcome.verdict is Verdict.BLOCK
