@@ -34,6 +34,16 @@ class AlreadyDecidedError(RefusedError):
     public = "Cette demande est déjà décidée."
 
 
+class AdministeredError(RefusedError):
+    """An operator answers in the place of administrators who can."""
+
+    code = "administrateur_en_place"
+    number = "M200215"
+    remedy = "Laissez répondre l'administrateur en place."
+    status = 409
+    public = "Cet établissement a un administrateur qui peut répondre : la décision lui revient."
+
+
 class CollusionError(RefusedError):
     """Nobody vouches for an address that is his own."""
 
@@ -58,11 +68,12 @@ def open_candidacy(declarant: Declarant, now: datetime, *, issuer: str) -> Candi
     declarant.expires_at = now + DELAY
     opened = Candidature.open(declarant, now, declarant.expires_at)
     journal.record(CandidacyOpened(declarant_id=declarant.id, siret=int(declarant.siret)), now)
-    for one in _reachable(declarant):
+    reachable = _reachable(declarant)
+    for one in reachable:
         message = messages.candidacy(issuer, one.full_name, declarant.full_name, declarant.siret, declarant.expires_at, opened.reference)
         Mail.write("candidature", one.email or "", message, now, one.id)
     if declarant.email:
-        received = messages.candidacy_received(issuer, declarant.full_name, declarant.siret, declarant.expires_at)
+        received = messages.candidacy_received(issuer, declarant.full_name, declarant.siret, declarant.expires_at, told=bool(reachable))
         Mail.write("candidature_recue", declarant.email, received, now, declarant.id)
     return opened
 
@@ -87,10 +98,30 @@ def coopter(candidature: Candidature, administrator: Declarant, now: datetime, *
     """Agreed: the candidate administers from now on. Raises AlreadyDecidedError, CollusionError."""
     candidate = _decide(candidature, Decision.ACCORD, administrator, now)
     transitions.apply(candidate, Act.COOPTER, By.ADMINISTRATEUR, now, actor=f"declarant:{administrator.id}")
+    _tell_accepted(candidate, now, issuer)
+    return candidate
+
+
+def _tell_accepted(candidate: Declarant, now: datetime, issuer: str) -> None:
     if candidate.email:
-        Mail.write(
-            "candidature_acceptee", candidate.email, messages.accepted(issuer, candidate.full_name, candidate.siret), now, candidate.id
-        )
+        message = messages.accepted(issuer, candidate.full_name, candidate.siret)
+        Mail.write("candidature_acceptee", candidate.email, message, now, candidate.id)
+
+
+def autoriser(candidature: Candidature, operator: str, now: datetime, *, issuer: str) -> Declarant:
+    """An operator agrees, for an establishment whose administrators are all suspended. `operator`: as the journal names them.
+
+    Raises AlreadyDecidedError, AdministeredError.
+    """
+    candidate = db.session.get(Declarant, candidature.declarant_id)
+    if candidate is None or candidate.statut is not Statut.CANDIDAT:
+        raise already(candidature)
+    Declarant.hold(candidature.siret.siren, candidate.id)
+    if Declarant.administrators(candidature.siret):
+        raise AdministeredError(f"candidacy {candidature.id}")
+    _close(candidature, candidate, Decision.ACCORD, now, None)
+    transitions.apply(candidate, Act.AUTORISER, By.OPERATEUR, now, actor=operator)
+    _tell_accepted(candidate, now, issuer)
     return candidate
 
 
@@ -109,11 +140,15 @@ def _decide(candidature: Candidature, decision: Decision, administrator: Declara
     if candidate is None or candidate.statut is not Statut.CANDIDAT:
         raise already(candidature)
     check_decides(administrator, candidate)
-    if not candidature.decide(decision, now, administrator.id):
+    _close(candidature, candidate, decision, now, administrator.id)
+    return candidate
+
+
+def _close(candidature: Candidature, candidate: Declarant, decision: Decision, now: datetime, by: int | None) -> None:
+    if not candidature.decide(decision, now, by):
         raise already(candidature)
     Letter.void(KEY_LETTER, candidate.id, now)
     db.session.refresh(candidate)
-    return candidate
 
 
 def already(candidature: Candidature) -> AlreadyDecidedError:

@@ -46,6 +46,7 @@ class Act(StrEnum):
     TRANSMETTRE = "transmettre"
     ECARTER = "ecarter"
     COOPTER = "coopter"
+    AUTORISER = "autoriser"
     REFUSER = "refuser"
     ACTIVER = "activer"
     EXPIRER = "expirer"
@@ -129,6 +130,13 @@ TABLE = (
     _line(Statut.PRIMO, Act.ECARTER, None, (By.CONTROLES, By.OPERATEUR), "Les contrôles s'y opposent, ou un opérateur a refusé."),
     _line(Statut.PRIMO, Act.EXPIRER, None, (By.TEMPS,), "Personne n'a tranché dans le délai."),
     _line(Statut.CANDIDAT, Act.COOPTER, Statut.ACTIF, (By.ADMINISTRATEUR,), "Un administrateur en place donne son accord."),
+    _line(
+        Statut.CANDIDAT,
+        Act.AUTORISER,
+        Statut.ACTIF,
+        (By.OPERATEUR,),
+        "Tous les administrateurs de l'établissement sont suspendus : un opérateur donne l'accord à leur place.",
+    ),
     _line(Statut.CANDIDAT, Act.REFUSER, None, (By.ADMINISTRATEUR,), "Un administrateur en place refuse."),
     _line(Statut.CANDIDAT, Act.ACTIVER, Statut.ACTIF, (By.CLE,), "La clé postée à l'adresse de l'établissement est saisie."),
     _line(Statut.CANDIDAT, Act.EXPIRER, None, (By.TEMPS,), "Aucune décision en 15 jours."),

@@ -17,7 +17,7 @@ from idp.database import db
 from idp.declarants.controles.models import Controle
 from idp.declarants.controles.pipeline import examine, keep
 from idp.declarants.identite import Identite
-from idp.declarants.inscription import inscrire
+from idp.declarants.inscription import inscrire, suspendre
 from idp.declarants.models import Declarant
 from idp.declarants.parcours.models import ServicesChoisis
 from idp.declarants.profils import Profil
@@ -28,7 +28,8 @@ from idp.habilitations.models import DroitDirect
 from idp.notifications.models import Letter, Mail
 from idp.support.models import Fonction, Operateur
 from tests.conftest import MagClient
-from tests.factories import SIRET, csrf_in, se_connecter, un_declarant
+from tests.factories import SIRET, csrf_in, se_connecter, un_administrateur, un_declarant
+from tests.journeys.equipe import courriers, un_candidat
 from tests.journeys.operateurs import DESK, PASSWORD, au_bureau, code_of, email_of, entrer, operateurs, poster, un_operateur
 from tests.journeys.test_controles import subject, une_entreprise
 
@@ -317,6 +318,7 @@ ACTS = {
     "/listes/1/retirer": "/listes",
     "/personnes/x/suspendre": "/personnes",
     "/personnes/x/reactiver": "/personnes",
+    "/personnes/x/autoriser": "/personnes",
     "/personnes/x/deconnecter": "/personnes",
     "/personnes/x/liberer": "/personnes",
     "/recours/1/proposer": "/recours",
@@ -394,6 +396,25 @@ def test_a_review_is_read_and_validated(app, wsgi_app, client, company):
         assert db.session.query(DroitDirect).filter_by(declarant_id=person).count() == 1
     assert ("ControlsSettled", "operateur:Aline Roux") in kinds(app, "ControlsSettled")
     assert ("PersonConsulted", "operateur:Aline Roux") in kinds(app, "PersonConsulted")
+
+
+def test_a_review_validated_after_an_administrator_came_becomes_a_candidacy(app, wsgi_app, company):
+    """Fact 30: whoever is there answers, not an operator."""
+    number, person = une_revue(app)
+    with app.app_context():
+        siret = str(db.session.get(Declarant, person).siret)
+    un_administrateur(app, siret=siret, nom="Martin", prenom="Odile", email="odile@exemple.fr")
+    operator = au_bureau(wsgi_app, fonctions=[Fonction.CONTROLES])
+    path = f"/controles/{number}/decision"
+
+    assert poster(operator, f"/controles/{number}", path, decision="valider", motif=REASON).status_code == 303
+    with app.app_context():
+        found = db.session.get(Declarant, person)
+        assert found.statut is Statut.CANDIDAT
+        assert found.expires_at is not None
+        assert [mail.recipient for mail in db.session.query(Mail).filter_by(kind="candidature")] == ["odile@exemple.fr"]
+        assert [mail.kind for mail in db.session.query(Mail).filter_by(declarant_id=person)] == ["candidature_recue"]
+        assert db.session.query(DroitDirect).filter_by(declarant_id=person).count() == 0
 
 
 def test_a_review_is_set_aside_and_the_identity_goes(app, wsgi_app, company):
@@ -523,6 +544,36 @@ def test_an_account_is_suspended_with_its_sessions_and_reinstated(app, wsgi_app,
         assert [kind for kind in told if kind.startswith("bureau")] == ["bureau_suspendre", "bureau_reactiver", "bureau_deconnecter"]
     wanted = ("SessionsClosed", "BrakeLifted", "DeclarantChanged")
     assert {actor for _, actor in kinds(app, *wanted)} == {"operateur:Aline Roux"}
+
+
+def test_a_candidate_is_let_in_when_every_administrator_is_suspended(app, wsgi_app, client):
+    chief = un_administrateur(app, email="claire@exemple.fr")
+    with app.app_context():
+        suspendre(db.session.get(Declarant, chief.id), datetime.now(UTC), actor="operateur:Autre")
+        db.session.commit()
+    nina = un_candidat(app)
+    [mail] = courriers(app, "candidature_recue")
+    assert "viennent d'être prévenus" not in mail.body
+    operator = au_bureau(wsgi_app, fonctions=[Fonction.ASSISTANCE])
+    page = f"/personnes/{nina.uid}"
+    assert "Donner l&#39;accord" in operator.get(page).text
+
+    assert poster(operator, page, f"{page}/autoriser").headers["Location"] == f"{page}?fait=autoriser"
+    assert poster(operator, "/", f"{page}/autoriser").status_code == 409
+    assert se_connecter(client, nom="Petit", prenom="Nina").status_code == 303
+    assert [mail.recipient for mail in courriers(app, "candidature_acceptee")] == ["nina@exemple.fr"]
+
+
+def test_an_operator_does_not_answer_for_administrators_who_can(app, wsgi_app):
+    chief = un_administrateur(app, email="claire@exemple.fr")
+    nina = un_candidat(app)
+    operator = au_bureau(wsgi_app, fonctions=[Fonction.ASSISTANCE])
+    assert "Donner l&#39;accord" not in operator.get(f"/personnes/{nina.uid}").text
+
+    assert poster(operator, "/", f"/personnes/{nina.uid}/autoriser").status_code == 409
+    assert poster(operator, "/", f"/personnes/{chief.uid}/autoriser").status_code == 404
+    with app.app_context():
+        assert db.session.get(Declarant, nina.id).statut is Statut.CANDIDAT
 
 
 # ----------------------------------------------------------------------------------------------------------------- letters

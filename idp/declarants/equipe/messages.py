@@ -22,13 +22,19 @@ def candidacy(issuer: str, name: str, candidate: str, siret: Siret, until: datet
     )
 
 
-def candidacy_received(issuer: str, name: str, siret: Siret, until: datetime) -> Message:
-    """To the candidate: what happens now."""
+def candidacy_received(issuer: str, name: str, siret: Siret, until: datetime, *, told: bool) -> Message:
+    """To the candidate: what happens now; `told`: an administrator could be reached."""
+    agreement = (
+        f"Un administrateur de l'établissement {siret.grouped} doit donner son accord. Tous viennent d'être prévenus."
+        if told
+        else f"Un administrateur de l'établissement {siret.grouped} doit donner son accord, mais aucun n'a pu être prévenu : adressez-vous "
+        "à l'assistance, qui peut répondre si tous sont suspendus."
+    )
     return letter(
         issuer,
-        "Votre demande est transmise aux administrateurs",
+        "Votre demande est transmise aux administrateurs" if told else "Votre demande est enregistrée",
         name,
-        f"Un administrateur de l'établissement {siret.grouped} doit donner son accord. Tous viennent d'être prévenus.",
+        agreement,
         "Si aucun ne répond, vous pouvez demander qu'une clé d'activation soit postée à l'adresse de l'établissement.",
         Action("Suivre ma demande", f"{issuer}/activation"),
         f"Sans accord ni clé avant le {in_words(until)}, votre demande est effacée.",

@@ -93,7 +93,7 @@ def candidate(issuer: str, name: str, facts: Sequence[tuple[str, str]], jws: str
         issuer,
         "Votre candidature d'administrateur est enregistrée",
         name,
-        "Votre établissement a déjà un administrateur : votre candidature lui est transmise. Vous recevrez sa réponse par courrier "
+        "Votre établissement a déjà un administrateur : c'est à lui de répondre à votre candidature. Vous recevrez la réponse par courrier "
         f"électronique. Sans décision le {in_words(until)}, la candidature est effacée.",
         *_evidence(facts, jws),
     )

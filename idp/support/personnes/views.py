@@ -12,14 +12,16 @@ from idp.audit.events import BrakeLifted, SessionsClosed
 from idp.authentication.session import close_every_session
 from idp.authentication.throttle import Throttle, account_of
 from idp.database import db
-from idp.declarants import inscription
+from idp.declarants import cooptation, inscription
 from idp.declarants.controles.models import Controle
+from idp.declarants.equipe.models import Candidature
 from idp.declarants.identite import Identite, fold
 from idp.declarants.models import Declarant
 from idp.declarants.statuts import Act, By, Role, Statut, transition
 from idp.entreprises.models import Etablissement
 from idp.entreprises.siret import Siret
 from idp.errors import MagError, NotFoundError
+from idp.habilitations import premiers_droits
 from idp.notifications.messages import Message
 from idp.notifications.models import Mail
 from idp.oidc.backchannel.notices import tell_of_person
@@ -75,12 +77,18 @@ def person(uid: str) -> ResponseReturnValue:
         controles=Controle.of(declarant.id),
         titres=STATUTS,
         roles=ROLES,
+        candidacy=_left_to_operators(declarant),
         acts={act: _allowed(declarant, act) for act in (Act.SUSPENDRE, Act.REACTIVER)},
         done=DONE.get(request.args.get("fait", ""), ""),
     )
     bureau.consulted(operator, declarant)
     db.session.commit()
     return page
+
+
+def _left_to_operators(declarant: Declarant) -> bool:
+    """Somebody asks to administer, and no administrator can answer."""
+    return declarant.statut is Statut.CANDIDAT and not Declarant.administrators(declarant.siret)
 
 
 def _person(uid: str) -> Declarant:
@@ -117,6 +125,20 @@ def reinstate(uid: str) -> ResponseReturnValue:
     return _done(declarant, "reactiver", messages.reactivated)
 
 
+@bp.post("/personnes/<uid>/autoriser")
+def let_in(uid: str) -> ResponseReturnValue:
+    """A candidate whom no administrator can answer, all being suspended; the rights asked for open as with their agreement."""
+    operator, declarant, mag = bureau.acting(bureau.PEOPLE), _person(uid), http.mag()
+    asked = Candidature.of(declarant.id)
+    if asked is None:
+        raise NotFoundError("candidacy", public="Cette personne n'attend pas d'accord.")
+    cooptation.autoriser(asked, operator.actor, http.now(), issuer=mag.settings.issuer)
+    premiers_droits.ouvrir(declarant, mag.catalogue(), http.now())
+    db.session.commit()
+    People(mag.connections, mag.ephemeral).forget(declarant.id)
+    return see(f"/personnes/{declarant.uid}", fait="autoriser")
+
+
 @bp.post("/personnes/<uid>/deconnecter")
 def disconnect(uid: str) -> ResponseReturnValue:
     """Every session ends, at MAG and at partners."""
@@ -149,6 +171,7 @@ def _done(declarant: Declarant, what: str, write: Callable[[str, str, datetime],
 
 
 DONE = {
+    "autoriser": "L'accord est donné : la personne administre l'établissement, et elle est prévenue.",
     "suspendre": "Le compte est suspendu, ses sessions sont fermées, et la personne est prévenue.",
     "reactiver": "La suspension est levée, et la personne est prévenue.",
     "deconnecter": "Toutes les sessions sont fermées, et la personne est prévenue.",
