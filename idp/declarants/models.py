@@ -263,6 +263,20 @@ class Declarant(Model):
         held = select(cls.id).where(or_(and_(ours, *ADMINISTERS), cls.id.in_(ids))).order_by(cls.id).with_for_update()
         db.session.execute(update(cls).where(cls.id.in_(held)).values(epoque=cls.epoque), execution_options={"synchronize_session": False})
 
+    def take(self, *, with_administrators: bool) -> bool:
+        """Lock the row, as `hold` does but writing nothing, and read it again: what it said before may be of the past. False: it is gone.
+
+        SQLite has no such lock: it only reads again, and the store may still write through its own connection.
+        """
+        cls, mine = type(self), self.siret.siren.sirets
+        ours = and_(cls.siret >= mine.start, cls.siret < mine.stop, *ADMINISTERS) if with_administrators else false()
+        with db.session.no_autoflush:
+            found = set(db.session.scalars(select(cls.id).where(or_(ours, cls.id == self.id)).order_by(cls.id).with_for_update()))
+            if self.id not in found:
+                return False
+        db.session.refresh(self)
+        return True
+
     def leaves_nobody(self) -> bool:
         """Whether somebody of the company would be left without administrator, should this one go. Locks the others' rows."""
         cls = type(self)

@@ -11,7 +11,7 @@ from idp.audit import journal
 from idp.database import db
 from idp.declarants.events import DeclarantChanged, DeclarantErased
 from idp.declarants.models import Declarant
-from idp.declarants.statuts import LEAVES_ADMINISTRATION, Act, By, Role, Statut, transition
+from idp.declarants.statuts import LEAVES_ADMINISTRATION, Act, By, Role, Statut, StatutRefusedError, transition
 from idp.errors import RefusedError
 
 
@@ -31,8 +31,11 @@ class LastAdministratorError(RefusedError):
 def apply(declarant: Declarant, act: Act, by: By, now: datetime, *, role: Role | None = None, actor: str | None = None) -> None:
     """Move `declarant` along the table; `role` is the new role of CHANGER_ROLE, or of whoever becomes active.
 
+    The row is locked and read again first: the act is judged on what the identity is, not on what a page showed.
     An erased identity is deleted with what hangs on it. Raises StatutRefusedError, LastAdministratorError.
     """
+    if not declarant.take(with_administrators=act in LEAVES_ADMINISTRATION):
+        raise StatutRefusedError("erased meanwhile")
     line = transition(declarant.statut, act, by)
     if act in LEAVES_ADMINISTRATION and not (role and role.administers) and not (act is Act.SUSPENDRE and by is By.OPERATEUR):
         check_not_last(declarant)

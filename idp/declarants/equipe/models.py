@@ -292,6 +292,6 @@ class People:
 
 
 def expired_primo(now: datetime, limit: int = 100) -> list[Declarant]:
-    """First administrators whom nobody decided on in time."""
-    query = select(Declarant).where(Declarant.statut == Statut.PRIMO, Declarant.expires_at <= now)
-    return list(db.session.scalars(query.order_by(Declarant.id).limit(limit)))
+    """First administrators whom nobody decided on in time, locked; but those whom somebody is deciding on at this instant."""
+    query = select(Declarant).where(Declarant.statut == Statut.PRIMO, Declarant.expires_at <= now).order_by(Declarant.id).limit(limit)
+    return list(db.session.scalars(query.with_for_update(skip_locked=True), execution_options={"populate_existing": True}))
