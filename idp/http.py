@@ -321,6 +321,8 @@ def _begin() -> None:
         raise HTTPException(response=refusal(FileError()))
     if not _is_readable(request.query_string) or not _is_readable(request.path.encode("utf-8", "surrogatepass")):
         raise HTTPException(response=refusal(AddressError()))
+    if any("\0" in text for field in request.form.items(multi=True) for text in field):
+        raise HTTPException(response=refusal(InvalidRequestError("NUL", public="Ce formulaire contient un caractère interdit.")))
 
 
 def _is_readable(address: bytes) -> bool:

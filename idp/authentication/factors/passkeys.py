@@ -251,7 +251,7 @@ def proven(place: Place, connections: Connections, purpose: Purpose, unverified_
     answer, challenge = _read(unverified_answer)
     place.spend(purpose, challenge, now)
     given = answer.get("id")
-    passkey = Passkey.with_credential(given) if isinstance(given, str) and len(given) <= 1364 else None
+    passkey = Passkey.with_credential(given) if isinstance(given, str) and len(given) <= 1364 and given.isprintable() else None
     if passkey is None:
         raise PasskeyRefusedError("unknown credential")
     try:

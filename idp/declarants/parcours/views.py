@@ -304,7 +304,8 @@ def abandon() -> ResponseReturnValue:
     http.check_csrf(CSRF)
     draft = _draft()
     if draft is not None and draft.confirmed_at is None:
-        journal.record(InscriptionAbandoned(siret=int(draft.siret), reason=request.form.get("motif", "")[:20] or "abandon"), http.now())
+        reason = "conditions" if request.form.get("motif") == "conditions" else "abandon"
+        journal.record(InscriptionAbandoned(siret=int(draft.siret), reason=reason), http.now())
         db.session.delete(draft)
         db.session.commit()
     response = make_response(render_template("parcours/abandon.html"))
