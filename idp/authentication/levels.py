@@ -14,11 +14,20 @@ SATISFIED = {PASSWORD: frozenset({"eidas0", PASSWORD}), TWO_FACTORS: frozenset(L
 MFA = "mfa"
 AMR = ("pwd",)
 """Of a sign-in by password alone."""
+SAID = {"pwd": "votre mot de passe", "totp": "un code de votre application", "pop": "une clé d'accès"}
 
 
 def level_of(amr: Collection[str]) -> str:
     """The level that was reached by these means."""
     return TWO_FACTORS if MFA in amr else PASSWORD
+
+
+def in_french(amr: Collection[str]) -> str:
+    """The means, told to whoever used them. Two factors of which one has no name: a recovery code."""
+    said = [words for way, words in SAID.items() if way in amr]
+    if MFA in amr and said == [SAID["pwd"]]:
+        said.append("un code de secours")
+    return " et ".join((", ".join(said[:-1]), said[-1])) if len(said) > 1 else "".join(said)
 
 
 def satisfies(reached: str, asked: Iterable[str]) -> bool:

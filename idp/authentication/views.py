@@ -27,7 +27,7 @@ from idp.authentication.ceremony import Candidate, ChallengeRequiredError, Ident
 from idp.authentication.devices import Kind
 from idp.authentication.entree import Entree
 from idp.authentication.forms import Identification, hinted
-from idp.authentication.levels import AMR
+from idp.authentication.levels import AMR, in_french
 from idp.authentication.passwords import Decoys, Passwords
 from idp.authentication.session import close_every_session, close_session
 from idp.authentication.throttle import Throttle, TooManyAttemptsError
@@ -48,9 +48,6 @@ TITLES = {
     Role.ADMINISTRATEUR: "Administrateur",
     Role.ADMINISTRATEUR_DECLARANT: "Administrateur et déclarant",
 }
-PASSKEY = "une clé d'accès"
-SAID = {"pwd": "votre mot de passe", "otp": "un code à usage unique", "hwk": PASSKEY, "swk": PASSKEY, "pop": PASSKEY}
-"""RFC 8176, to whoever signed in that way."""
 BUCKET = 1024
 """Bytes: answers to a sign-in are padded to a multiple, so that their length says nothing."""
 
@@ -249,7 +246,7 @@ def home() -> ResponseReturnValue:
         rights=_rights(person),
         role=TITLES[person.role],
         password_since=day_in_words(person.password_changed_at) if person.password_changed_at else "",
-        means=" et ".join(dict.fromkeys(SAID[way] for way in session.amr if way in SAID)) or "votre mot de passe",
+        means=in_french(session.amr),
         since=in_words(datetime.fromtimestamp(session.auth_time, UTC)),
         until=in_words(datetime.fromtimestamp(session.expires_at, UTC)),
         lieux=lieux(http.mag().registry.every(), http.mag().settings.issuer),

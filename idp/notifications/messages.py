@@ -47,8 +47,8 @@ def day_in_words(at: datetime) -> str:
 
 
 def insecable(text: str) -> str:
-    """French typography: no line begins with a punctuation mark that a space precedes."""
-    return re.sub(" (?=[:;?!»])|(?<=«) ", "\u00a0", text)
+    """French typography: no line begins with a punctuation mark that a space precedes, nor inside an hour."""
+    return re.sub(r" (?=[:;?!»])|(?<=«) |(?<=\d) (?=h \d\d)|(?<=\d h) (?=\d\d)", "\u00a0", text)
 
 
 def letter(issuer: str, subject: str, name: str, *parts: str | Action) -> Message:
@@ -110,19 +110,6 @@ def brake(issuer: str, token: str, name: str) -> Message:
         "Ce lien est valable une heure et ne sert qu'une fois. Il ne connecte personne : votre mot de passe reste nécessaire.",
         "Si ce n'est pas vous, vous n'avez rien à faire : personne n'est entré dans votre compte, et les appareils que vous "
         "utilisez déjà ne sont pas ralentis.",
-    )
-
-
-def new_device(issuer: str, name: str, at: datetime) -> Message:
-    """A sign-in from a browser that never signed in before."""
-    return letter(
-        issuer,
-        "Connexion depuis un nouvel appareil",
-        name,
-        f"Une connexion à votre compte MAG a eu lieu le {in_words(at)}, depuis un navigateur que nous ne connaissions pas.",
-        "Si c'est vous, vous n'avez rien à faire.",
-        "Si ce n'est pas vous, prévenez sans attendre l'administrateur de votre entreprise ou l'assistance : votre compte peut être "
-        "suspendu, ce qui ferme aussitôt toutes ses connexions.",
     )
 
 

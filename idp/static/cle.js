@@ -10,11 +10,15 @@ const names = ["csrf", "entree", "demande", "nom"];
 const toBytes = (text) => Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (c) => c.charCodeAt(0));
 const toText = (bytes) => btoa(String.fromCharCode(...new Uint8Array(bytes))).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 
+class Refusal extends Error {}
+
 async function send(address, more = {}) {
   const body = new URLSearchParams({ ...Object.fromEntries(names.map((name) => [name, field(name)])), ...more });
-  const answer = await fetch(address, { method: "POST", body });
-  const said = await answer.json().catch(() => ({ erreur: "Le service n'a pas répondu comme prévu. Réessayez." }));
-  if (!answer.ok) throw new Error(said.erreur);
+  const answer = await fetch(address, { method: "POST", body }).catch(() => {
+    throw new Refusal("Le service est injoignable. Vérifiez votre connexion à Internet, puis réessayez.");
+  });
+  const said = await answer.json().catch(() => ({}));
+  if (!answer.ok || !said) throw new Refusal(said?.erreur ?? "Le service n'a pas répondu comme prévu. Réessayez.");
   return said;
 }
 
@@ -42,35 +46,44 @@ const REASONS = {
   NotSupportedError: "Cet appareil ne sait pas faire de clé d'accès. Utilisez un autre moyen.",
 };
 
+function explain(failure) {
+  if (failure.name === "AbortError") return;
+  const unknown = "La clé d'accès n'a pas pu être utilisée. Réessayez, ou utilisez un autre moyen.";
+  error.textContent = failure instanceof Refusal ? failure.message : (REASONS[failure.name] ?? unknown);
+}
+
+const ask = async () => ({ publicKey: options(await send(`${section.dataset.action}/options`)) });
+
 let waiting;
-async function run(mediation) {
-  const asked = { publicKey: options(await send(`${section.dataset.action}/options`)) };
+async function use(asked) {
   waiting?.abort();
   waiting = new AbortController();
-  asked.signal = waiting.signal;
-  if (mediation) asked.mediation = mediation;
-  const made = await (section.dataset.mode === "create" ? navigator.credentials.create(asked) : navigator.credentials.get(asked));
+  const whole = { ...asked, signal: waiting.signal };
+  const made = await (section.dataset.mode === "create" ? navigator.credentials.create(whole) : navigator.credentials.get(whole));
   location.assign((await send(section.dataset.action, { reponse: written(made) })).vers);
 }
 
-async function attempt(mediation) {
+async function attempt() {
   error.textContent = "";
   button.ariaBusy = "true";
-  try {
-    await run(mediation);
-  } catch (failure) {
-    if (failure.name !== "AbortError") error.textContent = REASONS[failure.name] ?? failure.message;
-  }
+  await ask().then(use).catch(explain);
   button.ariaBusy = "false";
+}
+
+// On the mire, browsers may propose the key among what they fill in. A page left open asks for a challenge anew before its own ends;
+// nothing is said of what nobody asked for.
+function propose() {
+  const again = setInterval(offer, 240_000);
+  async function offer() {
+    const asked = await ask().catch(() => clearInterval(again));
+    if (asked) await use({ ...asked, mediation: "conditional" }).catch((failure) => failure.name === "NotAllowedError" || explain(failure));
+  }
+  button.addEventListener("click", () => clearInterval(again));
+  offer();
 }
 
 if (globalThis.PublicKeyCredential) {
   section.hidden = false;
-  button.addEventListener("click", () => attempt());
-  // On the mire, browsers may propose the key among what they fill in.
-  if ("proposer" in section.dataset && (await PublicKeyCredential.isConditionalMediationAvailable?.())) {
-    run("conditional").catch((failure) => {
-      if (failure.name !== "AbortError" && failure.name !== "NotAllowedError") error.textContent = REASONS[failure.name] ?? failure.message;
-    });
-  }
+  button.addEventListener("click", attempt);
+  if ("proposer" in section.dataset && (await PublicKeyCredential.isConditionalMediationAvailable?.())) propose();
 }
