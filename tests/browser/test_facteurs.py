@@ -213,6 +213,8 @@ def test_pages_of_an_agreement_are_accessible(app, mag, looking, scheme, width):
 def test_pages_of_a_denial_and_of_a_locked_password_are_accessible(app, mag, claire, looking, scheme, width):
     opened, look = looking(scheme, width)
     sign_in(opened, mag)
+    opened.context.clear_cookies()
+    sign_in(opened, mag)
     (mail,) = letters(app, "nouvel_appareil")
     opened.goto(mag + link_in(mail, "/desaveu/"))
     look("desaveu")

@@ -1,7 +1,8 @@
 """Second factors, page by page: set up, asked for, lost, taken away; devices, and « ce n'était pas moi »."""
 
 import re
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 import time_machine
@@ -10,9 +11,12 @@ from idp.audit.models import AuditEvent
 from idp.authentication.factors.models import FactorLoss, KnownDevice, RecoveryCode
 from idp.database import db
 from idp.declarants.models import Declarant
+from idp.declarants.parcours import conditions
+from idp.declarants.parcours.models import ConditionsAcceptees
 from idp.declarants.statuts import Role
 from tests.facteurs import code, letters, link_in, shown, step, une_personne_protegee, where, with_codes
-from tests.factories import PASSWORD, csrf_in, se_connecter, un_administrateur, un_declarant
+from tests.factories import PASSWORD, SIRET, csrf_in, se_connecter, un_administrateur, un_declarant
+from tests.journeys.test_radiation import give
 
 PAGE = "/compte/securite"
 OTHER_PASSWORD = "un autre cheval vert pomme"
@@ -455,6 +459,17 @@ def test_a_policy_about_others_asks_nothing(app, client):
     assert where(se_connecter(client))[0] == "/"
 
 
+@pytest.mark.parametrize("words", [("service", "dsn"), ("droit", "declarer")])
+def test_a_policy_about_rights_leads_who_holds_them_to_a_factor(app, client, new_client, words):
+    declarant = un_declarant(app)
+    un_declarant(app, nom="Durand")
+    give(app, declarant.id, int(SIRET))
+    exiger(app, *words, "--delai", "0")
+
+    assert where(se_connecter(client))[0] == "/connexion/protection"
+    assert where(se_connecter(new_client(), nom="Durand"))[0] == "/"
+
+
 @pytest.mark.parametrize(
     "words", [["role", "chef"], ["droit", "voler"], ["service", "rien"], ["partenaire", "personne"], ["tous", "x"], ["genre"]]
 )
@@ -582,3 +597,50 @@ def test_a_link_that_never_was_is_dead(client, path):
 @pytest.mark.parametrize("path", ["/connexion/mot-de-passe", "/connexion/conditions", "/connexion/protection", "/connexion/identite"])
 def test_a_step_of_nobody_is_refused(client, path):
     assert client.get(path).status_code == 409
+
+
+# -------------------------------------------------------------------------------------------------------------- terms of use
+
+
+@pytest.fixture
+def newer_terms(monkeypatch):
+    """A second version of the terms, in force since this morning."""
+    (first, *_) = shipped = conditions.every()
+    newer = replace(first, version="2099-1", effective_on=date(2026, 1, 2), sha256="2" * 64)
+    monkeypatch.setattr(conditions, "every", lambda: (*shipped, newer))
+    return newer
+
+
+def agree(app, declarant, terms):
+    with app.app_context():
+        ConditionsAcceptees.keep(declarant.id, terms.version, terms.sha256, datetime.now(UTC))
+        db.session.commit()
+
+
+def test_newer_terms_are_accepted_once_before_anything_opens(app, client, newer_terms):
+    declarant, secret = une_personne_protegee(app)
+    agree(app, declarant, conditions.every()[0])
+    asked = step(client, se_connecter(client), code=code(secret))
+    assert where(asked)[0] == "/connexion/conditions"
+    assert not is_in(client)
+    refused = step(client, asked, conditions=newer_terms.version)
+    assert "Cochez la case" in client.get(refused.headers["Location"]).text
+    other = step(client, asked, conditions="2026-1", accord="oui")
+    assert where(other)[0] == "/connexion/conditions"
+    assert not is_in(client)
+    done = step(client, asked, conditions=newer_terms.version, accord="oui")
+    path, query = where(asked)
+
+    assert where(done)[0] == "/"
+    assert is_in(client)
+    assert client.get(path, query_string=query).status_code == 409
+    assert "ConditionsAccepted" in kinds(app)
+    with app.app_context():
+        assert ConditionsAcceptees.latest(declarant.id).version == newer_terms.version
+    assert where(step(client, se_connecter(client), code=code(secret, 1)))[0] == "/"
+
+
+def test_newer_terms_are_not_asked_of_who_never_accepted_any_here(app, client, newer_terms):
+    un_declarant(app)
+
+    assert where(se_connecter(client))[0] == "/"

@@ -1,12 +1,15 @@
 """A partner asks for two factors of a session that has one: RFC 9470, OpenID Connect Core section 5.5.1.1, and the policies of MAG."""
 
 import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
+import time_machine
 
 from tests.facteurs import code, step, une_personne_protegee, where, with_totp
-from tests.factories import se_connecter
+from tests.factories import SIRET, se_connecter
 from tests.factories import un_declarant as une_personne
+from tests.journeys.test_radiation import give
 from tests.protocol.relying import answer_of
 
 ESSENTIAL = json.dumps({"id_token": {"acr": {"essential": True, "value": "eidas1-mfa"}}})
@@ -117,6 +120,49 @@ def test_rfc9470_userinfo_says_what_the_sign_in_lacks(app, partner, weak):
     assert answer.status_code == 401
     assert 'error="insufficient_user_authentication"' in answer.headers["WWW-Authenticate"]
     assert 'acr_values="eidas1-mfa"' in answer.headers["WWW-Authenticate"]
+
+
+DSN = "openid habilitations:dsn"
+
+
+@pytest.fixture
+def declaring(app, client, services):
+    """The same as `weak`, of somebody who may declare dsn."""
+    person = une_personne(app, email="claire@exemple.fr")
+    give(app, person.id, int(SIRET))
+    app.extensions["mag"].versions.refresh()
+    se_connecter(client)
+    return client, with_totp(app, person)
+
+
+@pytest.mark.parametrize("words", [("service", "dsn"), ("droit", "declarer")])
+def test_a_policy_about_what_is_told_raises_whoever_asks_for_it(app, partner, declaring, words):
+    portail, (browser, secret) = partner(scope=DSN), declaring
+    exiger(app, *words, "--delai", "0")
+    assert "code" in answer_of(portail.ask(browser, scope="openid"))[1]
+    tokens = raised(portail, browser, secret, scope=DSN)
+
+    assert tokens.claims["acr"] == "eidas1-mfa"
+
+
+def test_a_policy_about_a_right_leaves_alone_who_does_not_hold_it(app, partner, declaring):
+    portail, (browser, _) = partner(scope=DSN), declaring
+    exiger(app, "droit", "payer", "--delai", "0")
+
+    assert "code" in answer_of(portail.ask(browser, scope=DSN))[1]
+
+
+def test_rfc9470_userinfo_says_how_old_a_sign_in_may_be(app, partner, weak):
+    portail, (browser, secret) = partner(), weak
+    exiger(app, "partenaire", "portail", "--delai", "0", "--age", "60")
+    token = raised(portail, browser, secret).access_token
+    assert portail.userinfo(token).status_code == 200
+    with time_machine.travel(datetime.now(UTC) + timedelta(seconds=90)):
+        answer = portail.userinfo(token)
+
+    assert answer.status_code == 401
+    assert 'error="insufficient_user_authentication"' in answer.headers["WWW-Authenticate"]
+    assert 'max_age="60"' in answer.headers["WWW-Authenticate"]
 
 
 def test_discovery_says_the_levels_that_mag_answers(partner):
