@@ -26,6 +26,12 @@ ASKED = (Voie.COURRIEL, Voie.ADMINISTRATEUR, Voie.ASSISTANCE)
 """What the first page may ask; the secret question has a page of its own."""
 
 
+@bp.app_template_global("question_offered")
+def question_offered() -> bool:
+    """Whether the pages of the account propose a secret question."""
+    return http.mag().settings.secret_question
+
+
 def means() -> Means:
     return current_app.extensions["mag_means"]  # type: ignore[no-any-return]  # Flask's extension dict is untyped
 
@@ -48,8 +54,7 @@ def ask() -> ResponseReturnValue:
 
 
 def _ask(form: Oubli, status: int = 200) -> Response:
-    offered = http.mag().settings.secret_question
-    return _page("oubli", status, form=form, question_offered=offered, csrf=http.csrf_token("oubli"))
+    return _page("oubli", status, form=form, csrf=http.csrf_token("oubli"))
 
 
 @bp.post("/connexion/oubli")
