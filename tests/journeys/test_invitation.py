@@ -267,6 +267,24 @@ def test_invitations_that_expire_are_told_once(app, client):
     assert [mail.recipient for mail in courriers(app, "invitation_expiree")] == ["claire@exemple.fr"]
 
 
+def test_names_of_a_closed_invitation_are_emptied_after_a_month(app, client, new_client):
+    administrateur_connecte(app, client)
+    invite(client)
+    accept(new_client(), the_link(app))
+    with app.app_context():
+        from sqlalchemy import select
+
+        from idp.database import db
+
+        one = db.session.scalar(select(Invitation))
+        Invitation.purge(one.closed_at + timedelta(days=29))
+        db.session.refresh(one)
+        assert one.email == "nina@exemple.fr"
+        Invitation.purge(one.closed_at + timedelta(days=31))
+        db.session.refresh(one)
+        assert (one.nom, one.prenom, one.cle, one.email) == ("", "", "", "")
+
+
 def test_a_name_of_somebody_who_left_is_kept_and_said_so(app, client):
     administrateur_connecte(app, client)
     gone = un_declarant(app, nom="PETIT", prenom="nina")

@@ -20,6 +20,8 @@ PAGE = 25
 """People shown at once."""
 KEPT = timedelta(days=365)
 """How long what was decided is kept."""
+NAMES_KEPT = timedelta(days=30)
+"""How long an invitation that was closed still says who was invited."""
 
 
 class Decision(StrEnum):
@@ -89,6 +91,11 @@ class Candidature(Model):
         where = cls.siret.in_(list(sirets)) if not isinstance(sirets, range) else (cls.siret >= sirets.start) & (cls.siret < sirets.stop)
         query = select(cls, Declarant).join(Declarant, Declarant.id == cls.declarant_id).where(cls.decided_at.is_(None), where)
         return [(one, person) for one, person in db.session.execute(query.order_by(cls.expires_at, cls.id).limit(limit))]
+
+    @classmethod
+    def count_waiting(cls, siret: Siret) -> int:
+        """How many wait for a decision at one establishment."""
+        return db.session.scalar(select(func.count()).select_from(cls).where(cls.siret == siret, cls.decided_at.is_(None))) or 0
 
     @classmethod
     def due(cls, until: datetime, limit: int = 100) -> list[Self]:
@@ -246,7 +253,10 @@ class Invitation(Model):
 
     @classmethod
     def purge(cls, now: datetime) -> int:
-        """Delete what was closed a year ago, names and addresses with it; how many."""
+        """Empty names and addresses of what was closed a month ago (C80), and delete what was closed a year ago; how many of these."""
+        named = (cls.closed_at < now - NAMES_KEPT, cls.email != "")
+        emptied = update(cls).where(*named).values(nom="", prenom="", cle="", email="")
+        db.session.execute(emptied, execution_options={"synchronize_session": False})
         return len(db.session.scalars(delete(cls).where(cls.closed_at < now - KEPT).returning(cls.id)).all())
 
 
