@@ -137,7 +137,7 @@ def operators() -> ResponseReturnValue:
     return render_template("bureau/operateurs.html", operators=Operateur.every(), me=me, now=http.now())
 
 
-@bp.post("/operateurs/<int:operateur_id>/desactiver")
+@bp.post("/operateurs/<int(max=2147483647):operateur_id>/desactiver")
 def disable(operateur_id: int) -> ResponseReturnValue:
     """Somebody leaves the team, or worse. Nobody disables themselves: the desk keeps somebody to answer."""
     me = bureau.acting(bureau.SECURITY)

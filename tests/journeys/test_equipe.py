@@ -292,3 +292,12 @@ def suspension_csrf(app, client):
     """Of the same form, on the page of somebody else."""
     other = un_declarant(app, nom="Blanc", prenom="Léa")
     return csrf_in(client.get(f"/equipe/personnes/{other.uid}/suspension").text)
+
+
+def test_C60_somebody_of_another_company_is_no_place_to_go_on_from(app, client):
+    administrateur_connecte(app, client)
+    other = un_declarant(app, siret="55208131766522", nom="Zola", prenom="Émile")
+
+    after, whole = (client.get(f"/equipe{query}").text.count("/equipe/personnes/") for query in (f"?apres={other.id}", ""))
+
+    assert after == whole > 0

@@ -79,8 +79,8 @@ def security() -> ResponseReturnValue:
 
 
 @bp.get(f"{PAGE}/application/retirer")
-@bp.get(f"{PAGE}/cles/<int:number>")
-@bp.get(f"{PAGE}/accords/<int:number>")
+@bp.get(f"{PAGE}/cles/<int(max=2147483647):number>")
+@bp.get(f"{PAGE}/accords/<int(max=2147483647):number>")
 def back(**_: int) -> ResponseReturnValue:
     """After a sign-in that a form called for, the form is to be sent again from its page."""
     return see(PAGE)
@@ -227,7 +227,7 @@ def _passkey_added(visitor: Visitor) -> Response:
     return as_json(response)
 
 
-@bp.post(f"{PAGE}/cles/<int:number>")
+@bp.post(f"{PAGE}/cles/<int(max=2147483647):number>")
 def change_passkey(number: int) -> ResponseReturnValue:
     """Another name, or no longer of this identity. A passkey of somebody else is not found (C60)."""
     visitor = strong()
@@ -263,7 +263,7 @@ def agreements() -> ResponseReturnValue:
     return render_template("facteurs/accords.html", waiting=waiting, done=done, csrf=http.csrf_token(_purpose(visitor)))
 
 
-@bp.post(f"{PAGE}/accords/<int:number>")
+@bp.post(f"{PAGE}/accords/<int(max=2147483647):number>")
 def answer(number: int) -> ResponseReturnValue:
     """Four eyes: agree, or refuse, which ends the request."""
     visitor = strong()

@@ -214,7 +214,7 @@ def queue() -> ResponseReturnValue:
     return _page("equipe", waiting=waiting)
 
 
-@bp.get("/equipe/recours/<int:numero>")
+@bp.get("/equipe/recours/<int(max=2147483647):numero>")
 def look(numero: int) -> ResponseReturnValue:
     admin = visitor.administrator().person
     return _look(*accords.for_administrator(admin, numero, http.now()), Decision())
@@ -227,7 +227,7 @@ def _look(recours: Recours, declarant: Declarant, form: Decision, status: int = 
     )
 
 
-@bp.post("/equipe/recours/<int:numero>")
+@bp.post("/equipe/recours/<int(max=2147483647):numero>")
 def decide(numero: int) -> ResponseReturnValue:
     """An agreement or a refusal; the first decision counts. A code is shown in the answer, once."""
     visitor.administrator()

@@ -288,7 +288,7 @@ class People:
             query = query.where(Declarant.role == role)
         if siret:
             query = query.where(Declarant.siret == siret)
-        last = db.session.get(Declarant, after) if after else None
+        last = db.session.scalar(select(Declarant).where(*self.within, Declarant.id == after)) if after else None
         if last is not None:
             query = query.where(or_(Declarant.cle > last.cle, (Declarant.cle == last.cle) & (Declarant.id > last.id)))
         return list(db.session.scalars(query.order_by(Declarant.cle, Declarant.id).limit(PAGE + 1)))

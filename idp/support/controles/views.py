@@ -49,7 +49,7 @@ def queue() -> ResponseReturnValue:
     )
 
 
-@bp.get("/controles/<int:controle_id>")
+@bp.get("/controles/<int(max=2147483647):controle_id>")
 def one(controle_id: int) -> ResponseReturnValue:
     """Everything that an operator needs to decide."""
     operator = bureau.operator(bureau.REVIEWS)
@@ -61,7 +61,7 @@ def one(controle_id: int) -> ResponseReturnValue:
     return page
 
 
-@bp.post("/controles/<int:controle_id>/decision")
+@bp.post("/controles/<int(max=2147483647):controle_id>/decision")
 def settle(controle_id: int) -> ResponseReturnValue:
     """Validate, or set aside; what was typed is shown again when the reason is too short."""
     operator, mag = bureau.acting(bureau.REVIEWS), http.mag()
@@ -148,7 +148,7 @@ def add() -> ResponseReturnValue:
     return see("/listes")
 
 
-@bp.post("/listes/<int:line_id>/retirer")
+@bp.post("/listes/<int(max=2147483647):line_id>/retirer")
 def remove(line_id: int) -> ResponseReturnValue:
     operator = bureau.acting(bureau.REVIEWS)
     line = EntreeListe.find(line_id)

@@ -26,7 +26,7 @@ def letters() -> ResponseReturnValue:
     return render_template("bureau/lettres.html", letters=waiting[:MOST], count=len(waiting), kinds=KINDS)
 
 
-@bp.get("/lettres/<int:letter_id>/pdf")
+@bp.get("/lettres/<int(max=2147483647):letter_id>/pdf")
 def paper(letter_id: int) -> ResponseReturnValue:
     """The paper, as a file; it may hold a key, so the journal keeps who took it."""
     operator, letter = bureau.operator(bureau.LETTERS), _letter(letter_id)
@@ -39,7 +39,7 @@ def paper(letter_id: int) -> ResponseReturnValue:
     return response
 
 
-@bp.post("/lettres/<int:letter_id>/imprimee")
+@bp.post("/lettres/<int(max=2147483647):letter_id>/imprimee")
 def printed(letter_id: int) -> ResponseReturnValue:
     """It is on paper: its content goes. Not before somebody took it."""
     operator, letter = bureau.acting(bureau.LETTERS), _letter(letter_id)

@@ -30,7 +30,7 @@ def queue() -> ResponseReturnValue:
     return render_template("bureau/recours_liste.html", rows=Recours.for_operators(http.now()), etapes=ETAPES, me=me)
 
 
-@bp.get("/recours/<int:recours_id>")
+@bp.get("/recours/<int(max=2147483647):recours_id>")
 def one(recours_id: int) -> ResponseReturnValue:
     me = bureau.operator(bureau.PEOPLE)
     _, declarant = accords.for_operator(recours_id, http.now())
@@ -57,7 +57,7 @@ def _page(recours_id: int, me: Operateur, refused: str, ticked: frozenset[str]) 
     )
 
 
-@bp.post("/recours/<int:recours_id>/proposer")
+@bp.post("/recours/<int(max=2147483647):recours_id>/proposer")
 def propose(recours_id: int) -> ResponseReturnValue:
     """All the checks, each ticked."""
     me = bureau.acting(bureau.PEOPLE)
@@ -71,7 +71,7 @@ def propose(recours_id: int) -> ResponseReturnValue:
     return see(f"/recours/{recours_id}")
 
 
-@bp.post("/recours/<int:recours_id>/confirmer")
+@bp.post("/recours/<int(max=2147483647):recours_id>/confirmer")
 def confirm(recours_id: int) -> ResponseReturnValue:
     """By another operator than the one who proposed."""
     me, mag = bureau.acting(bureau.PEOPLE), http.mag()
@@ -81,7 +81,7 @@ def confirm(recours_id: int) -> ResponseReturnValue:
     return see(f"/recours/{recours_id}")
 
 
-@bp.post("/recours/<int:recours_id>/refuser")
+@bp.post("/recours/<int(max=2147483647):recours_id>/refuser")
 def refuse(recours_id: int) -> ResponseReturnValue:
     me, mag = bureau.acting(bureau.PEOPLE), http.mag()
     recours, _ = accords.for_operator(recours_id, http.now())
