@@ -159,6 +159,10 @@ class Declarant(Model):
             spread = range(most, 0, -max(1, most // size))
             return list(connection.scalars(select(cls.password_hash).where(cls.id.in_(spread), cls.password_hash.is_not(None))))
 
+    def writes_from(self, address: str) -> bool:
+        """Whether it is the address of this identity, whatever its case."""
+        return self.email is not None and self.email.casefold() == address.casefold()
+
     @property
     def full_name(self) -> str:
         return f"{self.prenom} {self.nom}"

@@ -52,6 +52,12 @@ class Mail(Model):
         db.session.flush()
         return mail
 
+    @classmethod
+    def wrote(cls, kind: str, declarant_id: int, since: datetime) -> bool:
+        """Whether that person was written to about that, since."""
+        where = (cls.kind == kind, cls.declarant_id == declarant_id, cls.created_at > since)
+        return db.session.scalar(select(cls.id).where(*where).limit(1)) is not None
+
     @staticmethod
     def post(connections: Connections, kind: str, recipient: str, message: Message, now: datetime, declarant_id: int | None = None) -> None:
         """The same for machines' endpoints, on their held connection: inside the transaction of the fact.

@@ -626,7 +626,7 @@ def test_an_establishment_that_closed_meanwhile_is_refused(app, parcours):
 
 
 def test_an_identity_that_exists_is_said_by_mail_alone(app, parcours):
-    un_administrateur(app, nom="LEFEVRE", prenom="Claire")
+    un_administrateur(app, nom="LEFEVRE", prenom="Claire", email=EMAIL)
     assert path_of(parcours.until("recapitulatif")) == "/inscription/courriel"
     page = parcours.get("/inscription/courriel").text
     [mail] = mails(app)
@@ -638,7 +638,7 @@ def test_an_identity_that_exists_is_said_by_mail_alone(app, parcours):
 
 
 def test_a_homonym_resumes_with_another_first_name(app, parcours):
-    un_administrateur(app, nom="LEFEVRE", prenom="Claire")
+    un_administrateur(app, nom="LEFEVRE", prenom="Claire", email=EMAIL)
     parcours.until("recapitulatif")
     link = link_in(mails(app)[0], "reprendre")
     parcours.post(link, parcours.get(link).text)
@@ -651,13 +651,39 @@ def test_a_homonym_resumes_with_another_first_name(app, parcours):
 
 def test_an_identity_that_came_meanwhile_is_said_to_who_holds_the_link(app, parcours):
     parcours.until("recapitulatif")
-    un_administrateur(app, nom="LEFEVRE", prenom="Claire")
+    un_administrateur(app, nom="LEFEVRE", prenom="Claire", email=EMAIL)
     response = parcours.confirm(link_in(mails(app)[0]))
 
     assert response.status_code == 422
     assert "deuxième prénom" in response.text
     assert path_of(parcours.post("/inscription/modifier")) == "/inscription/recapitulatif"
     assert len(people(app)) == 1
+
+
+@pytest.mark.parametrize("meanwhile", [False, True])
+def test_a_stranger_is_not_told_of_an_identity_and_its_owner_is_warned(app, parcours, meanwhile):
+    """Neither by the mail nor by the page that confirms; nothing changes."""
+
+    def inscribe():
+        un_administrateur(app, nom="LEFEVRE", prenom="Claire", email="la.vraie@exemple.fr")
+
+    if not meanwhile:
+        inscribe()
+    parcours.until("recapitulatif")
+    if meanwhile:
+        inscribe()
+    parcours.post("/inscription/courriel", parcours.get("/inscription/courriel").text)
+    first, *_ = found = mails(app)
+    parcours.confirm(link_in(found[-1]))
+    page = parcours.get("/inscription/resultat").text
+
+    assert first.subject.startswith("Confirmez")
+    assert all("existe déjà" not in (mail.body or "") and "est déjà inscrite" not in (mail.body or "") for mail in mails(app))
+    assert "pas pu être acceptée" in page
+    assert "est déjà inscrite" not in page
+    [warned] = mails(app, "la.vraie@exemple.fr")
+    assert warned.subject == "Une inscription a été tentée à votre nom"
+    assert [one.email for one in people(app)] == ["la.vraie@exemple.fr"]
 
 
 # ------------------------------------------------------------------------------------------------------------ from a partner

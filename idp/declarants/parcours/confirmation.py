@@ -20,11 +20,13 @@ from idp.declarants.parcours.models import ConsentementInformation, Inscription,
 from idp.declarants.statuts import Act, By, Role, Statut
 from idp.entreprises.models import Etablissement
 from idp.errors import RefusedError
-from idp.notifications.models import OneTimeLink
+from idp.notifications.messages import Message
+from idp.notifications.models import Mail, OneTimeLink
 
 DEADLINE = timedelta(days=15)
 """For an operator, a colleague or a posted key to decide (fact 33)."""
 SET_ASIDE = "ecarte"
+ATTEMPTED = "inscription_tentee"
 
 
 class IncompleteError(RefusedError):
@@ -54,14 +56,21 @@ class InscriptionLinkDeadError(RefusedError):
 def confirmer(draft: Inscription, now: datetime) -> Declarant | None:
     """Whoever the draft inscribes; None when the controls set them aside. The draft's row is locked by the caller.
 
+    An identity that exists is said to its own address alone; to any other, it is as when the controls set aside.
+
     Raises IncompleteError, UnknownSiretError, ClosedSiretError, HomonymeError.
     """
     if draft.email is None or draft.profil is None or draft.secteur is None or draft.password_hash is None or draft.submitted_at is None:
         raise IncompleteError(f"inscription {draft.id}")
     Etablissement.locked(draft.siret)
-    check_free(draft.identite)
-    candidate = Declarant.is_administered(draft.siret)
+    known = Declarant.find(draft.identite)
+    if known is not None and known.writes_from(draft.email):
+        check_free(draft.identite)
     outcome = examine(_subject(draft), now)
+    if known is not None:
+        _close(draft, None, outcome, now)
+        return None
+    candidate = Declarant.is_administered(draft.siret)
     blocked = outcome.verdict is Verdict.BLOCK
     declarant = None if candidate and blocked else _inscribe(draft, now, candidate=candidate)
     if declarant is not None:
@@ -70,6 +79,12 @@ def confirmer(draft: Inscription, now: datetime) -> Declarant | None:
             declarant = _decide(declarant, outcome, now)
     _close(draft, declarant, outcome, now)
     return declarant
+
+
+def warn(known: Declarant, message: Message, now: datetime) -> None:
+    """Tell the owner of an identity that somebody tried to inscribe it; once a day at most, whoever tries."""
+    if known.email and not Mail.wrote(ATTEMPTED, known.id, now - timedelta(days=1)):
+        Mail.write(ATTEMPTED, known.email, message, now, known.id)
 
 
 def draft_of(link: OneTimeLink | None, now: datetime, *, lock: bool = False) -> Inscription:

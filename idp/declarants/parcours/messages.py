@@ -42,6 +42,20 @@ def exists(issuer: str, token: str, name: str, place: str) -> Message:
     )
 
 
+def attempted(issuer: str, name: str, place: str, at: datetime) -> Message:
+    """To the address of an identity that exists: an inscription was filled in under it, from another address."""
+    return letter(
+        issuer,
+        "Une inscription a été tentée à votre nom",
+        name,
+        f"Le {in_words(at)}, une inscription à MAG a été remplie à votre nom pour {place}, avec une autre adresse électronique que la "
+        "vôtre. Votre compte n'a pas changé, et rien n'a été dit de lui.",
+        "Si c'est vous : connectez-vous comme d'habitude. En cas d'oubli, la page de connexion vous aide.",
+        Action("Se connecter", f"{issuer}/connexion"),
+        "Si ce n'est pas vous : vous n'avez rien à faire. En cas de doute, prévenez l'assistance.",
+    )
+
+
 def resume(issuer: str, token: str, name: str, place: str, until: datetime) -> Message:
     """The way back to an inscription left half-way, from any browser."""
     return letter(
@@ -107,5 +121,7 @@ def set_aside(issuer: str, name: str, place: str) -> Message:
         name,
         f"Les vérifications prévues avant toute inscription n'ont pas permis d'accepter la vôtre pour {place}. Ce que vous aviez saisi "
         "n'a pas été conservé.",
+        "Si vous avez déjà un compte pour cet établissement, connectez-vous. Si un collègue y porte votre nom, recommencez en ajoutant "
+        "un deuxième prénom (« Jean Marie ») ou un numéro (« Jean 2 »).",
         "Si vous pensez qu'il s'agit d'une erreur, adressez-vous à l'assistance, en donnant le SIRET de votre établissement.",
     )

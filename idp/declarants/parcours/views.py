@@ -24,7 +24,7 @@ from idp.authentication.throttle import Attempt
 from idp.database import db
 from idp.declarants.models import Declarant
 from idp.declarants.parcours import conditions, limits, messages
-from idp.declarants.parcours.confirmation import InscriptionLinkDeadError
+from idp.declarants.parcours.confirmation import InscriptionLinkDeadError, warn
 from idp.declarants.parcours.etapes import MILESTONES, Etape, may_open, milestone, reached
 from idp.declarants.parcours.events import (
     InscriptionAbandoned,
@@ -456,12 +456,16 @@ def _count_mail(draft: Inscription, address: str) -> None:
 
 
 def _send(draft: Inscription) -> None:
-    """The mail that confirms; or, when this identity exists, the one that says so to the owner of the mailbox alone."""
+    """The mail that confirms. When this identity exists, its own address alone is told so: a stranger's mailbox learns nothing."""
     now, issuer, card = http.now(), http.mag().settings.issuer, _card(draft.siret)
     place, email = card.designation, draft.email or ""
     draft.mails += 1
-    if Declarant.find(draft.identite) is not None:
+    known = Declarant.find(draft.identite)
+    if known is not None:
         journal.record(InscriptionDuplicated(siret=int(draft.siret)), now)
+    if known is not None and not known.writes_from(email):
+        warn(known, messages.attempted(issuer, known.full_name, place, now), now)
+    elif known is not None:
         token = OneTimeLink.issue(RESUME, now, IDLE, address=email, data={"inscription": draft.id})
         Mail.write("inscription", email, messages.exists(issuer, token, draft.full_name, place), now)
         return
