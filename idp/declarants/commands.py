@@ -31,8 +31,10 @@ from idp.entreprises.siret import Siret
 from idp.errors import MagError
 from idp.habilitations import depart
 from idp.notifications.messages import in_words
+from idp.oidc import suspension
 from idp.oidc.backchannel.notices import tell_of_person
 from idp.oidc.people import People
+from idp.support import messages
 
 declarants = AppGroup("declarants", help="Personnes inscrites : inscrire, montrer, suspendre, réactiver, mot de passe, sessions.")
 COMMANDS = (declarants,)
@@ -137,10 +139,9 @@ def montrer(declarant: Declarant) -> None:
 @person
 def suspendre(declarant: Declarant) -> None:
     """Suspend une personne et ferme aussitôt ses sessions."""
-    mag = http.mag()
-    inscription.suspendre(declarant, datetime.now(UTC), actor=ACTOR)
-    close_every_session(mag.ephemeral, mag.settings, declarant)
-    _tell(declarant)
+    mag, now = http.mag(), datetime.now(UTC)
+    mail = ("bureau_suspendre", messages.suspended(mag.settings.issuer, declarant.full_name, now))
+    suspension.suspend(mag.ephemeral, mag.settings, mag.registry, declarant, suspension.OPERATOR_COMMAND, mail, now)
     click.echo(f"{declarant.full_name} ne peut plus se connecter.")
 
 
@@ -148,7 +149,9 @@ def suspendre(declarant: Declarant) -> None:
 @person
 def reactiver(declarant: Declarant) -> None:
     """Lève une suspension."""
-    inscription.reactiver(declarant, datetime.now(UTC), actor=ACTOR)
+    now = datetime.now(UTC)
+    mail = ("bureau_reactiver", messages.reactivated(http.mag().settings.issuer, declarant.full_name, now))
+    suspension.reinstate(declarant, suspension.OPERATOR_COMMAND, mail, now)
     click.echo(f"{declarant.full_name} peut de nouveau se connecter.")
 
 

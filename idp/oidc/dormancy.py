@@ -9,22 +9,18 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from idp.audit import journal
-from idp.authentication.session import close_every_session
 from idp.config import Settings
 from idp.database import db
 from idp.declarants import transitions
 from idp.declarants.compte import messages
 from idp.declarants.compte.events import DormancyWarned
 from idp.declarants.compte.joignable import MONTH
-from idp.declarants.models import AccountEvent, Declarant
-from idp.declarants.statuts import Act, By
+from idp.declarants.models import Declarant
 from idp.declarants.transitions import LastAdministratorError
 from idp.ephemeral import Ephemeral
 from idp.notifications.models import Mail
-from idp.oidc.backchannel.notices import tell_of_person
 from idp.oidc.client_auth import Clients
-from idp.oidc.models import RefreshFamily
-from idp.oidc.removal import DISABLED
+from idp.oidc.suspension import TIME, suspend
 
 NOTICE, LAST_NOTICE = timedelta(days=30), timedelta(days=7)
 """Before the suspension."""
@@ -84,17 +80,12 @@ def _suspend(store: Ephemeral, settings: Settings, clients: Clients, person: Dec
     try:
         transitions.check_not_last(person)
         db.session.rollback()
-        close_every_session(store, settings, person)
-        transitions.apply(person, Act.SUSPENDRE, By.TEMPS, now, actor="temps")
+        mail = ("compte_suspendu", messages.suspended(settings.issuer, person.full_name))
+        suspend(store, settings, clients, person, TIME, mail, now)
     except LastAdministratorError:
         db.session.rollback()
         bilan.kept.append(f"{person.full_name}, SIRET {person.siret.grouped}")
         return
     person.dormant_until, person.dormant_told = None, 0
-    RefreshFamily.close_everything(person.id, "suspended", now)
-    tell_of_person(clients, settings, person.id, now)
-    AccountEvent.write(DISABLED, person, now)
-    if person.email:
-        Mail.write("compte_suspendu", person.email, messages.suspended(settings.issuer, person.full_name), now, person.id)
     db.session.commit()
     bilan.suspended += 1

@@ -18,7 +18,7 @@ from idp.declarants.controles.models import Controle
 from idp.declarants.controles.pipeline import examine, keep
 from idp.declarants.identite import Identite
 from idp.declarants.inscription import inscrire, suspendre
-from idp.declarants.models import Declarant
+from idp.declarants.models import AccountEvent, Declarant
 from idp.declarants.parcours.models import ServicesChoisis
 from idp.declarants.profils import Profil
 from idp.declarants.statuts import Act, By, Role, Statut
@@ -542,6 +542,8 @@ def test_an_account_is_suspended_with_its_sessions_and_reinstated(app, wsgi_app,
     with app.app_context():
         told = [mail.kind for mail in db.session.query(Mail).filter_by(declarant_id=person.id).order_by(Mail.id)]
         assert [kind for kind in told if kind.startswith("bureau")] == ["bureau_suspendre", "bureau_reactiver", "bureau_deconnecter"]
+        events = [event.kind for event in db.session.query(AccountEvent).filter_by(declarant_id=person.id).order_by(AccountEvent.id)]
+        assert events == ["account-disabled", "account-enabled"], "partners learn both"
     wanted = ("SessionsClosed", "BrakeLifted", "DeclarantChanged")
     assert {actor for _, actor in kinds(app, *wanted)} == {"operateur:Aline Roux"}
 

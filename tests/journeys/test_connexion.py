@@ -15,7 +15,7 @@ from idp.audit.models import AuditEvent
 from idp.authentication.session import CLOSING_LIFETIME, close_every_session
 from idp.authentication.throttle import FREE
 from idp.database import db
-from idp.declarants.models import Declarant
+from idp.declarants.models import AccountEvent, Declarant
 from idp.entreprises.models import Entreprise, Etablissement
 from idp.entreprises.siret import Siret
 from idp.errors import SettingError
@@ -449,6 +449,9 @@ def test_a_refused_suspension_closes_nothing(app, client):
     un_declarant(app)
     who = (SIRET, "Lefèvre", "Claire")
     assert [run(app, "declarants", *[act, *who]).exit_code for act in ("suspendre", "suspendre", "reactiver")] == [0, 1, 0]
+    with app.app_context():
+        events = list(db.session.scalars(select(AccountEvent.kind).order_by(AccountEvent.id)))
+    assert events == ["account-disabled", "account-enabled"], "partners learn both, once"
     assert se_connecter(client).status_code == 303
     assert client.get("/").status_code == 200
 

@@ -1,8 +1,5 @@
 """Looking a person up, exactly, and what an operator does about an account: suspend, reinstate, end sessions, lift a brake."""
 
-from collections.abc import Callable
-from datetime import datetime
-
 from flask import Blueprint, Response, render_template, request
 from flask.typing import ResponseReturnValue
 
@@ -12,7 +9,7 @@ from idp.audit.events import BrakeLifted, SessionsClosed
 from idp.authentication.session import close_every_session
 from idp.authentication.throttle import Throttle, account_of
 from idp.database import db
-from idp.declarants import cooptation, inscription
+from idp.declarants import cooptation
 from idp.declarants.controles.models import Controle
 from idp.declarants.equipe.models import Candidature
 from idp.declarants.identite import Identite, fold
@@ -22,10 +19,11 @@ from idp.entreprises.models import Etablissement
 from idp.entreprises.siret import Siret
 from idp.errors import MagError, NotFoundError
 from idp.habilitations import premiers_droits
-from idp.notifications.messages import Message
 from idp.notifications.models import Mail
+from idp.oidc import suspension
 from idp.oidc.backchannel.notices import tell_of_person
 from idp.oidc.people import People
+from idp.oidc.suspension import Author
 from idp.support import bureau, messages
 from idp.support.facts import by, told
 from idp.support.models import last_facts, people_at, people_writing_from
@@ -111,18 +109,18 @@ def _allowed(declarant: Declarant, act: Act) -> bool:
 def suspend(uid: str) -> ResponseReturnValue:
     """No sign-in any more; sessions and tokens end, partners are told."""
     operator, declarant, mag = bureau.acting(bureau.PEOPLE), _person(uid), http.mag()
-    transition(declarant.statut, Act.SUSPENDRE, By.OPERATEUR)
-    close_every_session(mag.ephemeral, mag.settings, declarant)
-    inscription.suspendre(declarant, http.now(), actor=operator.actor)
-    tell_of_person(mag.registry, mag.settings, declarant.id, http.now())
-    return _done(declarant, "suspendre", messages.suspended)
+    now = http.now()
+    mail = ("bureau_suspendre", messages.suspended(mag.settings.issuer, declarant.full_name, now))
+    suspension.suspend(mag.ephemeral, mag.settings, mag.registry, declarant, Author(By.OPERATEUR, operator.actor), mail, now)
+    return _ended(declarant, "suspendre")
 
 
 @bp.post("/personnes/<uid>/reactiver")
 def reinstate(uid: str) -> ResponseReturnValue:
-    operator, declarant = bureau.acting(bureau.PEOPLE), _person(uid)
-    inscription.reactiver(declarant, http.now(), actor=operator.actor)
-    return _done(declarant, "reactiver", messages.reactivated)
+    operator, declarant, now = bureau.acting(bureau.PEOPLE), _person(uid), http.now()
+    mail = ("bureau_reactiver", messages.reactivated(http.mag().settings.issuer, declarant.full_name, now))
+    suspension.reinstate(declarant, Author(By.OPERATEUR, operator.actor), mail, now)
+    return _ended(declarant, "reactiver")
 
 
 @bp.post("/personnes/<uid>/autoriser")
@@ -146,7 +144,10 @@ def disconnect(uid: str) -> ResponseReturnValue:
     close_every_session(mag.ephemeral, mag.settings, declarant)
     journal.record(SessionsClosed(declarant_id=declarant.id, siret=int(declarant.siret), actor=operator.actor), http.now())
     tell_of_person(mag.registry, mag.settings, declarant.id, http.now())
-    return _done(declarant, "deconnecter", messages.disconnected)
+    if declarant.email:
+        message = messages.disconnected(mag.settings.issuer, declarant.full_name, http.now())
+        Mail.write("bureau_deconnecter", declarant.email, message, http.now(), declarant.id)
+    return _ended(declarant, "deconnecter")
 
 
 @bp.post("/personnes/<uid>/liberer")
@@ -159,11 +160,9 @@ def release(uid: str) -> ResponseReturnValue:
     return see(f"/personnes/{declarant.uid}", fait="liberer")
 
 
-def _done(declarant: Declarant, what: str, write: Callable[[str, str, datetime], Message]) -> Response:
-    """The person is told; servers and partners learn it within seconds of the commit."""
-    mag, now = http.mag(), http.now()
-    if declarant.email:
-        Mail.write(f"bureau_{what}", declarant.email, write(mag.settings.issuer, declarant.full_name, now), now, declarant.id)
+def _ended(declarant: Declarant, what: str) -> Response:
+    """Servers and partners learn it within seconds of the commit."""
+    mag = http.mag()
     db.session.commit()
     People(mag.connections, mag.ephemeral).forget(declarant.id)
     mag.messenger.wake()
