@@ -11,7 +11,7 @@ from idp.database import db
 from idp.declarants.models import Declarant
 from idp.declarants.statuts import Statut
 from idp.habilitations.confies import models as sets
-from idp.habilitations.droits import Masks, is_siren, union
+from idp.habilitations.droits import NOTHING, Masks, is_siren, union
 from idp.habilitations.gesture import Gesture, refusal
 from idp.habilitations.models import Portefeuille, PortefeuilleMembre
 
@@ -29,7 +29,7 @@ class Apercu:
     """That would follow."""
     laissees: tuple[int, ...] = ()
     """Targets whose exclusion would not follow, because the receiver already holds something there."""
-    reduits: Masks = Masks()
+    reduits: Masks = NOTHING
     """Rights that the receiver's ceilings would not get in portfolios, for the same reason on a whole company."""
 
     @property

@@ -1,6 +1,5 @@
 """Undo, past access, transfers and flat files against the naive engine and against themselves, on both databases."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -65,8 +64,8 @@ def empty_history() -> None:
 
 
 @pytest.fixture
-def clean(connections: Connections) -> Iterator[Connections]:
-    yield connections
+def clean(connections: Connections) -> Connections:
+    return connections
 
 
 @settings(max_examples=25, **QUICK)

@@ -214,11 +214,9 @@ def written_at(operation_id: int, genre: str, *, sujets: Any = None, cibles: Any
     then = select(*live.closed_columns).where(
         SetClos.genre == genre, func.coalesce(SetClos.operation_id, 0) <= operation_id, SetClos.closed_by > operation_id)
     for query, sujet, cible in ((now, live.sujet, live.cible), (then, SetClos.sujet, SetClos.cible)):
-        if sujets is not None:
-            query = query.where(sujet.in_(sujets))
-        if cibles is not None:
-            query = query.where(cible.in_(cibles))
-        for row in db.session.execute(query):
+        asked = [] if sujets is None else [sujet.in_(sujets)]
+        asked += [] if cibles is None else [cible.in_(cibles)]
+        for row in db.session.execute(query.where(*asked)):
             dates = row[2:4] if live.dated else (None, None)
             yield Written(row[0], row[1], tuple(row[-len(MASKS):]), *dates)
 
