@@ -192,6 +192,7 @@ def test_other_sessions_end_and_the_account_closes_by_the_keyboard(mag, page, si
     press(opened, "link", "Voir mes sessions")
     opened.wait_for_url("**/compte/sessions")
     assert opened.locator("h2").filter(has_text="Chrome").count() == 2
+    assert opened.get_by_role("button", name="Fermer toutes les autres sessions").is_visible()
     press(opened, "button", re.compile("Fermer cette session"))
     opened.get_by_role("status").wait_for()
     elsewhere.goto(f"{mag}/compte")

@@ -391,11 +391,11 @@ def test_sessions_say_where_one_is_signed_in_and_end_one_by_one(app, claire, cli
     sids = re.findall(r'name="session" value="([^"]+)"', page)
     assert len(sids) == 1
 
-    assert post(client, "/compte/sessions", session=sids[0]).headers["Location"] == "/compte/sessions?fait=une"
+    assert post(client, "/compte/sessions", page="/compte/coordonnees", session=sids[0]).headers["Location"] == "/compte/sessions?fait=une"
     assert elsewhere.get("/compte").status_code == 303
     assert client.get("/compte").status_code == 200
     assert "Firefox sur Windows" not in client.get("/compte/sessions").text
-    assert post(client, "/compte/sessions", session=sids[0]).status_code == 404
+    assert post(client, "/compte/sessions", page="/compte/coordonnees", session=sids[0]).status_code == 404
 
 
 def test_all_other_sessions_end_at_once(app, claire, client, new_client):
@@ -403,7 +403,7 @@ def test_all_other_sessions_end_at_once(app, claire, client, new_client):
     for one in others:
         se_connecter(one)
 
-    assert post(client, "/compte/sessions", toutes="1").headers["Location"] == "/compte/sessions?fait=toutes"
+    assert post(client, "/compte/sessions", page="/compte/coordonnees", toutes="1").headers["Location"] == "/compte/sessions?fait=toutes"
     assert [one.get("/compte").status_code for one in others] == [303, 303]
     assert client.get("/compte/sessions").text.count("— cet appareil") == 1
     assert 'name="session"' not in client.get("/compte/sessions").text
@@ -412,7 +412,7 @@ def test_all_other_sessions_end_at_once(app, claire, client, new_client):
 def test_C45_ending_the_other_sessions_does_not_make_the_sign_in_younger(app, claire, client):
     with time_machine.travel(datetime.now(UTC) + timedelta(minutes=20), tick=False):
         assert client.get("/compte/adresse").status_code == 303
-        assert post(client, "/compte/sessions", toutes="1").status_code == 303
+        assert post(client, "/compte/sessions", page="/compte/coordonnees", toutes="1").status_code == 303
         late = client.get("/compte/adresse")
 
     assert late.status_code == 303
@@ -451,7 +451,7 @@ def test_C60_nobody_ends_the_session_of_somebody_else(app, claire, client, new_c
         sid = db.session.scalar(select(AuditEvent).filter_by(kind="ConnexionOpened").order_by(AuditEvent.id.desc())).details["sid"]
 
     for value in (sid, "", "x" * 3000, "\x00"):
-        assert post(client, "/compte/sessions", session=value).status_code == 404
+        assert post(client, "/compte/sessions", page="/compte/coordonnees", session=value).status_code == 404
     assert theirs.get("/compte").status_code == 200
 
 
@@ -478,7 +478,7 @@ def test_the_history_goes_on_by_key_and_ends(app, claire, client):
     seen, address = 0, "/compte/historique"
     for _ in range(5):
         page = client.get(address).text
-        seen += page.count("<li><strong")
+        seen += page.count("<div><dt>")
         following = re.search(r'href="(/compte/historique\?avant=\d+)"', page)
         if following is None:
             break
