@@ -181,16 +181,19 @@ def page_of(rows: Iterable[Row], catalogue: Catalogue, services: Collection[str]
     """The page that a walk brought back; `services` None: all of them."""
     ordered = sorted(rows, key=lambda row: row.rang)
     read = cache(lambda masks: catalogue.rights(masks, services))
+    alone = cache(lambda masks, is_own: read(account.liens.left(masks, NOTHING, Lien(is_own))))
     end = next((row for row in ordered if row.origine == END), None)
     account = Account.of(end.autre if end else 0, (row for row in ordered if row.rang == 0 and row.origine != END), catalogue)
     steps = (list(step) for rang, step in groupby((r for r in ordered if r.origine != END), key=lambda row: row.rang) if rang)
-    targets = tuple(target for target in (read_step(step, read, account) for step in steps) if target is not None)
+    targets = tuple(target for target in (read_step(step, read, alone, account) for step in steps) if target is not None)
     return Page(targets, None if end is None or end.source is None else Position(end.source, end.cible))
 
 
-def read_step(step: list[Row], read: Read, account: Account) -> Target | None:
+def read_step(step: list[Row], read: Read, alone: Callable[[Masks, bool], Rights], account: Account) -> Target | None:
     """One target; None when it counts elsewhere, or when nothing is left to say. A client may give a member nothing at all."""
     cible, source = step[0].cible, step[0].source
+    if len(step) == 1 and step[0].origine >= DIRECT:
+        return read_alone(step[0], alone, siren_of(account.siret))
     given, excluded = summed(r for r in step if not is_below(r, cible))
     month = next((r.autre for r in step if r.origine == DECLARED), None)
     counts = account.liens.counts(given.minus(excluded), account.lien(cible, month is not None))
@@ -198,13 +201,18 @@ def read_step(step: list[Row], read: Read, account: Account) -> Target | None:
     if source != min(giving, default=LIENS if counts else None):
         return None
     left = account.left(given, excluded, cible, month is not None)
-    if len(step) == 1:
-        rights = read(left)
-        return Target(cible, rights) if rights else None
     below = {r.autre: r.masks for r in step if is_below(r, cible)}
     ends_at = expiry(month) if month is not None and left != account.left(given, excluded, cible, declared=False) else None
     target = Target(cible, *split(left, below, read), ends_at)
     return target if target.size else None
+
+
+def read_alone(row: Row, alone: Callable[[Masks, bool], Rights], own: int) -> Target | None:
+    """What most targets are: one row gives all, nothing is excluded, nothing was declared."""
+    if row.source != row.origine or row.autre != row.cible:
+        return None
+    rights = alone(row.masks, siren_of(row.cible) == own)
+    return Target(row.cible, rights) if rights else None
 
 
 def is_below(row: Row, cible: int) -> bool:

@@ -132,7 +132,7 @@ def _join(receiver: Declarant, portefeuille: Portefeuille, given: PortefeuilleMe
     if row is None:
         row = PortefeuilleMembre(declarant_id=receiver.id, portefeuille_id=portefeuille.id)
         row.effective_from, row.ends_at = given.period
-        row.masks = Masks()
+        row.masks = NOTHING
     if any(ceiling.minus(row.masks)):
         row.masks, row.operation_id = row.masks.union(ceiling), operation_id
         db.session.add(row)

@@ -589,3 +589,19 @@ def test_thousands_of_habilitations_are_a_hundred_rows(connections: Connections)
     assert db.session.get_one(models.Portefeuille, 1).clients == 100
     asked = [(who, siret, service) for who in (1, 2, 4, 5, 6) for siret in clients for service in ("dsn", "cpf", "passeport")]
     assert all(decision.check(connections, CATALOGUE, who, siret=s, service=service, droit=D, now=NOON) for who, s, service in asked)
+
+
+@pytest.mark.parametrize(("count", "statements"), [(1, 1), (1_000, 1), (1_001, 2)])
+def test_a_thousand_questions_and_who_may_are_one_statement(connections: Connections, count: int, statements: int) -> None:
+    giant(connections, 2_000, direct=False)
+    sirets = [10**12 + i * 100_000 + 12 for i in range(1, count + 1)]
+    before = connections.count
+
+    found = check_many(connections, CATALOGUE, [Question(1, siret, "dsn", droit) for siret in sirets for droit in (D, C)], NOON)
+
+    assert connections.count - before == statements
+    assert len(found) == 2 * count
+    assert {origins[0].nom for origins in found} == {"portefeuille"}
+    before = connections.count
+    assert [one.declarant_id for one in who_can(connections, CATALOGUE, cible=sirets[0], service="dsn", droit=D, now=NOON).acces] == [1]
+    assert connections.count - before == 1
