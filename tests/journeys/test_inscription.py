@@ -151,7 +151,7 @@ def test_the_signed_receipt_is_of_this_person_by_this_key(app, parcours):
         ("732829320", "SIREN"),
         ("73282932000075", "clé de contrôle"),
         ("", "14 chiffres"),
-        ("abc\x00", "14 chiffres"),
+        ("abc\x01", "14 chiffres"),
     ],
 )
 def test_a_siret_that_is_not_one_is_explained(parcours, typed, said):
