@@ -278,7 +278,7 @@ class Declarant(Model):
             found = set(db.session.scalars(select(cls.id).where(or_(ours, cls.id == self.id)).order_by(cls.id).with_for_update()))
             if self.id not in found:
                 return False
-        db.session.refresh(self)
+        db.session.refresh(self, ["statut", "role"])  # and nothing else: the end of sessions moved the version already
         return True
 
     def leaves_nobody(self) -> bool:
