@@ -321,8 +321,16 @@ def _begin() -> None:
         raise HTTPException(response=refusal(FileError()))
     if not _is_readable(request.query_string) or not _is_readable(request.path.encode("utf-8", "surrogatepass")):
         raise HTTPException(response=refusal(AddressError()))
-    if any("\0" in text for field in request.form.items(multi=True) for text in field):
+    if _holds_nul():
         raise HTTPException(response=refusal(InvalidRequestError("NUL", public="Ce formulaire contient un caractère interdit.")))
+
+
+def _holds_nul() -> bool:
+    """Read before it is decoded, and kept: some endpoints read the body themselves."""
+    if request.mimetype != "application/x-www-form-urlencoded":
+        return False
+    body = request.get_data(parse_form_data=False)
+    return b"\0" in body or b"%00" in body
 
 
 def _is_readable(address: bytes) -> bool:

@@ -11,6 +11,7 @@ RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "be
 
 def look_at(opened: Any, name: str = "") -> None:
     """No horizontal scroll, one title, no fault that axe knows; an image of that name where MAG_TEST_SCREENSHOTS says."""
+    opened.wait_for_load_state()
     if name and (folder := os.environ.get("MAG_TEST_SCREENSHOTS")):
         opened.screenshot(path=f"{folder}/{name}.png", full_page=True)
     assert opened.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"), opened.url

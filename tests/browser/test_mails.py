@@ -37,6 +37,7 @@ BY_NAME: dict[str, Any] = {
     "client_name": "Centre d'appel",
     "message": "Dossier 4321",
     "new_address": "c•••@autre.fr",
+    "factors": ("totp", "passkey"),
     "text": "Bonjour,\nje pars lundi. Qui reprend la déclaration ?",
 }
 BY_TYPE: dict[Any, Any] = {
@@ -65,8 +66,7 @@ def written() -> dict[str, Message]:
 def call(function: Any, hints: dict[str, Any]) -> Message:
     given = {}
     for name, kind in hints.items():
-        by_name = BY_NAME.get(name) if kind not in BY_TYPE or kind is str else None
-        given[name] = by_name if by_name is not None else BY_TYPE[kind]
+        given[name] = BY_TYPE[kind] if kind in BY_TYPE and kind is not str else BY_NAME.get(name, BY_TYPE.get(kind))
     message: Message = function(**given)
     return message
 

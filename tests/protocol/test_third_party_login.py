@@ -12,7 +12,7 @@ def test_4_the_home_page_leads_to_partners_with_the_issuer(partner, signed_in):
 
     page = signed_in.get("/").text
 
-    assert "Vos services" in page
+    assert "Y aller" in page
     assert page.index("Abeille &amp; fils") < page.index("Zèbre")
     assert 'href="https://zebre.test/entrer?depuis=mag&amp;iss=https%3A%2F%2Fmag.test"' in page
     assert 'href="https://abeille.test/entrer?iss=https%3A%2F%2Fmag.test"' in page
@@ -26,7 +26,7 @@ def test_ours_only_first_party_partners_are_there(partner, signed_in):
     page = signed_in.get("/").text
 
     assert "Tiers" not in page
-    assert "Vos services" not in page
+    assert "Y aller" not in page
 
 
 @pytest.mark.parametrize("uri", ["http://zebre.test/entrer", "javascript:alert(1)", "https://zebre.test/#x"])

@@ -247,8 +247,9 @@ class Invitation(Model):
 
     @classmethod
     def hand_over(cls, keeper_id: int, to: int | None) -> None:
-        """Rights kept for people invited follow whoever takes over from their keeper."""
-        query = update(cls).where(cls.keeper_id == keeper_id, cls.closed_at.is_(None)).values(keeper_id=to)
+        """Rights kept for people invited follow whoever takes over from their keeper, who answers for the invitation from then on."""
+        taken_over = {"keeper_id": to} if to is None else {"keeper_id": to, "invited_by": to}
+        query = update(cls).where(cls.keeper_id == keeper_id, cls.closed_at.is_(None)).values(taken_over)
         db.session.execute(query, execution_options={"synchronize_session": False})
 
     @classmethod
