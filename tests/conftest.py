@@ -8,6 +8,7 @@ pytest-xdist starts its own servers, at the first test that needs them.
 """
 
 import base64
+import gc
 import os
 import shutil
 import sys
@@ -22,6 +23,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from werkzeug.routing import Rule
 from werkzeug.test import Client, TestResponse
 
 from idp import key_states
@@ -31,6 +33,7 @@ from idp.ephemeral import Ephemeral, RedisEphemeral, SqlEphemeral
 from idp.seals import Seals
 from migrations import upgrade
 from tests import services
+from tests.nursery import Nursery
 
 ISSUER = "https://mag.test"
 SECRETS = (Secret("essai", bytes(range(32))),)
@@ -193,6 +196,32 @@ def composed(settings: Settings) -> Iterator[Any]:
         doors.mag.connections.drop()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def imports_set_aside() -> None:
+    """What is imported stays to the end: the collector need not look at it again and again."""
+    import wsgi  # noqa: F401
+
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def addresses_compiled_once() -> Iterator[None]:
+    """Half of what composing costs is Werkzeug compiling the same addresses again: what it makes depends on nothing else."""
+    compiled: dict[Any, Any] = {}
+    compile_builder = Rule._compile_builder
+
+    def compile_once(rule: Rule, append_unknown: bool = True) -> Any:
+        key = (tuple(rule._trace), repr(rule.defaults), append_unknown)
+        if key not in compiled:
+            compiled[key] = compile_builder(rule, append_unknown)
+        return compiled[key]
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Rule, "_compile_builder", compile_once)
+        yield
+
+
 @pytest.fixture
 def wsgi_app(settings: Settings) -> Iterator[Any]:
     """The composed application: both doors. Its `flask` is the page door, its `mag` the components."""
@@ -234,15 +263,23 @@ def client(new_client: Callable[[], MagClient]) -> MagClient:
 # ----------------------------------------------------------------------------------------------------- servers and browser
 
 
+@pytest.fixture(scope="session")
+def nursery() -> Iterator[Nursery]:
+    found = Nursery()
+    yield found
+    found.stop()
+
+
 @pytest.fixture
-def start_process(tmp_path: Path) -> Iterator[Callable[..., services.Server]]:
-    """`start_process(command, port, **environ)`: a server process, stopped with the test."""
+def start_process(tmp_path: Path, nursery: Nursery) -> Iterator[Callable[..., services.Server]]:
+    """`start_process(command, port, **environ)`: a server process of MAG, stopped with the test."""
     started: list[services.Server] = []
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("MAG_")}
     root = str(Path(__file__).parent.parent)
 
     def start(command: list[str], port: int, **environ: str) -> services.Server:
-        server = services.Server(command, port, environment={**inherited, "PYTHONPATH": root, **environ}, folder=tmp_path)
+        options = {"environment": {**inherited, "PYTHONPATH": root, **environ}, "folder": tmp_path}
+        server = services.Server(command, port, **options, nursery=nursery if command[0] == sys.executable else None)
         started.append(server)
         return server
 

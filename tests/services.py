@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.nursery import Child, Nursery
+
 START_TIMEOUT = 60
 """Seconds a server may take to answer."""
 ROOM = 2 << 30
@@ -116,20 +118,26 @@ class Server:
         environment: Mapping[str, str] | None = None,
         folder: Path | None = None,
         account: str | None = None,
+        nursery: Nursery | None = None,
     ) -> None:
         self.port = port
         self.log = tempfile.TemporaryFile()  # noqa: SIM115  # lives as long as the process
-        self.process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=self.log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            preexec_fn=_die_with_parent,  # noqa: PLW1509  # the child only calls prctl
-            env=environment,
-            cwd=folder,
-            **as_account(account),
-        )
+        if nursery is not None:
+            self.process: subprocess.Popen[bytes] | Child = nursery.start(
+                command, log=self.log, environment=environment or os.environ, folder=folder or Path.cwd()
+            )
+        else:
+            self.process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=self.log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=_die_with_parent,  # noqa: PLW1509  # the child only calls prctl
+                env=environment,
+                cwd=folder,
+                **as_account(account),
+            )
         try:
             self._wait()
         except BaseException:
