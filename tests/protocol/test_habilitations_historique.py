@@ -181,6 +181,29 @@ def test_an_undo_is_refused_when_something_changed_since_and_says_what(connectio
     assert f"droits du compte 1 sur {SIRETS[3]} (opération {first + 1})" in refused.value.public
 
 
+def test_undoing_goes_on_to_what_came_before_on_the_same_places(connections: Connections) -> None:
+    """What an undo brought back is the work of whoever wrote it first."""
+    world = opened(connections)
+    gesture = Gesture(None, CATALOGUE, NOON)
+    before, base = held(world, NOON), last_operation()
+    portefeuilles.ajouter_clients(gesture, 1, SIRETS[:3], DSN)
+    portefeuilles.fermer_services(gesture, 1, DSN)
+    db.session.commit()
+
+    for operation_id in (base + 2, base + 1):
+        annulation.annuler(gesture, operation_id)
+        db.session.commit()
+
+    assert held(world, NOON) == before
+    with pytest.raises(AttributionRefusedError, match="changed since"):
+        annulation.annuler(gesture, base + 3)
+    db.session.rollback()
+    annulation.annuler(gesture, base + 4)
+    annulation.annuler(gesture, base + 3)
+    db.session.commit()
+    assert held(world, NOON) == before, "the container is closed again"
+
+
 def test_what_is_undone_late_twice_or_not_there_is_refused_and_an_undo_is_undone(connections: Connections) -> None:
     world = opened(connections)
     gesture = Gesture(None, CATALOGUE, NOON)

@@ -119,21 +119,36 @@ def hold(operation_id: int) -> int:
     return found
 
 
+def _without_effect(operation_id: int) -> list[int]:
+    """Later operations that were undone and are so still, and those that undid them: together they changed nothing."""
+    pairs = select(Operation.id, Operation.annule_id).where(Operation.id > operation_id, Operation.annule_id > operation_id)
+    undone: set[int] = set()
+    both: set[int] = set()
+    for undo, target in db.session.execute(pairs.order_by(Operation.id.desc())):
+        if undo not in undone:
+            undone.add(target)
+            both |= {undo, target}
+    return sorted(both)
+
+
 def changed_since(operation_id: int, limit: int) -> list[tuple[str, int, int, int | None]]:
     """What later operations changed among the places that this one wrote on: genre, subject, place, operation."""
     found: set[tuple[str, int, int, int | None]] = set()
+    without_effect = _without_effect(operation_id)
     for live in LIVE:
         wrote = select(live.sujet, live.cible).where(live.kind.operation_id == operation_id)
         closed = select(SetClos.sujet, SetClos.cible).where(_closed_by(operation_id, live.genre))
         here = tuple_(live.sujet, live.cible).in_(wrote.union(closed))
-        rows = select(live.sujet, live.cible, live.kind.operation_id).where(live.kind.operation_id > operation_id, here)
+        rows = select(live.sujet, live.cible, live.kind.operation_id).where(
+            live.kind.operation_id > operation_id, live.kind.operation_id.not_in(without_effect), here)
         found |= {(live.genre, *row) for row in db.session.execute(rows.limit(limit))}
-        since = or_(SetClos.closed_by > operation_id, SetClos.operation_id > operation_id)
+        since = or_(*(
+            and_(column > operation_id, column.not_in(without_effect)) for column in (SetClos.closed_by, SetClos.operation_id)))
         mine = or_(SetClos.operation_id == operation_id, tuple_(SetClos.sujet, SetClos.cible).in_(closed))
         again = select(SetClos.sujet, SetClos.cible, SetClos.closed_by).where(SetClos.genre == live.genre, since, mine)
         found |= {(live.genre, *row) for row in db.session.execute(again.limit(limit))}
     containers = select(SetClos.sujet, SetClos.cible, SetClos.closed_by).where(
-        SetClos.genre == "p", SetClos.closed_by > operation_id, SetClos.sujet.in_(_subjects(operation_id, ("p",))))
+        SetClos.genre == "p", SetClos.closed_by > operation_id, SetClos.closed_by.not_in(without_effect), SetClos.sujet.in_(_subjects(operation_id, ("p",))))
     return sorted(found | {("p", *row) for row in db.session.execute(containers.limit(limit))}, key=lambda row: row[3] or 0)[:limit]
 
 
@@ -150,7 +165,7 @@ def replay(operation_id: int, under: int) -> int:
     postgres = db.session.get_bind().dialect.name == "postgresql"
     rows = 0
     for live in LIVE:
-        gone = delete(live.kind).where(live.kind.operation_id == operation_id)
+        gone = delete(live.kind).where(_written_by(operation_id, live))
         rows += int(getattr(db.session.execute(gone, execution_options=UNSYNCHRONISED), "rowcount", 0))
         back = select(*live.closed_columns, literal(under, BigInt)).where(_restored(operation_id, live.genre))
         table: Any = live.kind.__table__
@@ -165,6 +180,14 @@ def replay(operation_id: int, under: int) -> int:
     return rows
 
 
+def _written_by(operation_id: int, live: Live) -> ColumnElement[bool]:
+    """Rows that it wrote, even closed since and brought back by an undo: nothing else changed them, as `changed_since` says."""
+    key = [getattr(live.kind, name) for name in live.key]
+    names = dict(zip(live.names, live.closed_columns, strict=True))
+    closed = select(*(names[name] for name in live.key)).where(SetClos.genre == live.genre, SetClos.operation_id == operation_id)
+    return or_(live.kind.operation_id == operation_id, tuple_(*key).in_(closed))
+
+
 def _containers(operation_id: int, under: int) -> None:
     """What each container was; one that the operation created holds nothing any more."""
     before = {row.sujet: row for row in db.session.scalars(select(SetClos).where(_restored(operation_id, "p")))}
@@ -172,7 +195,9 @@ def _containers(operation_id: int, under: int) -> None:
         back = update(Portefeuille).where(Portefeuille.id == sujet)
         values = {name: getattr(row, name) for name in MASKS}
         db.session.execute(back.values(**values, operation_id=under), execution_options=UNSYNCHRONISED)
-    created = update(Portefeuille).where(Portefeuille.operation_id == operation_id)
+    closed = select(SetClos.sujet).where(SetClos.genre == "p", SetClos.operation_id == operation_id)
+    wrote = or_(Portefeuille.operation_id == operation_id, Portefeuille.id.in_(closed))
+    created = update(Portefeuille).where(wrote, Portefeuille.id.not_in(before))
     db.session.execute(created.values(**dict.fromkeys(MASKS, 0), operation_id=under), execution_options=UNSYNCHRONISED)
 
 
