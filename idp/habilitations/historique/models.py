@@ -148,7 +148,8 @@ def changed_since(operation_id: int, limit: int) -> list[tuple[str, int, int, in
         again = select(SetClos.sujet, SetClos.cible, SetClos.closed_by).where(SetClos.genre == live.genre, since, mine)
         found |= {(live.genre, *row) for row in db.session.execute(again.limit(limit))}
     containers = select(SetClos.sujet, SetClos.cible, SetClos.closed_by).where(
-        SetClos.genre == "p", SetClos.closed_by > operation_id, SetClos.closed_by.not_in(without_effect), SetClos.sujet.in_(_subjects(operation_id, ("p",))))
+        SetClos.genre == "p", SetClos.closed_by > operation_id, SetClos.closed_by.not_in(without_effect),
+        SetClos.sujet.in_(_subjects(operation_id, ("p",))))
     return sorted(found | {("p", *row) for row in db.session.execute(containers.limit(limit))}, key=lambda row: row[3] or 0)[:limit]
 
 
