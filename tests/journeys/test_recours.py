@@ -13,7 +13,8 @@ from idp.authentication.recours import accords
 from idp.authentication.recours.models import Recours, SecretQuestion
 from idp.authentication.recours.voies import CHECKS, Check, Etape
 from idp.database import db
-from idp.declarants.models import Declarant
+from idp.declarants.compte import adresse
+from idp.declarants.models import AccountEvent, Declarant
 from idp.notifications.models import Mail
 from tests.factories import PASSWORD, SIRET, csrf_in, se_connecter, un_administrateur, un_declarant
 
@@ -212,6 +213,53 @@ def test_a_code_is_handed_over_when_the_address_is_dead_and_a_new_one_is_proved(
     assert {mail.recipient for mail in mails(app) if "remplacé" in mail.subject} == {"neuve@exemple.fr", "morte@exemple.fr"}
     assert se_connecter(client, password=NEW).status_code == 303
     assert use_code(client, code).status_code == 422, "the code is dead once the password is chosen"
+
+
+def kinds(app, declarant):
+    with app.app_context():
+        return [event.kind for event in db.session.scalars(select(AccountEvent).filter_by(declarant_id=declarant.id))]
+
+
+def changed_by_a_code(app, client, admin, **typed):
+    """Claire came back by a code, with another address; the mails of her former one."""
+    ask(client, "administrateur")
+    code = re.search(r'shown-code">([0-9A-Z ]{14})<', decide(admin, moyen="telephone", remise="code").text)[1]
+    use_code(client, code, **typed)
+    choose(client, link_in(mails(app, "neuve@exemple.fr")[0]))
+    return [mail for mail in mails(app, "claire@exemple.fr") if mail.kind == "adresse_changee"]
+
+
+def test_an_address_changed_by_a_recovery_is_taken_back_from_the_former_one(app, client, admin):
+    declarant = un_declarant(app, email="claire@exemple.fr")
+    [told] = changed_by_a_code(app, client, admin)
+    after = read(app, declarant)
+    se_connecter(client, password=NEW)
+    locked = client.get("/compte/adresse").text
+    path = re.search(r"https://mag\.test(/compte/adresse/annuler/\S+)", told.body)[1]
+    back = client.post(path, data={"csrf": csrf_in(client.get(path).text)})
+
+    assert after.email == "neuve@exemple.fr"
+    assert timedelta(hours=71) < after.email_locked_until - datetime.now(UTC) <= timedelta(hours=72)
+    assert 'name="email"' not in locked, "it does not change again so soon"
+    assert back.status_code == 200
+    assert read(app, declarant).email == "claire@exemple.fr"
+    assert len(facts(app, "EmailChanged")) == 1
+    assert kinds(app, declarant) == ["identifier-changed", "identifier-changed"]
+    assert se_connecter(client, password=NEW).status_code == 422, "the password of whoever changed it no longer serves"
+
+
+def test_within_the_lock_only_the_address_of_before_takes_itself_back(app, client, admin):
+    """A thief changed the address; the owner comes back by a recovery; the thief's address must not undo it."""
+    un_declarant(app, email="claire@exemple.fr")
+    with app.app_context():
+        person = db.session.scalar(select(Declarant).filter_by(email="claire@exemple.fr"))
+        adresse.replace("https://mag.test", person, "voleur@exemple.fr", datetime.now(UTC))
+        db.session.commit()
+    [told] = changed_by_a_code(app, client, admin)
+    path = re.search(r"https://mag\.test(/compte/adresse/annuler/\S+)", told.body)[1]
+
+    assert [mail.kind for mail in mails(app, "voleur@exemple.fr")].count("adresse_changee") == 0
+    assert client.get(path).status_code == 200
 
 
 def use_code(client, code, address="192.0.2.1", **typed):

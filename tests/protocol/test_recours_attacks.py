@@ -18,7 +18,7 @@ from idp.authentication.recours import accords, limites
 from idp.authentication.recours.codes import Code
 from idp.authentication.recours.demandes import PURPOSE
 from idp.authentication.recours.models import Recours
-from idp.authentication.recours.voies import CODE_TRIES
+from idp.authentication.recours.voies import CODE_TRIES, MOST_WAITING
 from idp.database import db
 from idp.declarants.models import Declarant
 from idp.declarants.statuts import Statut
@@ -144,6 +144,45 @@ def test_C33_asking_twice_looks_like_asking_once(app, client, people):
 
     assert works[0] == works[1]
     assert told == 3, "two administrators and the account, once"
+
+
+def pleas(app):
+    """What waits for the operators: the new addresses asked for."""
+    with app.app_context():
+        return [recours.address for recours, _ in Recours.for_operators(datetime.now(UTC))]
+
+
+def test_a_request_of_a_stranger_does_not_stop_the_owners(app, client, people):
+    ask(client, "assistance", email="voleur@exemple.fr", email2="voleur@exemple.fr")
+    ask(client, "administrateur", "198.51.100.7")
+    ask(client, "assistance", "198.51.100.7")
+
+    assert pleas(app) == ["voleur@exemple.fr", "neuve@exemple.fr"]
+    assert len(leaving(app, "recours_administrateur")) == 2
+
+
+def test_of_too_many_requests_for_one_account_the_oldest_goes_and_the_same_one_joins(app, client, people):
+    for n in range(MOST_WAITING + 1):
+        typed = {"email": f"voleur{n}@exemple.fr", "email2": f"voleur{n}@exemple.fr"}
+        for _ in range(2):
+            ask(client, "assistance", f"198.{n}.100.7", **typed)
+    ask(client, "assistance", "203.0.113.7")
+
+    assert pleas(app) == [*(f"voleur{n}@exemple.fr" for n in range(2, MOST_WAITING + 1)), "neuve@exemple.fr"]
+
+
+def test_a_person_who_came_back_leaves_no_other_request(app, client, admin):
+    code = a_code(app, client, admin)
+    ask(client, "assistance", "198.51.100.7")
+    ask(client, "administrateur", "198.51.100.7")
+    use_code(client, code)
+    send(client, link_in(leaving(app, "recours_accord")[0]), nouveau=NEW, confirmation=NEW)
+
+    assert pleas(app) == []
+    with app.app_context():
+        claire = db.session.scalar(select(Declarant).filter_by(email=PLEA["email"]))
+        assert Recours.queue(db.session.scalar(select(Declarant).filter_by(email="chef@exemple.fr")), datetime.now(UTC)) == []
+        assert claire is not None
 
 
 @pytest.mark.parametrize(
@@ -465,12 +504,32 @@ def test_C49_another_host_is_not_served(client, people):
 
 
 def test_L8_beyond_three_an_hour_for_one_account_nothing_leaves_and_nothing_shows(app, client, people):
-    answers = [seen(ask(client, address=f"198.51.{n}.7")) for n in range(6)]
+    answers = [seen(ask(client, address="198.51.100.7")) for _ in range(6)]
 
     assert len({str(answer) for answer in answers}) == 1
     assert len(leaving(app)) == limites.BY_ACCOUNT
     with time_machine.travel(datetime.now(UTC) + timedelta(minutes=61)):
         client.get("/connexion/oubli")
+
+
+def test_L8_a_stranger_elsewhere_does_not_silence_the_owner(app, client, people):
+    for n in range(2 * limites.BY_ACCOUNT_WIDE):
+        ask(client, address=f"198.51.100.{n}")
+    strangers = len(leaving(app))
+    ask(client, address="203.0.113.7")
+    told = leaving(app)[-1]
+
+    assert strangers == limites.BY_ACCOUNT_WIDE
+    assert len(leaving(app)) == strangers + 1
+    assert "quelqu'un d'autre que vous demande peut-être ce lien" in told.body
+    assert "quelqu'un d'autre" not in leaving(app)[0].body
+
+
+def test_L8_one_account_receives_no_flood_from_everywhere(app, client, people):
+    for n in range(limites.BY_ACCOUNT_IN_ALL + 2):
+        ask(client, address=f"198.{n}.100.7")
+
+    assert len(leaving(app)) == limites.BY_ACCOUNT_IN_ALL
 
 
 def test_L8_beyond_ten_an_hour_from_one_network_nothing_leaves(app, client, people):

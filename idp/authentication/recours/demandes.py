@@ -10,7 +10,7 @@ from idp.audit import journal
 from idp.authentication.recours import messages
 from idp.authentication.recours.events import RecoveryAsked
 from idp.authentication.recours.models import Recours
-from idp.authentication.recours.voies import CANCEL, LINK, REQUEST, Etape, Voie
+from idp.authentication.recours.voies import CANCEL, LINK, MOST_WAITING, REQUEST, Etape, Voie
 from idp.config import Settings
 from idp.database import db
 from idp.declarants.identite import Identite
@@ -34,8 +34,8 @@ class Plea:
     telephone: str = ""
 
 
-def by_mail(settings: Settings, identite: Identite, now: datetime) -> None:
-    """A link to the account's address, for an hour. Nothing tells whether there is one."""
+def by_mail(settings: Settings, identite: Identite, now: datetime, *, others: bool = False) -> None:
+    """A link to the account's address, for an hour. Nothing tells whether there is one. `others`: somebody else may be asking too."""
     found = Declarant.find(identite)
     eligible = found if found is not None and found.statut in BY_MAIL and found.email else None
     address = (eligible.email if eligible else None) or ""
@@ -47,14 +47,15 @@ def by_mail(settings: Settings, identite: Identite, now: datetime) -> None:
         address=address or None,
         data={"voie": Voie.COURRIEL, "version": eligible.version if eligible else 0},
     )
-    Mail.write("recours", address, messages.link(settings.issuer, _name(eligible), token), now, eligible.id if eligible else None)
+    message = messages.link(settings.issuer, _name(eligible), token, others=others)
+    Mail.write("recours", address, message, now, eligible.id if eligible else None)
     _record(Voie.COURRIEL, identite, found, None, now)
 
 
 def to_administrators(settings: Settings, identite: Identite, now: datetime, *, answered: bool = False) -> None:
-    """A request that the administrators of the establishment read; one at a time."""
-    found = _alone(Declarant.find(identite), now)
+    """A request that the administrators of the establishment read; the same one again joins it."""
     voie = Voie.QUESTION if answered else Voie.ADMINISTRATEUR
+    found = _anew(Declarant.find(identite), voie, Plea(), now)
     recours = _open(identite, found, voie, Plea(), now, answered=answered)
     name, siret = (found.full_name if found else "", identite.siret.grouped)
     for one in Declarant.administrators(identite.siret):
@@ -66,17 +67,22 @@ def to_administrators(settings: Settings, identite: Identite, now: datetime, *, 
 
 
 def to_support(settings: Settings, identite: Identite, plea: Plea, now: datetime) -> None:
-    """A request that the operators read; one at a time. What nobody may ask is not kept."""
-    found = _alone(Declarant.find(identite), now)
+    """A request that the operators read; the same one again joins it. What nobody may ask is not kept."""
+    found = _anew(Declarant.find(identite), Voie.ASSISTANCE, plea, now)
     recours = _open(identite, found, Voie.ASSISTANCE, plea if found else Plea(), now)
     _tell_account(settings, found, recours, Voie.ASSISTANCE, now)
     _record(Voie.ASSISTANCE, identite, found, recours.id, now)
 
 
-def _alone(found: Declarant | None, now: datetime) -> Declarant | None:
-    """Whoever may ask: active, and without a request under way."""
-    pending = Recours.pending(found.id if found else NOBODY, now)
-    return found if found is not None and found.statut is Statut.ACTIF and pending is None else None
+def _anew(found: Declarant | None, voie: Voie, plea: Plea, now: datetime) -> Declarant | None:
+    """Whoever may ask: active, and this is news. The same request again joins the one that waits, whose life it prolongs.
+
+    A request of somebody else takes nothing from the owner: theirs waits beside it, and of too many the oldest goes.
+    """
+    declarant_id = found.id if found else NOBODY
+    joined = Recours.join(declarant_id, voie, (plea.address or None, plea.telephone or None), now, now + REQUEST)
+    Recours.make_room(declarant_id, voie, MOST_WAITING, now)
+    return found if found is not None and found.statut is Statut.ACTIF and not joined else None
 
 
 def _open(identite: Identite, found: Declarant | None, voie: Voie, plea: Plea, now: datetime, *, answered: bool = False) -> Recours:

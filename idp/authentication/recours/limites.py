@@ -1,8 +1,11 @@
 """Brakes of recovery (L8 of docs/securite.md): beyond, what is asked is dropped in silence, with the same page.
 
-By account (whether it exists or not), by network, and for the whole service. One round trip. A store that does not
-answer refuses: nothing here fails open.
+By account (whether it exists or not) from one network and from all of them, by network, and for the whole service. One round
+trip. What a stranger asks elsewhere leaves the owner their own requests. A store that does not answer refuses: nothing here
+fails open.
 """
+
+from dataclasses import dataclass
 
 from idp.authentication.recours.voies import CODE, CODE_TRIES, CODE_TRIES_IN_ALL, QUESTION_TRIES
 from idp.authentication.throttle import Attempt
@@ -10,22 +13,35 @@ from idp.config import HOUR
 from idp.ephemeral import Counter, Ephemeral
 from idp.logs import logger
 
-BY_ACCOUNT, BY_NETWORK, IN_ALL = 3, 10, 2_000
-"""Requests an hour."""
+BY_ACCOUNT, BY_ACCOUNT_WIDE, BY_ACCOUNT_IN_ALL = 3, 6, 20
+"""Requests an hour for one account: from one network, from its wide block (/24 or /48), from everywhere."""
+BY_NETWORK, IN_ALL = 10, 2_000
+"""Requests an hour, whatever the accounts."""
 TRIES_BY_NETWORK = 30
 """Codes and answers an hour from one network, whatever the accounts."""
 DAY = 24 * HOUR
 
 
-def may_ask(store: Ephemeral, account: str, address: str) -> bool:
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """What the counters say of one request."""
+
+    allowed: bool
+    others: bool
+    """The account was also asked for from another network within the hour."""
+
+
+def may_ask(store: Ephemeral, account: str, address: str) -> Asking:
     """Counted, then judged: parallel requests do not slip through. `account` is the digest of `throttle.account_of`."""
-    network = Attempt(account, address).blocks[0]
-    numbers = store.count(Counter(f"l8:c:{account}", HOUR), Counter(f"l8:r:{network}", HOUR), Counter("l8:g", HOUR))
-    if numbers[2] == IN_ALL + 1:
+    network, wide = Attempt(account, address).blocks
+    names = (f"c:{account}:{network}", f"c:{account}:{wide}", f"c:{account}", f"r:{network}", "g")
+    mine, block, account_in_all, by_network, in_all = store.count(*(Counter(f"l8:{name}", HOUR) for name in names))
+    if in_all == IN_ALL + 1:
         logger.warning(
             "recoveries are asked for far more than usual: they are dropped until the hour ends", extra={"fields": {"limit": IN_ALL}}
         )
-    return numbers[0] <= BY_ACCOUNT and numbers[1] <= BY_NETWORK and numbers[2] <= IN_ALL
+    asked_here = mine <= BY_ACCOUNT and block <= BY_ACCOUNT_WIDE and by_network <= BY_NETWORK
+    return Asking(asked_here and account_in_all <= BY_ACCOUNT_IN_ALL and in_all <= IN_ALL, others=account_in_all > mine)
 
 
 def may_try_code(store: Ephemeral, account: str, address: str) -> bool:

@@ -17,8 +17,14 @@ BY = {
 }
 
 
-def link(issuer: str, name: str, token: str) -> Message:
-    """The way back by mail: once, for an hour."""
+OTHERS = (
+    "Pendant la dernière heure, des demandes sont venues de plusieurs réseaux : quelqu'un d'autre que vous demande peut-être ce lien. Il "
+    "ne peut rien en faire sans lire votre courrier. Chacun des liens reçus reste valable une heure."
+)
+
+
+def link(issuer: str, name: str, token: str, *, others: bool = False) -> Message:
+    """The way back by mail: once, for an hour. `others`: it was asked for from several networks."""
     return letter(
         issuer,
         "Choisissez un nouveau mot de passe",
@@ -27,6 +33,7 @@ def link(issuer: str, name: str, token: str) -> Message:
         Action("Choisir un nouveau mot de passe", f"{issuer}/connexion/oubli/{token}"),
         "Ce lien est valable une heure et ne sert qu'une fois. Si vous utilisez un second facteur, il vous sera demandé à la connexion : "
         "ce lien ne le remplace pas.",
+        *([OTHERS] if others else []),
         NOT_YOU,
     )
 

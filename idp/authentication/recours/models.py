@@ -6,7 +6,7 @@ Each step of a request is one conditional write: of two people who decide at onc
 from datetime import datetime
 from typing import Any, Self
 
-from sqlalchemy import ForeignKey, Index, String, Text, delete, func, select, update
+from sqlalchemy import ColumnElement, ForeignKey, Index, String, Text, delete, func, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from idp.authentication.recours.voies import LIVING, Etape, Voie
@@ -56,16 +56,47 @@ class Recours(Model):
     def move(self, *before: Etape, to: Etape, **values: Any) -> bool:
         """To another step, by this call and by no other; False when the request is no longer at one of those steps."""
         cls = type(self)
-        query = update(cls).where(cls.id == self.id, cls.etape.in_(before)).values(etape=to, **values).returning(cls.id)
-        won = db.session.scalar(query, execution_options={"synchronize_session": False}) is not None
+        won = bool(cls._write(cls.id == self.id, cls.etape.in_(before), etape=to, **values))
         db.session.expire(self)
         return won
 
     @classmethod
-    def pending(cls, declarant_id: int, now: datetime) -> Self | None:
-        """The request of a person that is under way."""
-        where = (cls.declarant_id == declarant_id, cls.etape.in_(LIVING), cls.expires_at > now)
-        return db.session.scalar(select(cls).where(*where).order_by(cls.id.desc()).limit(1))
+    def join(cls, declarant_id: int, voie: Voie, reach: tuple[str | None, str | None], now: datetime, until: datetime) -> bool:
+        """Whether the same request waits already, for the same address and phone; its life is prolonged."""
+        where = (
+            *cls._waiting(declarant_id, voie, now),
+            cls.address.is_not_distinct_from(reach[0]),
+            cls.telephone.is_not_distinct_from(reach[1]),
+        )
+        return bool(cls._write(*where, expires_at=until))
+
+    @classmethod
+    def make_room(cls, declarant_id: int, voie: Voie, most: int, now: datetime) -> None:
+        """Of the requests of one person that wait, the newest ones stay, and leave a place for one more."""
+        older = select(cls.id).where(*cls._waiting(declarant_id, voie, now)).order_by(cls.id.desc()).offset(most - 1)
+        cls._write(cls.id.in_(older), etape=Etape.ANNULE, closed_at=now, reason=None)
+
+    @classmethod
+    def end_others(cls, declarant_id: int, but: int, now: datetime) -> None:
+        """No other request of a person leads anywhere: one way back was enough, or their address changed hands."""
+        where = (cls.declarant_id == declarant_id, cls.etape.in_(LIVING), cls.id != but)
+        cls._write(*where, etape=Etape.ANNULE, closed_at=now, reason=None, code_hash=None)
+
+    @classmethod
+    def _waiting(cls, declarant_id: int, voie: Voie, now: datetime) -> tuple[ColumnElement[bool], ...]:
+        return (cls.declarant_id == declarant_id, cls.voie == voie, cls.etape == Etape.OUVERT, cls.expires_at > now)
+
+    @classmethod
+    def _write(cls, *where: ColumnElement[bool], **values: Any) -> list[int]:
+        """One conditional write; the rows changed, of which the session holds none, or expires them."""
+        query = update(cls).where(*where).values(**values).returning(cls.id)
+        return list(db.session.scalars(query, execution_options={"synchronize_session": False}))
+
+    @classmethod
+    def beside(cls, recours: Self, now: datetime) -> int:
+        """How many other requests of the same person are under way."""
+        where = (cls.declarant_id == recours.declarant_id, cls.id != recours.id, cls.etape.in_(LIVING), cls.expires_at > now)
+        return db.session.scalar(select(func.count()).select_from(cls).where(*where)) or 0
 
     @classmethod
     def with_code(cls, declarant_id: int, hashes: list[str], now: datetime) -> Self | None:

@@ -20,6 +20,7 @@ from idp.authentication.recours.voies import Etape, Voie, rule_of
 from idp.authentication.throttle import account_of
 from idp.config import Settings
 from idp.database import db
+from idp.declarants.compte import adresse
 from idp.declarants.identite import Identite
 from idp.declarants.models import Declarant
 from idp.errors import RefusedError
@@ -92,7 +93,8 @@ def reprendre(means: Means, token: str, password: str, now: datetime) -> Declara
         raise RecoveryLinkDeadError("its request ended meanwhile")
     OneTimeLink.void(PURPOSE, declarant.id, now)
     declarant.password_locked_at = None
-    _prove_address(found, now)
+    _prove_address(means.settings.issuer, found, now)
+    Recours.end_others(declarant.id, found.recours.id if found.recours else 0, now)
     _tell(means.settings, found, before, now)
     about: dict[str, Any] = {"declarant_id": declarant.id, "siret": int(declarant.siret)}
     regle = rule_of(found.voie)
@@ -100,10 +102,10 @@ def reprendre(means: Means, token: str, password: str, now: datetime) -> Declara
     return declarant
 
 
-def _prove_address(found: Retour, now: datetime) -> None:
-    """Whoever opens the link reads the mails of its address."""
-    if found.new_address:
-        found.declarant.email = found.new_address
+def _prove_address(issuer: str, found: Retour, now: datetime) -> None:
+    """Whoever opens the link reads the mails of its address; a new one is announced to the former, which may take itself back."""
+    if found.new_address and found.new_address != found.declarant.email:
+        adresse.replace(issuer, found.declarant, found.new_address, now)
     if found.link.address and found.link.address == found.declarant.email:
         found.declarant.email_verified, found.declarant.email_verified_at = True, now
         found.declarant.email_bounced_at, found.declarant.email_soft_bounces = None, 0

@@ -64,16 +64,17 @@ def asked() -> ResponseReturnValue:
     form = Oubli.parse(request.form, _voie(request.form.get("voie", "")))
     if form.identite is None or form.errors:
         return _ask(form, 422)
-    if limites.may_ask(http.mag().ephemeral, account_of(http.mag().keyring, form.identite), http.client_address()):
-        _act(form, form.identite)
+    asking = limites.may_ask(http.mag().ephemeral, account_of(http.mag().keyring, form.identite), http.client_address())
+    if asking.allowed:
+        _act(form, form.identite, others=asking.others)
         db.session.commit()
     return visitor.see("/connexion/oubli/suite", voie=form.voie)
 
 
-def _act(form: Oubli, identite: Identite) -> None:
+def _act(form: Oubli, identite: Identite, *, others: bool) -> None:
     settings, now = http.mag().settings, http.now()
     if form.voie is Voie.COURRIEL:
-        demandes.by_mail(settings, identite, now)
+        demandes.by_mail(settings, identite, now, others=others)
     elif form.voie is Voie.ADMINISTRATEUR:
         demandes.to_administrators(settings, identite, now)
     else:

@@ -91,6 +91,8 @@ CODE_TRIES, CODE_TRIES_IN_ALL = 5, 100
 """Wrong codes from one network, and from everywhere: a stranger must not spend the owner's."""
 REQUEST = timedelta(days=7)
 """A request that nobody settles ends by itself."""
+MOST_WAITING = 5
+"""Different requests that wait for one account and one way; one more takes the place of the oldest."""
 SUPPORT_DELAY = timedelta(hours=24)
 CANCEL = timedelta(hours=24)
 QUESTION_TRIES = 3
@@ -102,7 +104,7 @@ REGLES = (
         Voie.COURRIEL,
         Assurance.MOYENNE,
         "la lecture de l'adresse du compte",
-        "3 demandes par heure et par compte, 10 par réseau, plafond global",
+        "par heure, 3 demandes pour un compte depuis un réseau et 20 en tout, 10 par réseau, plafond global",
         "aucun ; lien d'une heure, une fois",
         "l'adresse du compte ; pour un administrateur, les autres administrateurs",
     ),
@@ -110,7 +112,7 @@ REGLES = (
         Voie.ADMINISTRATEUR,
         Assurance.FORTE,
         "l'identité, vérifiée par un administrateur de l'établissement",
-        "les mêmes ; une demande en cours par compte ; code de 12 caractères, 24 h, 5 essais par réseau",
+        "les mêmes ; une demande répétée rejoint celle qui attend ; code de 12 caractères, 24 h, 5 essais par réseau",
         "celui de l'administrateur, 7 jours au plus",
         "l'adresse du compte à la demande, à l'accord et à la fin ; tous les administrateurs",
     ),
@@ -118,7 +120,7 @@ REGLES = (
         Voie.ASSISTANCE,
         Assurance.FORTE,
         "l'identité, le lien avec l'établissement et la nouvelle adresse, vérifiés par deux opérateurs",
-        "les mêmes ; une demande en cours par compte",
+        "les mêmes ; une demande répétée rejoint celle qui attend, 5 demandes différentes par compte",
         "24 heures après l'accord du second opérateur, annulables d'un clic",
         "l'ancienne et la nouvelle adresse ; pour un administrateur, les autres administrateurs",
     ),

@@ -82,17 +82,29 @@ def confirm(issuer: str, token: str, now: datetime) -> Declarant:
     link, person = owner(CONFIRM, token, now)
     if person.email != link.data.get("former") or OneTimeLink.spend(CONFIRM, token, now) is None:
         raise AddressLinkDeadError("spent, or the address changed since")
-    former, person.email = person.email, link.address
+    replace(issuer, person, link.address or "", now)
+    return person
+
+
+def replace(issuer: str, person: Declarant, address: str, now: datetime) -> None:
+    """A proved address is in force, however it was asked for: the former one is told and may take itself back, changes are locked.
+
+    Within the lock, as only a recovery may do, what can be taken back stays with the address of before the first change.
+    """
+    former, person.email = person.email, address
     _holds(person, now)
+    OneTimeLink.void(CONFIRM, person.id, now)
     if former:
         _tell_former(issuer, person, former, now)
     AccountEvent.write(CHANGED, person, now)
     journal.record(EmailChanged(declarant_id=person.id, siret=int(person.siret)), now)
-    return person
 
 
 def _tell_former(issuer: str, person: Declarant, former: str, now: datetime) -> None:
+    moved_lately = person.email_locked_until is not None and person.email_locked_until > now
     person.email_locked_until = now + REVERT_LIFE
+    if moved_lately and OneTimeLink.held(REVERT, person.id, now) is not None:
+        return
     token = OneTimeLink.issue(REVERT, now, REVERT_LIFE, declarant_id=person.id, address=former)
     message = messages.address_changed(issuer, person.full_name, messages.hidden(person.email or ""), now, token)
     Mail.write("adresse_changee", former, message, now, person.id)

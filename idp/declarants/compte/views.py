@@ -9,6 +9,7 @@ from flask.typing import ResponseReturnValue
 from idp import http, visitor
 from idp.audit import journal
 from idp.authentication.denial import deny
+from idp.authentication.recours.models import Recours
 from idp.authentication.session import COOKIE
 from idp.database import db
 from idp.declarants import transitions
@@ -201,6 +202,7 @@ def revert_address(jeton: str) -> ResponseReturnValue:
     person.email = link.address
     deny(mag.ephemeral, mag.settings, person, now)
     adresse.revert(jeton, now)
+    Recours.end_others(person.id, 0, now)
     tell_of_person(mag.registry, mag.settings, person.id, now)
     db.session.commit()
     mag.messenger.wake()

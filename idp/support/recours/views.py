@@ -53,6 +53,7 @@ def _page(recours_id: int, me: Operateur, refused: str, ticked: frozenset[str]) 
         Etape=Etape,
         refused=refused,
         ticked=ticked,
+        beside=Recours.beside(recours, http.now()),
         mine=recours.proposed_by == me.actor,
     )
 
