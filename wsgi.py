@@ -53,7 +53,7 @@ from idp.declarants.parcours.arrivee import views as arrivee_views
 from idp.declarants.parcours.models import Inscription
 from idp.entreprises import commands as entreprises_commands
 from idp.ephemeral import open_ephemeral
-from idp.errors import SettingError
+from idp.errors import SettingError, StoreUnavailableError
 from idp.habilitations import commands as habilitations_commands
 from idp.habilitations.decision import read_catalogue
 from idp.keys import Keyring
@@ -66,6 +66,8 @@ from idp.oidc.backchannel import commands as backchannel_commands
 from idp.oidc.backchannel.messenger import Messenger
 from idp.oidc.decoupled import views as decoupled_views
 from idp.oidc.encryption import Encrypter
+from idp.oidc.models import watch_profiles
+from idp.oidc.people import People
 from idp.oidc.subjects import Subjects
 from idp.oidc.tokens import Mint
 from idp.oidc.upkeep import Watch, keep_up
@@ -107,6 +109,17 @@ def create_mag(settings: Settings) -> http.Mag:
     mint = Mint(settings, keyring, Subjects(connections, versions, keyring), Encrypter(registry))
     messenger = Messenger(connections, mint, registry, fetcher.post)
     return http.Mag(settings, connections, versions, store, keyring, registry, catalogue, policies, mint, messenger)
+
+
+def forget_profile(declarant_id: int) -> None:
+    """What partners read of somebody changed. A store that is away keeps the former profile for five minutes at most."""
+    try:
+        People(http.mag().connections, http.mag().ephemeral).forget(declarant_id)
+    except StoreUnavailableError:
+        logs.logger.warning("a profile that changed may be told as it was", extra={"fields": {"declarant": declarant_id}})
+
+
+watch_profiles(forget_profile)
 
 
 def create_app(settings: Settings | None = None) -> Flask:

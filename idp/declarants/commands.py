@@ -33,7 +33,6 @@ from idp.habilitations import depart
 from idp.notifications.messages import in_words
 from idp.oidc import suspension
 from idp.oidc.backchannel.notices import tell_of_person
-from idp.oidc.people import People
 from idp.support import messages
 
 declarants = AppGroup("declarants", help="Personnes inscrites : inscrire, montrer, suspendre, réactiver, mot de passe, sessions.")
@@ -74,7 +73,6 @@ def person(command: Callable[..., None]) -> Callable[..., None]:
                 raise click.ClickException("Personne n'est inscrit sous cette identité.")
             command(declarant, **options)
             db.session.commit()
-            People(http.mag().connections, http.mag().ephemeral).forget(declarant.id)
 
     for name in ("prenom", "nom", "siret"):
         named = click.argument(name)(named)

@@ -1,5 +1,6 @@
 """What lasts of the protocol: families of refresh tokens and consents."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Self
 
@@ -13,7 +14,9 @@ from sqlalchemy import (
     and_,
     bindparam,
     delete,
+    event,
     exists,
+    inspect,
     or_,
     select,
     type_coerce,
@@ -21,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, Session, mapped_column, object_session
 
 from idp.database import BigInt, Instant, Json, Model, Statement, db
 from idp.declarants.models import Declarant
@@ -86,7 +89,6 @@ class RefreshFamily(Model):
         ending = update(cls).where(*theirs).values(closed_at=now, closed_reason=reason)
         db.session.execute(ending, execution_options={"synchronize_session": False})
         return found
-
 
     @classmethod
     def close_everything(cls, declarant_id: int, reason: str, now: datetime) -> None:
@@ -285,3 +287,22 @@ PERSON = Statement(
         .where(Declarant.id == bindparam("declarant_id", type_=Integer), Declarant.statut == Statut.ACTIF)
     )
 )
+TOLD = ("siret", "nom", "prenom", "role", "statut", "email", "email_verified", "telephone", "fonction", "service_interne", "updated_at")
+"""Columns of a person that PERSON reads, or looks at."""
+
+
+def watch_profiles(forget: Callable[[int], None]) -> None:
+    """Whatever page or command changes what PERSON reads of somebody, `forget` is called with their number once it is committed."""
+
+    def note(_mapper: object, _connection: object, person: Declarant) -> None:
+        session = object_session(person)
+        if session is not None and any(inspect(person).attrs[name].history.has_changes() for name in TOLD):
+            session.info.setdefault("profiles", set()).add(person.id)
+
+    def committed(session: Session) -> None:
+        for declarant_id in session.info.pop("profiles", ()):
+            forget(declarant_id)
+
+    event.listen(Declarant, "after_update", note)
+    event.listen(db.session, "after_commit", committed)
+    event.listen(db.session, "after_rollback", lambda session: session.info.pop("profiles", None))

@@ -22,7 +22,6 @@ from idp.habilitations import premiers_droits
 from idp.notifications.models import Mail
 from idp.oidc import suspension
 from idp.oidc.backchannel.notices import tell_of_person
-from idp.oidc.people import People
 from idp.oidc.suspension import Author
 from idp.support import bureau, messages
 from idp.support.facts import by, told
@@ -133,7 +132,6 @@ def let_in(uid: str) -> ResponseReturnValue:
     cooptation.autoriser(asked, operator.actor, http.now(), issuer=mag.settings.issuer)
     premiers_droits.ouvrir(declarant, mag.catalogue(), http.now())
     db.session.commit()
-    People(mag.connections, mag.ephemeral).forget(declarant.id)
     return see(f"/personnes/{declarant.uid}", fait="autoriser")
 
 
@@ -164,7 +162,6 @@ def _ended(declarant: Declarant, what: str) -> Response:
     """Servers and partners learn it within seconds of the commit."""
     mag = http.mag()
     db.session.commit()
-    People(mag.connections, mag.ephemeral).forget(declarant.id)
     mag.messenger.wake()
     return see(f"/personnes/{declarant.uid}", fait=what)
 

@@ -21,7 +21,6 @@ from idp.habilitations.depart import Destin, Settlement
 from idp.habilitations.gesture import Gesture
 from idp.notifications.models import Mail
 from idp.oidc import removal
-from idp.oidc.people import People as Profiles
 
 bp = Blueprint("demandes", __name__)
 LONGEST_PROOF = 200
@@ -157,6 +156,5 @@ def _replace(administrator: Declarant, asked: Candidature, replaced: Declarant) 
     if email:
         Mail.write("radiation", email, messages.struck_off(mag.settings.issuer, name, asked.siret, now), now, replaced.id)
     db.session.commit()
-    Profiles(mag.connections, mag.ephemeral).forget(replaced.id)
     mag.messenger.wake()
     return _receipt(asked, candidate.full_name, name)
