@@ -6,7 +6,7 @@ Every page that belongs to somebody begins with `required()`. Nothing here decid
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from flask import Flask, Response, g, make_response, request
+from flask import Flask, Response, current_app, g, make_response, request
 from werkzeug.exceptions import HTTPException
 
 from idp import http
@@ -61,24 +61,25 @@ def current() -> Visitor | None:
     return g.visitor  # type: ignore[no-any-return]  # flask.g is untyped
 
 
-def required(*, max_age: int = 0) -> Visitor:
+def required(*, max_age: int = 0, back: str = "") -> Visitor:
     """The visitor; leaves for the sign-in when there is none, or when they signed in more than `max_age` seconds ago.
 
-    The sign-in comes back to this very page, with what its address asked. A form that was posted is to be sent again.
+    The sign-in comes back to this very page, with what its address asked. A form that was posted is to be sent again: it comes back
+    to the page `back`, else to the nearest one above that can be read.
     """
     found = current()
     if "refus" in request.args:
         raise HTTPException(response=see("/"))
     if found is None or (max_age and http.now().timestamp() - found.session.auth_time > max_age):
-        raise HTTPException(response=to_sign_in(found))
+        raise HTTPException(response=to_sign_in(found, back=back))
     if request.method == "GET" and "demande" in request.args:
         raise HTTPException(response=see(request.path.removeprefix(http.mag().settings.issuer_path), **_asked_before()))
     return found
 
 
-def recent() -> Visitor:
+def recent(*, back: str = "") -> Visitor:
     """The visitor, who typed a password less than five minutes ago."""
-    return required(max_age=RECENT)
+    return required(max_age=RECENT, back=back)
 
 
 def administrator() -> Visitor:
@@ -89,10 +90,10 @@ def administrator() -> Visitor:
     return found
 
 
-def to_sign_in(known: Visitor | None = None) -> Response:
+def to_sign_in(known: Visitor | None = None, *, back: str = "") -> Response:
     """Towards the mire, which comes back here; for somebody already known, only the password remains to be typed."""
     mag = http.mag()
-    path = request.path.removeprefix(mag.settings.issuer_path)
+    path = (request.path if request.method == "GET" else _readable(back)).removeprefix(mag.settings.issuer_path)
     parameters = request.args.to_dict() if request.method == "GET" else {}
     parameters.pop("demande", None)
     hint = f"{known.person.siret}|{known.person.nom}|{known.person.prenom}" if known else ""
@@ -106,6 +107,14 @@ def to_sign_in(known: Visitor | None = None) -> Response:
         asked_at=int(http.now().timestamp()),
     )
     return see("/connexion", demande=seal_demande(mag.ephemeral, mag.keyring, asked, http.binding(), mag.settings.demande_lifetime))
+
+
+def _readable(back: str) -> str:
+    """A page to come back to after a form: `back`, or the nearest one above that answers GET. Pages send no Referer (`no-referrer`)."""
+    routes, page = current_app.url_map.bind(""), http.path(back) if back else request.path
+    while page and not routes.test(page, "GET"):
+        page = page.rpartition("/")[0]
+    return page or http.path("/")
 
 
 def _asked_before() -> dict[str, str]:

@@ -27,11 +27,11 @@ bp = Blueprint("factors", __name__)
 PAGE = "/compte/securite"
 
 
-def strong() -> Visitor:
-    """Signed in less than five minutes ago, and with the second factor when there is one (C42). The sign-in comes back here."""
-    visitor = recent()
+def strong(back: str = "") -> Visitor:
+    """Signed in less than five minutes ago, with the second factor when there is one (C42). The sign-in comes back here, or to `back`."""
+    visitor = recent(back=back)
     if visitor.person.second_factor and MFA not in visitor.session.amr:
-        raise HTTPException(response=to_sign_in(visitor))
+        raise HTTPException(response=to_sign_in(visitor, back=back))
     return visitor
 
 
@@ -76,14 +76,6 @@ def security() -> ResponseReturnValue:
         done=request.args.get("fait", ""),
         csrf=http.csrf_token(_purpose(visitor)),
     )
-
-
-@bp.get(f"{PAGE}/application/retirer")
-@bp.get(f"{PAGE}/cles/<int(max=2147483647):number>")
-@bp.get(f"{PAGE}/accords/<int(max=2147483647):number>")
-def back(**_: int) -> ResponseReturnValue:
-    """After a sign-in that a form called for, the form is to be sent again from its page."""
-    return see(PAGE)
 
 
 # -------------------------------------------------------------------------------------------------------------- application
@@ -137,7 +129,7 @@ def activate() -> ResponseReturnValue:
 
 @bp.post(f"{PAGE}/application/retirer")
 def remove_application() -> ResponseReturnValue:
-    visitor = strong()
+    visitor = strong(PAGE)
     http.check_csrf(_purpose(visitor))
     enrolment.remove_totp(http.mag().settings, visitor.person, http.now())
     db.session.commit()
@@ -230,7 +222,7 @@ def _passkey_added(visitor: Visitor) -> Response:
 @bp.post(f"{PAGE}/cles/<int(max=2147483647):number>")
 def change_passkey(number: int) -> ResponseReturnValue:
     """Another name, or no longer of this identity. A passkey of somebody else is not found (C60)."""
-    visitor = strong()
+    visitor = strong(PAGE)
     http.check_csrf(_purpose(visitor))
     person, now = visitor.person, http.now()
     passkey = db.session.get(Passkey, number)
