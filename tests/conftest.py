@@ -33,6 +33,7 @@ from idp.ephemeral import Ephemeral, RedisEphemeral, SqlEphemeral
 from idp.seals import Seals
 from migrations import upgrade
 from tests import services
+from tests.compiled import COMPILED
 from tests.nursery import Nursery
 
 ISSUER = "https://mag.test"
@@ -186,6 +187,8 @@ def composed(settings: Settings) -> Iterator[Any]:
 
     doors = create_wsgi(settings)
     doors.flask.testing = True
+    for pages in filter(None, (doors.flask, doors.desk)):
+        pages.jinja_env.bytecode_cache = COMPILED
     try:
         yield doors
     finally:
