@@ -75,6 +75,7 @@ from idp.support import bureau
 from idp.support import commands as support_commands
 from idp.support import views as support_views
 from idp.support.controles import views as reviews_views
+from idp.support.facteurs import views as losses_views
 from idp.support.lettres import views as letters_views
 from idp.support.personnes import views as people_views
 from idp.support.recours import views as recoveries_views
@@ -202,7 +203,7 @@ def create_desk(settings: Settings, mag: http.Mag) -> Flask:
     desk.extensions["mag"] = mag
     http.install(desk, settings.desk_url)
     bureau.install(desk)
-    for room in (support_views, reviews_views, people_views, recoveries_views, letters_views):
+    for room in (support_views, reviews_views, people_views, recoveries_views, losses_views, letters_views):
         desk.register_blueprint(room.bp)
     return desk
 

@@ -284,10 +284,14 @@ class Declarant(Model):
     def leaves_nobody(self) -> bool:
         """Whether somebody of the company would be left without administrator, should this one go. Locks the others' rows."""
         cls = type(self)
-        sirets = self.siret.siren.sirets
-        where = (cls.siret >= sirets.start) & (cls.siret < sirets.stop) if self.at_head_office else cls.siret == self.siret
-        living = set(db.session.scalars(select(cls.siret).where(where, cls.id != self.id, cls.statut.in_(LIVING)).distinct()))
+        query = select(cls.siret).where(self.reaches(cls.siret), cls.id != self.id, cls.statut.in_(LIVING))
+        living = set(db.session.scalars(query.distinct()))
         return any(all(one.id == self.id for one in cls.administrators(siret, lock=True)) for siret in sorted(living))
+
+    def reaches(self, siret: Any) -> Any:
+        """The condition that a column of SIRET is of an establishment which this person administers, or would."""
+        sirets = self.siret.siren.sirets
+        return (siret >= sirets.start) & (siret < sirets.stop) if self.at_head_office else siret == self.siret
 
     @property
     def at_head_office(self) -> bool:

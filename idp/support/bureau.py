@@ -8,6 +8,7 @@ from werkzeug.exceptions import HTTPException
 from idp import http
 from idp.audit import journal
 from idp.authentication.passwords import Passwords
+from idp.database import db
 from idp.declarants.models import Declarant
 from idp.errors import RefusedError
 from idp.notifications.messages import in_words
@@ -48,6 +49,7 @@ PAGES = (
     Page("/listes", "Listes", REVIEWS),
     Page("/personnes", "Personnes", PEOPLE),
     Page("/recours", "Recours", PEOPLE),
+    Page("/facteurs", "Facteurs perdus", PEOPLE),
     Page("/lettres", "Lettres", LETTERS),
     Page("/operateurs", "Opérateurs", SECURITY),
 )
@@ -87,6 +89,12 @@ def purpose(of: Operateur) -> str:
 def consulted(of: Operateur, declarant: Declarant) -> None:
     """The journal keeps who read whose file."""
     journal.record(PersonConsulted(declarant_id=declarant.id, siret=int(declarant.siret), actor=of.actor), http.now())
+
+
+def commit_end() -> None:
+    """Commit what ended somebody's sessions: servers and partners learn it within seconds."""
+    db.session.commit()
+    http.mag().messenger.wake()
 
 
 def csrf() -> str:

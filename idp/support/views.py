@@ -6,6 +6,7 @@ from flask.typing import ResponseReturnValue
 from idp import http
 from idp.audit import journal
 from idp.authentication import qr, totp
+from idp.authentication.factors.models import FactorLoss
 from idp.authentication.new_password import NewPassword
 from idp.authentication.password_policy import in_force
 from idp.authentication.recours.models import Recours
@@ -28,7 +29,12 @@ SIGN_IN = "bureau|connexion"
 def home() -> ResponseReturnValue:
     """What waits, for each of the operator's functions."""
     operator, now = bureau.operator(), http.now()
-    counts = {"/controles": Controle.count_waiting(), "/recours": len(Recours.for_operators(now)), "/lettres": len(Letter.waiting())}
+    counts = {
+        "/controles": Controle.count_waiting(),
+        "/recours": len(Recours.for_operators(now)),
+        "/facteurs": FactorLoss.count_awaiting(now),
+        "/lettres": len(Letter.waiting()),
+    }
     waiting = [(page, counts[page.address]) for page in bureau.menu() if page.address in counts]
     return render_template("bureau/accueil.html", operator=operator, waiting=waiting)
 

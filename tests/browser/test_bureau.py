@@ -8,17 +8,20 @@ from pathlib import Path
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
+from idp.authentication.factors import losses
 from idp.authentication.recours.models import Recours
 from idp.authentication.recours.voies import Etape, Voie
 from idp.database import db
 from idp.declarants.controles import tenue
 from idp.declarants.controles.dossier import Nature, Sens
+from idp.declarants.models import Declarant
 from idp.declarants.statuts import Role
 from idp.entreprises.siret import Siret
 from idp.notifications.models import Letter
 from idp.support import enrolment
 from idp.support.models import Fonction
 from tests import services
+from tests.facteurs import une_personne_protegee
 from tests.factories import SIRET, un_declarant
 from tests.journeys.operateurs import PASSWORD, code_of, email_of, un_operateur
 from tests.journeys.test_bureau import une_revue
@@ -40,7 +43,13 @@ def seeded(app):
     reviews = [une_revue(app, nom, ("dsn", "atmp"))[0] for nom in ("Lefèvre", "Martin de la Tour d'Auvergne", "Nguyễn")]
     person = un_declarant(app, siret=SIRET, nom="Moreau", prenom="Jeanne", email="jeanne@boulangerie-lefevre.fr", role=Role.ADMINISTRATEUR)
     secret = un_operateur(app)
+    lost, alone = (
+        une_personne_protegee(app, siret=SIRET, nom=nom, prenom="Inès", email="ines@boulangerie.fr")[0] for nom in ("Garnier", "Roy")
+    )
     with app.app_context():
+        loss = losses.ask(
+            app.extensions["mag"].settings, db.session.get_one(Declarant, lost.id), now, operator="Berthe Noir", reason="dossier 7"
+        )
         recours = Recours(declarant_id=person.id, siret=Siret(SIRET), voie=Voie.ASSISTANCE, etape=Etape.OUVERT, asked_at=now)
         recours.expires_at, recours.address = now + timedelta(days=7), "jeanne.moreau@nouvelle-adresse.fr"
         recours.reason, recours.telephone = "J'ai changé d'adresse et de téléphone.", "+33 1 23 45 67 89"
@@ -67,6 +76,9 @@ def seeded(app):
             "personne": f"/personnes/{person.uid}",
             "recours_liste": "/recours",
             "recours": f"/recours/{recours.id}",
+            "facteurs": "/facteurs",
+            "facteur": f"/facteurs/{loss.id}",
+            "facteur_declarer": f"/facteurs/declarer/{alone.uid}",
             "lettres": "/lettres",
             "operateurs": "/operateurs",
             "introuvable": "/controles/99999",

@@ -309,6 +309,7 @@ PAGES = {
     "/listes": {Fonction.CONTROLES},
     "/personnes": {Fonction.ASSISTANCE, Fonction.SECURITE},
     "/recours": {Fonction.ASSISTANCE, Fonction.SECURITE},
+    "/facteurs": {Fonction.ASSISTANCE, Fonction.SECURITE},
     "/lettres": {Fonction.ASSISTANCE},
     "/operateurs": {Fonction.SECURITE},
 }
@@ -324,6 +325,9 @@ ACTS = {
     "/recours/1/proposer": "/recours",
     "/recours/1/confirmer": "/recours",
     "/recours/1/refuser": "/recours",
+    "/facteurs/1/accorder": "/facteurs",
+    "/facteurs/1/refuser": "/facteurs",
+    "/facteurs/declarer/x": "/facteurs",
     "/lettres/1/imprimee": "/lettres",
     "/operateurs/1/desactiver": "/operateurs",
 }

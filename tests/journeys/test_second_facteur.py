@@ -378,12 +378,15 @@ def test_support_declares_a_loss_and_the_delay_stays_due(app, client, new_client
     assert not is_in(client), "sessions end"
     [told] = letters(app, "facteur_perdu")
     assert "l'assistance a enregistré la perte" in told.body
-    assert "accord" not in told.body
+    assert "second membre de l'assistance" in told.body
     assert where(se_connecter(other))[0] == "/connexion/second-facteur", "nothing is removed before the delay"
     with app.app_context():
-        assert FactorLoss.live(claire.id, datetime.now(UTC)).agreed_by == "operateur:anne"
+        found = FactorLoss.live(claire.id, datetime.now(UTC))
+        assert (found.asked_by, found.agreed_by) == ("operateur:anne", None)
         event = db.session.query(AuditEvent).filter_by(kind="FactorLossAsked").one()
         assert (event.actor, event.details["reason"]) == ("operateur:anne", "dossier 12")
+    agreed = [run.invoke(args=["facteurs", "accorder", *who, "--operateur", name]).exit_code for name in ("anne", "berthe")]
+    assert agreed == [1, 0], "another operator"
     with time_machine.travel(datetime.now(UTC) + timedelta(hours=73)):
         assert where(lose(other))[0] == "/"
     assert "application de codes" in letters(app, "facteur_perdu")[-1].body

@@ -97,7 +97,10 @@ def lever(genre: str, valeur: str) -> None:
 @click.option("--operateur", required=True, help="Nom de l'opérateur qui a vérifié l'identité de la personne.")
 @click.option("--motif", required=True, help="Comment l'identité a été vérifiée : numéro de dossier de l'assistance.")
 def retirer(siret: str, nom: str, prenom: str, operateur: str, motif: str) -> None:
-    """Enregistre la perte du second facteur d'une personne, dont l'assistance a vérifié l'identité. Le délai de 72 heures reste dû."""
+    """Déclare perdu le second facteur d'une personne, dont l'assistance a vérifié l'identité. Le délai de 72 heures reste dû.
+
+    Un autre opérateur (`accorder`, ou la page du bureau) ou un administrateur de l'établissement donne l'accord.
+    """
     person, now, mag = _person(siret, nom, prenom), datetime.now(UTC), http.mag()
     if not person.second_factor:
         raise click.ClickException("Cette personne n'a pas de second facteur.")
@@ -109,9 +112,8 @@ def retirer(siret: str, nom: str, prenom: str, operateur: str, motif: str) -> No
     tell_of_person(mag.registry, mag.settings, person.id, now)
     db.session.commit()
     told = "La personne est prévenue par courrier" if person.email else "La personne n'a pas d'adresse : prévenez-la"
-    click.echo(
-        f"Les sessions sont fermées. Les seconds facteurs seront retirés à la connexion, à partir du {in_words(loss.effective_at)}. {told}."
-    )
+    when = "dès l'accord d'un autre opérateur ou d'un administrateur, et pas avant le" if loss.waits else "à partir du"
+    click.echo(f"Les sessions sont fermées. Le second facteur sera retiré à la connexion, {when} {in_words(loss.effective_at)}. {told}.")
 
 
 @facteurs.command("accorder")
@@ -126,7 +128,7 @@ def accorder(siret: str, nom: str, prenom: str, operateur: str) -> None:
     if loss is None:
         raise click.ClickException("Cette personne n'a pas de demande en cours.")
     try:
-        losses.agree(loss, person, now, operator=operateur[:60])
+        losses.agree(http.mag().settings, loss, person, now, operator=operateur[:60])
     except MagError as error:
         raise click.ClickException(error.public) from error
     db.session.commit()

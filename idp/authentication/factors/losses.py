@@ -1,6 +1,7 @@
 """A second factor said lost: slower, not weaker (C42). Asked after a right password, told by mail at once and each day, done
-at a sign-in after 72 hours; any sign-in with the factor, or the mail's link, ends it. An administrator's, and that of somebody whom
-no mail reaches, also waits for the agreement of another administrator of the establishment, or of an operator.
+at a sign-in after 72 hours; any sign-in with the factor, or the mail's link, ends it. An administrator's, that of somebody whom no
+mail reaches, and one that an operator declares for whoever called, also wait for the agreement of an administrator of the
+establishment, or of an operator who did not declare it: no operator is enough alone.
 """
 
 from datetime import datetime, timedelta
@@ -29,7 +30,7 @@ class LossRefusedError(RefusedError):
 
     code = "accord_impossible"
     number = "M400428"
-    remedy = "L'accord vient d'un autre administrateur du même établissement, ou d'un opérateur."
+    remedy = "L'accord vient d'un autre administrateur du même établissement, ou d'un opérateur qui n'a pas déclaré la perte."
     status = 409
     public = "Cet accord ne peut pas être donné : la demande n'attend plus de réponse, ou elle n'est pas de votre ressort."
 
@@ -37,30 +38,32 @@ class LossRefusedError(RefusedError):
 def ask(settings: Settings, declarant: Declarant, now: datetime, *, operator: str = "", reason: str = "") -> FactorLoss:
     """The request under way, or a new one. Asked twice, it is asked once.
 
-    `operator`, by name, who verified the identity for this `reason`: the agreement is given with the request, the delay stays due.
+    `operator`, by name, who verified the identity for this `reason`: what the person asked has their agreement; what they declare
+    themselves waits for another's.
     """
     found = FactorLoss.live(declarant.id, now)
     if found is not None:
-        if operator and found.needs_agreement and found.agreed_at is None:
-            agree(found, declarant, now, operator=operator)
+        if operator and found.waits and found.asked_by is None:
+            agree(settings, found, declarant, now, operator=operator)
         return found
     loss = FactorLoss(declarant_id=declarant.id, asked_at=now, effective_at=now + DELAY, expires_at=now + LIFETIME)
-    loss.needs_agreement, loss.told_at = wants_agreement(declarant), now
-    if operator:
-        loss.agreed_at, loss.agreed_by = now, f"operateur:{operator}"
+    loss.needs_agreement, loss.told_at = bool(operator) or wants_agreement(declarant), now
+    loss.asked_by = f"operateur:{operator}" if operator else None
     db.session.add(loss)
     db.session.flush()
-    event = FactorLossAsked(declarant_id=declarant.id, siret=int(declarant.siret), actor=loss.agreed_by, reason=reason or None)
+    event = FactorLossAsked(declarant_id=declarant.id, siret=int(declarant.siret), actor=loss.asked_by, reason=reason or None)
     journal.record(event, now)
     _tell(settings, declarant, loss, now)
-    if loss.needs_agreement and not operator:
-        for other in Declarant.administrators(declarant.siret):
-            if other.id != declarant.id and other.email:
-                message = messages.agreement_wanted(
-                    settings.issuer, other.full_name, declarant.full_name, declarant.siret.grouped, loss.expires_at
-                )
-                Mail.write("accord_facteur", other.email, message, now, other.id)
+    if loss.needs_agreement:
+        _ask_colleagues(settings, declarant, loss, now)
     return loss
+
+
+def _ask_colleagues(settings: Settings, declarant: Declarant, loss: FactorLoss, now: datetime) -> None:
+    for other in Declarant.administrators(declarant.siret):
+        if other.id != declarant.id and other.email:
+            message = messages.agreement_wanted(settings.issuer, other.full_name, declarant.full_name, declarant.siret, loss.expires_at)
+            Mail.write("accord_facteur", other.email, message, now, other.id)
 
 
 def wants_agreement(declarant: Declarant) -> bool:
@@ -69,19 +72,22 @@ def wants_agreement(declarant: Declarant) -> bool:
 
 
 def _tell(settings: Settings, declarant: Declarant, loss: FactorLoss, now: datetime, *, again: bool = False) -> None:
-    token = OneTimeLink.issue(PURPOSE, now, loss.expires_at - now, declarant_id=declarant.id, data={"loss": loss.id})
-    cancel = Action("Annuler la demande", f"{settings.issuer}/connexion/second-facteur/annuler/{token}")
-    kind = messages.loss_declared if loss.agreed_at == loss.asked_at else messages.loss_asked
+    kind = messages.loss_declared if loss.asked_by else messages.loss_asked
     message = kind(
         settings.issuer,
         declarant.full_name,
         loss.asked_at,
         loss.effective_at,
-        cancel,
-        agreement=loss.needs_agreement and loss.agreed_at is None,
+        _way_to_cancel(settings, declarant, loss, now),
+        agreement=loss.waits,
         again=again,
     )
     tell(declarant, "facteur_perdu", message, now)
+
+
+def _way_to_cancel(settings: Settings, declarant: Declarant, loss: FactorLoss, now: datetime) -> Action:
+    token = OneTimeLink.issue(PURPOSE, now, loss.expires_at - now, declarant_id=declarant.id, data={"loss": loss.id})
+    return Action("Annuler la demande", f"{settings.issuer}/connexion/second-facteur/annuler/{token}")
 
 
 def remind(settings: Settings, now: datetime) -> int:
@@ -116,33 +122,47 @@ def cancel(settings: Settings, declarant: Declarant, reason: str, now: datetime)
     loss = FactorLoss.live(declarant.id, now)
     if loss is None or not loss.close(now):
         return False
-    OneTimeLink.void(PURPOSE, declarant.id, now)
-    _closed(declarant, reason, now)
-    tell(declarant, "facteur_perdu", messages.loss_cancelled(settings.issuer, declarant.full_name, now), now)
+    _stays(settings, declarant, reason, now)
     return True
 
 
-def agree(loss: FactorLoss, declarant: Declarant, now: datetime, *, by: Declarant | None = None, operator: str = "") -> None:
+def _stays(settings: Settings, declarant: Declarant, reason: str, now: datetime, actor: str | None = None) -> None:
+    OneTimeLink.void(PURPOSE, declarant.id, now)
+    _closed(declarant, reason, now, actor)
+    tell(declarant, "facteur_perdu", messages.loss_cancelled(settings.issuer, declarant.full_name, now), now)
+
+
+def agree(
+    settings: Settings, loss: FactorLoss, declarant: Declarant, now: datetime, *, by: Declarant | None = None, operator: str = ""
+) -> None:
     """Four eyes: `by`, another administrator of the establishment, or `operator`, by name. Raises LossRefusedError."""
-    _check(loss, declarant, now, by, operator)
-    loss.agreed_at, loss.agreed_by = now, f"declarant:{by.id}" if by else f"operateur:{operator}"
-    journal.record(FactorLossAgreed(declarant_id=declarant.id, siret=int(declarant.siret), actor=loss.agreed_by), now)
+    actor = _actor(loss, declarant, now, by, operator)
+    if not loss.agree(actor, now):
+        raise LossRefusedError(f"loss {loss.id}: somebody was first")
+    journal.record(FactorLossAgreed(declarant_id=declarant.id, siret=int(declarant.siret), actor=actor), now)
+    cancel = _way_to_cancel(settings, declarant, loss, now)
+    message = messages.loss_agreed(settings.issuer, declarant.full_name, now, loss.effective_at, cancel)
+    tell(declarant, "facteur_perdu", message, now)
 
 
 def refuse(
     settings: Settings, loss: FactorLoss, declarant: Declarant, now: datetime, *, by: Declarant | None = None, operator: str = ""
 ) -> None:
     """The other pair of eyes says no: the request ends. Raises LossRefusedError."""
-    _check(loss, declarant, now, by, operator)
-    cancel(settings, declarant, "refused", now)
+    actor = _actor(loss, declarant, now, by, operator)
+    if not loss.refuse(now):
+        raise LossRefusedError(f"loss {loss.id}: somebody was first")
+    _stays(settings, declarant, "refused", now, actor)
 
 
-def _check(loss: FactorLoss, declarant: Declarant, now: datetime, by: Declarant | None, operator: str) -> None:
-    waits = loss.needs_agreement and loss.agreed_at is None and loss.closed_at is None and loss.expires_at > now
+def _actor(loss: FactorLoss, declarant: Declarant, now: datetime, by: Declarant | None, operator: str) -> str:
+    """Who answers, as the journal names them. Raises LossRefusedError when it is not theirs to answer."""
+    actor = f"declarant:{by.id}" if by else f"operateur:{operator}"
     allowed = by.id != declarant.id and by.may_administer(declarant.siret) if by is not None else bool(operator)
-    if not waits or not allowed:
+    if not loss.waits or loss.expires_at <= now or not allowed or actor == loss.asked_by:
         raise LossRefusedError(f"loss {loss.id}")
+    return actor
 
 
-def _closed(declarant: Declarant, reason: str, now: datetime) -> None:
-    journal.record(FactorLossClosed(declarant_id=declarant.id, siret=int(declarant.siret), reason=reason), now)
+def _closed(declarant: Declarant, reason: str, now: datetime, actor: str | None = None) -> None:
+    journal.record(FactorLossClosed(declarant_id=declarant.id, siret=int(declarant.siret), reason=reason, actor=actor), now)

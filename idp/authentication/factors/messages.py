@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from idp.entreprises.siret import Siret
 from idp.notifications.messages import Action, Message, in_words, letter
 
 NOT_YOU = (
@@ -88,7 +89,7 @@ def loss_declared(
 
 
 def _lost(issuer: str, name: str, says: str, effective: datetime, cancel: Action, *, agreement: bool, again: bool) -> Message:
-    more = ["Un autre administrateur de votre établissement ou l'assistance devra aussi donner son accord."]
+    more = ["Un administrateur de votre établissement ou un second membre de l'assistance devra aussi donner son accord."]
     return letter(
         issuer,
         "Rappel : votre second facteur va être retiré" if again else "Votre second facteur a été déclaré perdu",
@@ -124,14 +125,27 @@ def loss_done(issuer: str, name: str, factors: Sequence[str], at: datetime) -> M
     )
 
 
-def agreement_wanted(issuer: str, name: str, person: str, siret: str, until: datetime) -> Message:
-    """To the other administrators of the establishment."""
+def loss_agreed(issuer: str, name: str, at: datetime, effective: datetime, cancel: Action) -> Message:
+    """Somebody else agreed; the delay stays due."""
     return letter(
         issuer,
-        "Un administrateur a perdu son second facteur",
+        "Accord donné pour retirer votre second facteur",
         name,
-        f"{person}, administrateur de l'établissement {siret}, déclare avoir perdu son second facteur. Votre accord est nécessaire "
-        "pour le retirer.",
+        f"Le {in_words(at)}, la demande de retrait de votre second facteur a reçu l'accord qu'elle attendait.",
+        f"Rien ne change avant le {in_words(effective)}. Passé ce délai, la prochaine connexion par mot de passe le retirera.",
+        "Si ce n'est pas vous, ou si vous l'avez retrouvé, annulez cette demande.",
+        cancel,
+    )
+
+
+def agreement_wanted(issuer: str, name: str, person: str, siret: Siret, until: datetime) -> Message:
+    """To the administrators of the establishment."""
+    return letter(
+        issuer,
+        "Second facteur perdu : votre accord est demandé",
+        name,
+        f"Le second facteur de {person}, de l'établissement {siret.grouped}, a été déclaré perdu. Votre accord, ou celui de l'assistance, "
+        "est nécessaire pour le retirer.",
         "Vérifiez auprès de cette personne, de vive voix, que la demande vient bien d'elle, puis répondez dans votre espace MAG avant le "
         f"{in_words(until)}. Sans réponse, rien ne change.",
         Action("Répondre à la demande", f"{issuer}/compte/securite/accords"),

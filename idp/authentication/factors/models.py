@@ -5,14 +5,16 @@ What serves once is spent by one conditional write: a step of TOTP, a recovery c
 
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Self
+from typing import Any, Self
 
 from sqlalchemy import (
     Boolean,
+    ColumnElement,
     ForeignKey,
     Index,
     Integer,
     LargeBinary,
+    Select,
     String,
     UniqueConstraint,
     bindparam,
@@ -169,10 +171,12 @@ class FactorLoss(Model):
     id: Mapped[int] = mapped_column(primary_key=True)
     declarant_id: Mapped[int] = belongs_to_declarant()
     asked_at: Mapped[datetime]
+    asked_by: Mapped[str | None] = mapped_column(String(120))
+    """The operator who declared it for whoever called, as the journal names them; nobody else: the person, after a right password."""
     effective_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     needs_agreement: Mapped[bool]
-    """Of an administrator: another of the establishment, or an operator, must agree too."""
+    """Somebody else must agree too: another administrator of the establishment, or an operator who did not declare it."""
     agreed_at: Mapped[datetime | None]
     agreed_by: Mapped[str | None] = mapped_column(String(120))
     told_at: Mapped[datetime]
@@ -186,10 +190,26 @@ class FactorLoss(Model):
         where = (cls.declarant_id == declarant_id, cls.closed_at.is_(None), cls.expires_at > now)
         return db.session.scalar(select(cls).where(*where).order_by(cls.id.desc()).limit(1))
 
+    @property
+    def waits(self) -> bool:
+        """For the agreement of somebody else."""
+        return self.needs_agreement and self.agreed_at is None and self.closed_at is None
+
     def close(self, now: datetime) -> bool:
         """By this call and by no other."""
+        return self._won(closed_at=now)
+
+    def agree(self, by: str, now: datetime) -> bool:
+        """By this call and by no other: the first agreement is the one that counts."""
+        return self._won(type(self).agreed_at.is_(None), agreed_at=now, agreed_by=by)
+
+    def refuse(self, now: datetime) -> bool:
+        """The same: of an agreement and a refusal at once, one counts."""
+        return self._won(type(self).agreed_at.is_(None), closed_at=now)
+
+    def _won(self, *where: ColumnElement[bool], **values: Any) -> bool:
         cls = type(self)
-        query = update(cls).where(cls.id == self.id, cls.closed_at.is_(None)).values(closed_at=now).returning(cls.id)
+        query = update(cls).where(cls.id == self.id, cls.closed_at.is_(None), *where).values(**values).returning(cls.id)
         won = db.session.scalar(query, execution_options=UNSYNCHRONISED) is not None
         db.session.expire(self)
         return won
@@ -201,11 +221,33 @@ class FactorLoss(Model):
         return list(db.session.scalars(select(cls).where(*where).order_by(cls.id).limit(limit).with_for_update(skip_locked=True)))
 
     @classmethod
-    def awaiting(cls, now: datetime) -> list[tuple[Self, Declarant]]:
-        """Requests that wait for an agreement, the oldest first."""
-        where = (cls.needs_agreement, cls.agreed_at.is_(None), cls.closed_at.is_(None), cls.expires_at > now)
-        query = select(cls, Declarant).join(Declarant, Declarant.id == cls.declarant_id).where(*where)
-        return [(loss, declarant) for loss, declarant in db.session.execute(query.order_by(cls.id))]
+    def find(cls, loss_id: int, now: datetime) -> tuple[Self, Declarant] | None:
+        """A request under way, and whose it is."""
+        for loss, declarant in db.session.execute(cls._under_way(now).where(cls.id == loss_id)):
+            return loss, declarant
+        return None
+
+    @classmethod
+    def awaiting(cls, now: datetime, *, by: Declarant | None = None, after: int = 0, limit: int = 500) -> list[tuple[Self, Declarant]]:
+        """Requests that wait for an agreement, the oldest first, those after `after`; `by`: that this administrator may answer."""
+        query = cls._under_way(now).where(*cls._undecided(), cls.id > after)
+        if by is not None:
+            query = query.where(Declarant.id != by.id, by.reaches(Declarant.siret))
+        return [(loss, declarant) for loss, declarant in db.session.execute(query.order_by(cls.id).limit(limit))]
+
+    @classmethod
+    def count_awaiting(cls, now: datetime) -> int:
+        query = select(func.count()).select_from(cls).where(*cls._undecided(), cls.closed_at.is_(None), cls.expires_at > now)
+        return db.session.scalar(query) or 0
+
+    @classmethod
+    def _undecided(cls) -> tuple[ColumnElement[bool], ...]:
+        return (cls.needs_agreement.is_(True), cls.agreed_at.is_(None))
+
+    @classmethod
+    def _under_way(cls, now: datetime) -> Select[Self, Declarant]:
+        query = select(cls, Declarant).join(Declarant, Declarant.id == cls.declarant_id)
+        return query.where(cls.closed_at.is_(None), cls.expires_at > now)
 
     @classmethod
     def purge(cls, before: datetime) -> int:

@@ -243,8 +243,7 @@ def change_passkey(number: int) -> ResponseReturnValue:
 
 def _agreements(visitor: Visitor) -> list[tuple[FactorLoss, Declarant]]:
     """Requests that this administrator may answer: never their own."""
-    found = FactorLoss.awaiting(http.now())
-    return [(loss, who) for loss, who in found if who.id != visitor.person.id and visitor.person.may_administer(who.siret)]
+    return FactorLoss.awaiting(http.now(), by=visitor.person)
 
 
 @bp.get(f"{PAGE}/accords")
@@ -266,7 +265,7 @@ def answer(number: int) -> ResponseReturnValue:
     if found is None:
         raise NotFoundError(f"loss {number}")
     if request.form.get("reponse") == "accord":
-        losses.agree(*found, http.now(), by=visitor.person)
+        losses.agree(http.mag().settings, *found, http.now(), by=visitor.person)
     else:
         losses.refuse(http.mag().settings, *found, http.now(), by=visitor.person)
     db.session.commit()

@@ -107,9 +107,8 @@ class Recours(Model):
     @classmethod
     def queue(cls, admin: Declarant, now: datetime) -> list[tuple[Self, Declarant]]:
         """What an administrator may settle, the oldest first: never their own."""
-        sirets = admin.siret.siren.sirets
-        where = (cls.siret >= sirets.start) & (cls.siret < sirets.stop) if admin.at_head_office else cls.siret == admin.siret
-        return cls._living((Voie.ADMINISTRATEUR, Voie.QUESTION), (Etape.OUVERT,), now, where, cls.declarant_id != admin.id)
+        where = (admin.reaches(cls.siret), cls.declarant_id != admin.id)
+        return cls._living((Voie.ADMINISTRATEUR, Voie.QUESTION), (Etape.OUVERT,), now, *where)
 
     @classmethod
     def for_operators(cls, now: datetime) -> list[tuple[Self, Declarant]]:

@@ -6,6 +6,7 @@ from flask.typing import ResponseReturnValue
 from idp import http
 from idp.audit import journal
 from idp.audit.events import BrakeLifted, SessionsClosed
+from idp.authentication.factors.models import FactorLoss
 from idp.authentication.session import close_every_session
 from idp.authentication.throttle import Throttle, account_of
 from idp.database import db
@@ -74,6 +75,7 @@ def person(uid: str) -> ResponseReturnValue:
         controles=Controle.of(declarant.id),
         titres=STATUTS,
         roles=ROLES,
+        loss=FactorLoss.live(declarant.id, http.now()),
         candidacy=_left_to_operators(declarant),
         acts={act: _allowed(declarant, act) for act in (Act.SUSPENDRE, Act.REACTIVER)},
         done=DONE.get(request.args.get("fait", ""), ""),
@@ -159,10 +161,7 @@ def release(uid: str) -> ResponseReturnValue:
 
 
 def _ended(declarant: Declarant, what: str) -> Response:
-    """Servers and partners learn it within seconds of the commit."""
-    mag = http.mag()
-    db.session.commit()
-    mag.messenger.wake()
+    bureau.commit_end()
     return see(f"/personnes/{declarant.uid}", fait=what)
 
 

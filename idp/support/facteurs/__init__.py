@@ -1,0 +1,1 @@
+"""Second factors said lost, as operators settle them."""
