@@ -56,6 +56,7 @@ from idp.ephemeral import open_ephemeral
 from idp.errors import SettingError, StoreUnavailableError
 from idp.habilitations import commands as habilitations_commands
 from idp.habilitations.decision import read_catalogue
+from idp.habilitations.espace import views as droits_views
 from idp.keys import Keyring
 from idp.notifications import commands as notifications_commands
 from idp.notifications.models import Letter, Mail, OneTimeLink
@@ -167,6 +168,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         depart_views.bp,
         administrateurs_views.bp,
         cle_views.bp,
+        droits_views.bp,
         compte_views.bp,
         compte_acces_views.bp,
         compte_donnees_views.bp,

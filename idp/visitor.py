@@ -140,9 +140,11 @@ MENU = (
     ("/", "Accueil", False),
     ("/compte", "Mon compte", False),
     ("/compte/securite", "Sécurité", False),
+    ("/droits", "Mes droits", False),
     ("/autorisations", "Mes autorisations", False),
     ("/compte/administrateurs", "Mes administrateurs", False),
     ("/equipe", "Espace administrateur", True),
+    ("/equipe/droits", "Habilitations", True),
 )
 """Address, label, for administrators alone."""
 

@@ -52,17 +52,18 @@ def check(
 
 def targets(
     connections: Connections, catalogue: Catalogue, declarant_id: int, *, services: Collection[str] | None, now: datetime,
-    after: Position | None = None, limit: int = LONGEST_PAGE,
+    after: Position | None = None, limit: int = LONGEST_PAGE, most: int | None = None,
 ) -> Page:
     """The targets where the account holds a right on these services (None: on any), each once, its rights merged.
 
-    `limit` counts the sets examined, so a page may hold fewer targets, even none, and still be followed. One statement.
+    `limit` counts the sets examined, so a page may hold fewer targets, even none, and still be followed; `most` cuts it after so many
+    targets. One statement.
     """
     source, cible = after or Position()
     rows = connections.all(
         models.WALK, declarant=declarant_id, source=source, cible=cible, limit=min(limit, LONGEST_PAGE), now=now,
         **looking(now, follows=catalogue.follows_links(services)))
-    return page_of(read_rows(rows), catalogue, services)
+    return page_of(read_rows(rows), catalogue, services, most)
 
 
 @dataclass(frozen=True, slots=True)

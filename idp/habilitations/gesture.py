@@ -4,7 +4,7 @@ A gesture that changes something writes an operation, moves an epoch and records
 Left out on purpose: who may administer whom, which the pages of administration ask before they come here.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, TypeVar
@@ -32,7 +32,7 @@ from idp.habilitations.droits import (
 )
 from idp.habilitations.droits import spoken as spoken  # noqa: PLC0414  # pages take it from here
 from idp.habilitations.droits import words as words  # noqa: PLC0414  # pages take it from here
-from idp.habilitations.models import DroitDirect, Operation, PortefeuilleClient, locked_declarant
+from idp.habilitations.models import DroitDirect, Operation, PortefeuilleClient, locked_declarant, rows_on
 
 OWN_COMPANY = Masks(*(-1 if droit == Droit.TELECHARGER_OFFICIEL else 0 for droit in Droit))
 """Rights that only the company's own people may hold (fact 61)."""
@@ -42,7 +42,7 @@ EVENTS: Mapping[str, type[HabilitationOpened | HabilitationClosed]] = {
     "ajouter_clients": HabilitationOpened, "retirer_clients": HabilitationClosed,
     "ajouter_membre": HabilitationOpened, "retirer_membre": HabilitationClosed,
     "annuler": HabilitationClosed, "importer_plat": HabilitationOpened, "copier": HabilitationOpened, "promouvoir": HabilitationOpened,
-    "transferer": HabilitationOpened, "solder": HabilitationClosed,
+    "transferer": HabilitationOpened, "solder": HabilitationClosed, "scinder": HabilitationOpened, "renommer": HabilitationOpened,
 }
 """Gestures, and what the audit journal calls them."""
 
@@ -109,12 +109,18 @@ class Gesture:
     ) -> int:
         """Write the operation and its audit event, whose `droits` reads `dsn:declarer,payer atmp:consulter`; the operation's id."""
         operation_id = Operation.begin(self.now, self.by, kind, annule_id)
+        self.record(operation_id, kind, masks, declarant_id=declarant_id, cible=cible, portefeuille_id=portefeuille_id)
+        return operation_id
+
+    def record(
+        self, operation_id: int, kind: str, masks: Masks, *, declarant_id: int | None, cible: int | None, portefeuille_id: int | None,
+    ) -> None:
+        """The audit event of an operation."""
         held = self.catalogue.held(masks).items()
         journal.record(EVENTS[kind](
             declarant_id=declarant_id, cible=None if cible is None else written(cible), portefeuille_id=portefeuille_id,
             droits=" ".join(f"{code}:{','.join(d for d in Droit if d in droits)}" for code, droits in held),
             operation_id=operation_id, actor="commande" if self.by is None else f"declarant:{self.by}"), self.now)
-        return operation_id
 
 
 def check_service(catalogue: Catalogue, code: str, droits: Iterable[Droit], *, giving: bool) -> None:
@@ -164,3 +170,21 @@ class Change(Generic[OnTarget]):
             if period not in rows or row.masks != masks:
                 row.masks, row.operation_id = masks, operation_id
             db.session.add(row)
+
+
+CHUNK = 500
+"""Targets read and written at once."""
+
+
+def changes(
+    kind: type[OnTarget], owner_id: int, cibles: Collection[int], change: Callable[[Dated], Dated],
+) -> list[Change[OnTarget]]:
+    """What a rule changes, target by target, for an account or a portfolio."""
+    found: list[Change[OnTarget]] = []
+    distinct = sorted(set(cibles))
+    for chunk in (distinct[i:i + CHUNK] for i in range(0, len(distinct), CHUNK)):
+        held: dict[int, list[OnTarget]] = {cible: [] for cible in chunk}
+        for row in rows_on(kind, owner_id, chunk):
+            held[row.cible].append(row)
+        found += (Change(cible, rows, change(dated(rows))) for cible, rows in held.items())
+    return [one for one in found if one.changes]

@@ -96,6 +96,7 @@ class Operation(Model):
     """One gesture that changed rights: who, when, what. The audit journal says more; rows of rights only point here."""
 
     __tablename__ = "operations"
+    __table_args__ = (Index("ix_operations_by_id", "by_id", "id"), Index("ix_operations_portefeuille_id", "portefeuille_id", "id"))
 
     id: Mapped[int] = mapped_column(BigInt, primary_key=True)
     at: Mapped[datetime]
@@ -104,6 +105,10 @@ class Operation(Model):
     kind: Mapped[str] = mapped_column(String(40))
     annule_id: Mapped[int | None] = mapped_column(BigInt)
     """The operation that this one undid."""
+    resume: Mapped[str | None] = mapped_column(String(300))
+    """In French, for those who administer; None when nobody said."""
+    portefeuille_id: Mapped[int | None] = mapped_column(BigInt)
+    """The portfolio that administrators changed by it, so that two of them see each other's changes."""
 
     @classmethod
     def begin(cls, at: datetime, by_id: int | None, kind: str, annule_id: int | None = None) -> int:

@@ -177,16 +177,24 @@ def summed(rows: Iterable[Row]) -> tuple[Masks, Masks]:
     return given, excluded
 
 
-def page_of(rows: Iterable[Row], catalogue: Catalogue, services: Collection[str] | None) -> Page:
-    """The page that a walk brought back; `services` None: all of them."""
+def page_of(rows: Iterable[Row], catalogue: Catalogue, services: Collection[str] | None, most: int | None = None) -> Page:
+    """The page that a walk brought back, cut after `most` targets; `services` None: all of them."""
     ordered = sorted(rows, key=lambda row: row.rang)
     read = cache(lambda masks: catalogue.rights(masks, services))
     alone = cache(lambda masks, is_own: read(account.liens.left(masks, NOTHING, Lien(is_own))))
     end = next((row for row in ordered if row.origine == END), None)
     account = Account.of(end.autre if end else 0, (row for row in ordered if row.rang == 0 and row.origine != END), catalogue)
     steps = (list(step) for rang, step in groupby((r for r in ordered if r.origine != END), key=lambda row: row.rang) if rang)
-    targets = tuple(target for target in (read_step(step, read, alone, account) for step in steps) if target is not None)
-    return Page(targets, None if end is None or end.source is None else Position(end.source, end.cible))
+    targets: list[Target] = []
+    cut: Position | None = None
+    for step in steps:
+        target = read_step(step, read, alone, account)
+        if target is not None and len(targets) == most:
+            return Page(tuple(targets), cut)
+        if target is not None:
+            targets.append(target)
+            cut = Position(step[0].source or DIRECT, step[0].cible)
+    return Page(tuple(targets), None if end is None or end.source is None else Position(end.source, end.cible))
 
 
 def read_step(step: list[Row], read: Read, alone: Callable[[Masks, bool], Rights], account: Account) -> Target | None:

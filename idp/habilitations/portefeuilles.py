@@ -4,18 +4,16 @@ Container then content: a service is opened for the portfolio first, then for it
 client, what the client has, within the container and within the member's own ceiling; all three are joined when a right is read.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from datetime import datetime
 
 from idp.database import db
 from idp.habilitations.droits import EVERYTHING, FOREVER, Dated, Masks, Period, Rights, give, siren_of, withdraw
-from idp.habilitations.gesture import Change, Gesture, check_own_company, dated, refusal, spoken
-from idp.habilitations.models import Portefeuille, PortefeuilleClient, PortefeuilleMembre, locked_portefeuille, rows_on
+from idp.habilitations.gesture import Change, Gesture, changes, check_own_company, refusal, spoken
+from idp.habilitations.models import Portefeuille, PortefeuilleClient, PortefeuilleMembre, locked_portefeuille
 
 ADVISED_CLIENTS = 100
 """Fact 49: beyond, the portfolio becomes hard to manage. Advice, not a limit."""
-CHUNK = 500
-"""Clients read and written at once."""
 
 
 def creer(gesture: Gesture, siren: int, nom: str, rights: Rights) -> Portefeuille:
@@ -88,27 +86,15 @@ def ajouter_clients(
             held = give(held, period, opened, gesture.now)
         return held
 
-    return write(gesture, "ajouter_clients", masks, portefeuille, changes(portefeuille_id, cibles, given))
+    return write(gesture, "ajouter_clients", masks, portefeuille, changes(PortefeuilleClient, portefeuille_id, cibles, given))
 
 
 def retirer_clients(gesture: Gesture, portefeuille_id: int, cibles: Collection[int], rights: Rights | None = None) -> int:
     """Close services for clients, or, without `rights`, take the clients out; how many changed. Raises AttributionRefusedError."""
     masks = EVERYTHING if rights is None else gesture.masks(rights, giving=False)
     portefeuille = found(portefeuille_id)
-    changed = changes(portefeuille_id, cibles, lambda held: withdraw(held, masks, gesture.now))
+    changed = changes(PortefeuilleClient, portefeuille_id, cibles, lambda held: withdraw(held, masks, gesture.now))
     return write(gesture, "retirer_clients", masks, portefeuille, changed)
-
-
-def changes(portefeuille_id: int, cibles: Collection[int], change: Callable[[Dated], Dated]) -> list[Change[PortefeuilleClient]]:
-    """What changes, client by client."""
-    found: list[Change[PortefeuilleClient]] = []
-    distinct = sorted(set(cibles))
-    for chunk in (distinct[i:i + CHUNK] for i in range(0, len(distinct), CHUNK)):
-        held: dict[int, list[PortefeuilleClient]] = {cible: [] for cible in chunk}
-        for row in rows_on(PortefeuilleClient, portefeuille_id, chunk):
-            held[row.cible].append(row)
-        found += (Change(cible, rows, change(dated(rows))) for cible, rows in held.items())
-    return [one for one in found if one.changes]
 
 
 def write(gesture: Gesture, kind: str, masks: Masks, portefeuille: Portefeuille, changed: Collection[Change[PortefeuilleClient]]) -> int:
