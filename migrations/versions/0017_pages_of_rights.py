@@ -1,6 +1,6 @@
 """Operations say in French what they did, and are found by who did them, or by the portfolio they changed: for administrators' pages.
 
-Revision 0017. Runs while the code of the revision before still runs: the columns may be empty.
+Revision 0017, after 0015. Runs while the code of the revision before still runs: the columns may be empty.
 """
 
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision: str = "0017"
-down_revision: str | Sequence[str] | None = "0014"
+down_revision: str | Sequence[str] | None = "0015"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
