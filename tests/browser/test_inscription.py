@@ -1,43 +1,20 @@
 """A company inscribes itself as its first administrator would: from a partner and back, with the real mail and the real paper."""
 
-from dataclasses import replace
-from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
-from aiosmtpd.controller import Controller
 from pypdf import PdfReader
 
-from idp.notifications.delivery import send_due
-from partners.demo.mails import Catcher
 from tests.browser.conftest import LOOKS, look_at
 from tests.factories import SIRET, un_administrateur
 from tests.parcours import EMAIL, PASSWORD, un_etablissement
 from tests.protocol.receiver import receiving
 from tests.protocol.relying import VERIFIER, challenge_of, register
-from tests.services import free_port
 
 pytestmark = [pytest.mark.browser, pytest.mark.parametrize("backend", ["sqlite"], indirect=True)]
 CLOSED = "73282932000082"
-
-
-@pytest.fixture
-def mailbox(app, settings):
-    """`mailbox()`: what is due leaves by SMTP; the mails received so far, the newest first."""
-    catcher = Catcher()
-    port = free_port()
-    controller = Controller(catcher, hostname="127.0.0.1", port=port)
-    controller.start()
-
-    def received():
-        with app.app_context():
-            send_due(replace(settings, smtp_url=f"smtp://127.0.0.1:{port}"), datetime.now(UTC))
-        return list(catcher.mails)
-
-    yield received
-    controller.stop()
 
 
 @pytest.fixture
