@@ -27,6 +27,8 @@ DEADLINE = timedelta(days=15)
 """For an operator, a colleague or a posted key to decide (fact 33)."""
 SET_ASIDE = "ecarte"
 ATTEMPTED = "inscription_tentee"
+NOBODY = 0
+"""No identity has this number."""
 
 
 class IncompleteError(RefusedError):
@@ -81,10 +83,14 @@ def confirmer(draft: Inscription, now: datetime) -> Declarant | None:
     return declarant
 
 
-def warn(known: Declarant, message: Message, now: datetime) -> None:
-    """Tell the owner of an identity that somebody tried to inscribe it; once a day at most, whoever tries."""
-    if known.email and not Mail.wrote(ATTEMPTED, known.id, now - timedelta(days=1)):
-        Mail.write(ATTEMPTED, known.email, message, now, known.id)
+def warn(known: Declarant | None, message: Message, now: datetime) -> None:
+    """Tell the owner of an identity that somebody tried to inscribe it; once a day at most, whoever tries.
+
+    For nobody the same statements are run, and the mail never leaves: the time of the page says nothing (C34).
+    """
+    told = Mail.wrote(ATTEMPTED, known.id if known else NOBODY, now - timedelta(days=1))
+    recipient = known.email if known and known.email and not told else ""
+    Mail.write(ATTEMPTED, recipient, message, now, known.id if known and recipient else None)
 
 
 def draft_of(link: OneTimeLink | None, now: datetime, *, lock: bool = False) -> Inscription:

@@ -456,22 +456,24 @@ def _count_mail(draft: Inscription, address: str) -> None:
 
 
 def _send(draft: Inscription) -> None:
-    """The mail that confirms. When this identity exists, its own address alone is told so: a stranger's mailbox learns nothing."""
+    """The mail that confirms. When this identity exists, its own address alone is told so: a stranger's mailbox learns nothing.
+
+    The same statements in every case, so that a stranger's clock learns nothing either (C34).
+    """
     now, issuer, card = http.now(), http.mag().settings.issuer, _card(draft.siret)
-    place, email = card.designation, draft.email or ""
+    place, email, data = card.designation, draft.email or "", {"inscription": draft.id}
     draft.mails += 1
     known = Declarant.find(draft.identite)
-    if known is not None:
-        journal.record(InscriptionDuplicated(siret=int(draft.siret)), now)
-    if known is not None and not known.writes_from(email):
-        warn(known, messages.attempted(issuer, known.full_name, place, now), now)
-    elif known is not None:
-        token = OneTimeLink.issue(RESUME, now, IDLE, address=email, data={"inscription": draft.id})
-        Mail.write("inscription", email, messages.exists(issuer, token, draft.full_name, place), now)
-        return
-    journal.record(InscriptionSubmitted(siret=int(draft.siret)), now)
-    token = OneTimeLink.issue(CONFIRM, now, LINK_LIFE, address=email, data={"inscription": draft.id, "at": draft.stamp})
-    Mail.write("inscription", email, messages.confirm(issuer, token, draft.full_name, place, now + LINK_LIFE), now)
+    theirs = known is not None and known.writes_from(email)
+    warn(None if theirs else known, messages.attempted(issuer, (known or draft).full_name, place, now), now)
+    journal.record((InscriptionDuplicated if known else InscriptionSubmitted)(siret=int(draft.siret)), now)
+    if theirs:
+        token = OneTimeLink.issue(RESUME, now, IDLE, address=email, data=data)
+        message = messages.exists(issuer, token, draft.full_name, place)
+    else:
+        token = OneTimeLink.issue(CONFIRM, now, LINK_LIFE, address=email, data=data | {"at": draft.stamp})
+        message = messages.confirm(issuer, token, draft.full_name, place, now + LINK_LIFE)
+    Mail.write("inscription", email, message, now)
 
 
 @bp.get("/inscription/courriel")
