@@ -212,7 +212,8 @@ def imports_set_aside() -> None:
 def addresses_compiled_once() -> Iterator[None]:
     """Half of what composing costs is Werkzeug compiling the same addresses again: what it makes depends on nothing else."""
     compiled: dict[Any, Any] = {}
-    compile_builder = Rule._compile_builder
+    parsed: dict[str, tuple[list[Any], list[Any]]] = {}
+    compile_builder, parse_rule = Rule._compile_builder, Rule._parse_rule
 
     def compile_once(rule: Rule, append_unknown: bool = True) -> Any:
         key = (tuple(rule._trace), repr(rule.defaults), append_unknown)
@@ -220,8 +221,20 @@ def addresses_compiled_once() -> Iterator[None]:
             compiled[key] = compile_builder(rule, append_unknown)
         return compiled[key]
 
+    def parse_once(rule: Rule, text: str) -> list[Any]:
+        if "<" in text:  # its converters are of its own map
+            return list(parse_rule(rule, text))
+        if text not in parsed:
+            before = len(rule._trace)
+            parsed[text] = (list(parse_rule(rule, text)), rule._trace[before:])
+            return parsed[text][0]
+        parts, trace = parsed[text]
+        rule._trace.extend(trace)
+        return parts
+
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(Rule, "_compile_builder", compile_once)
+        patched.setattr(Rule, "_parse_rule", parse_once)
         yield
 
 
