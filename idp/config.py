@@ -108,6 +108,10 @@ class Settings:
     )
     email_check_months: int = setting("Months after which a person is asked whether an e-mail address still is theirs; 0: never.", 12)
     dormant_months: int = setting("Months without a sign-in after which an account is suspended, warned a month before; 0: never.", 13)
+    first_administrator: str = setting(
+        "What becomes of a first administrator whom nothing known ties to the company: `manual`, an operator decides; `warn`, it is noted.",
+        "manual",
+    )
     support_url: str = setting(
         "Address of the assistance that pages of refusal lead to, with the client, the code and the trace in its query; empty: none.", ""
     )
@@ -292,5 +296,7 @@ def check_bounds(settings: Settings) -> None:
         raise SettingError("MAG_EXTRA_CA names a file that does not exist")
     if settings.password_policy not in ("mag", "longue"):
         raise SettingError("MAG_PASSWORD_POLICY must be mag or longue")
+    if settings.first_administrator not in ("manual", "warn"):
+        raise SettingError("MAG_FIRST_ADMINISTRATOR must be manual or warn")
     if settings.log_level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
         raise SettingError("MAG_LOG_LEVEL must be DEBUG, INFO, WARNING or ERROR")

@@ -25,6 +25,8 @@ from partners.portals.portail import written
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
 FREE = Siret("00012001400014")
+DIRIGEANT = "Sylvie Marchand"
+"""The legal representative of that company, in `donnees/representants.csv`."""
 """An establishment where nobody is inscribed."""
 READY = "pret"
 """A file that says the folder was prepared to the end."""
@@ -65,9 +67,14 @@ def use_settings(lieux: Lieux, secrets: DemoSecrets, database_url: str, redis_ur
     for name in [name for name in os.environ if name.startswith("MAG_")]:
         del os.environ[name]
     settings = {
-        "MAG_ISSUER": lieux.issuer, "MAG_SECRETS": secrets.master, "MAG_DATABASE_URL": database_url or lieux.database_url,
-        "MAG_REDIS_URL": redis_url, "MAG_SMTP_URL": f"smtp://127.0.0.1:{lieux.ports['smtp']}", "MAG_LOG_LEVEL": "INFO",
-        "MAG_TEST_IDENTITIES": population.test_identities(), "MAG_SANDBOX": "1",
+        "MAG_ISSUER": lieux.issuer,
+        "MAG_SECRETS": secrets.master,
+        "MAG_DATABASE_URL": database_url or lieux.database_url,
+        "MAG_REDIS_URL": redis_url,
+        "MAG_SMTP_URL": f"smtp://127.0.0.1:{lieux.ports['smtp']}",
+        "MAG_LOG_LEVEL": "INFO",
+        "MAG_TEST_IDENTITIES": population.test_identities(),
+        "MAG_SANDBOX": "1",
         "MAG_DESK_URL": lieux.bureau,
         "MAG_OUTGOING_HOSTS": ",".join(urlsplit(origin).netloc for origin in (lieux.facile, lieux.entreprises)),
     }
@@ -125,16 +132,37 @@ def run(lieux: Lieux, desk_link: str) -> None:
 def orders(lieux: Lieux) -> list[Order]:
     """The mail catcher first: MAG's sender speaks to it."""
     ports, environ = lieux.ports, {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    portal = (sys.executable, "-m", "granian", "--interface", "wsgi", "--factory", "partners.portals.views:create", "--host", "127.0.0.1",
-              "--workers", "1", "--blocking-threads", "8", "--http", "1", "--no-ws", "--log-level", "warning", "--port")
+    portal = (
+        sys.executable,
+        "-m",
+        "granian",
+        "--interface",
+        "wsgi",
+        "--factory",
+        "partners.portals.views:create",
+        "--host",
+        "127.0.0.1",
+        "--workers",
+        "1",
+        "--blocking-threads",
+        "8",
+        "--http",
+        "1",
+        "--no-ws",
+        "--log-level",
+        "warning",
+        "--port",
+    )
     mail = (sys.executable, "-m", "partners.demo.mails", str(ports["courrier"]), str(ports["smtp"]))
     serve = (*MAG, "serve", "--workers", "1", "--port", str(ports["mag"]))
     plain = {name: value for name, value in environ.items() if not name.startswith("MAG_")}
     return [
         Order("courrier", mail, ports["courrier"], plain, lieux.log("courrier")),
         Order("mag", serve, ports["mag"], environ, lieux.log("mag")),
-        *(Order(name, (*portal, str(ports[name])), ports[name], plain | {"PORTAIL": str(lieux.portail(name))}, lieux.log(name))
-          for name in ("jedeclare", "portailpro")),
+        *(
+            Order(name, (*portal, str(ports[name])), ports[name], plain | {"PORTAIL": str(lieux.portail(name))}, lieux.log(name))
+            for name in ("jedeclare", "portailpro")
+        ),
         Order("envoi des courriers", (*MAG, "courrier", "suivre", "--intervalle", "1"), None, environ, lieux.log("envoi")),
     ]
 
@@ -151,13 +179,20 @@ def table(lieux: Lieux, desk_link: str) -> str:
         f"  Bureau des opérateurs {desk_link or lieux.bureau}",
         f"  Courriers envoyés     {lieux.courrier}",
         f"  Client d'essai        curl {lieux.issuer}/reg -H 'Content-Type: application/json' "
-        "-d '{\"redirect_uris\": [\"http://localhost:3000/retour\"]}'", "",
-        f"  Mot de passe de tous : {PASSWORD}", "",
-        *(f"  {written(one.siret)}   {one.prenom + ' ' + one.nom:<{width}}   {one.cas}" for one in people), "",
+        '-d \'{"redirect_uris": ["http://localhost:3000/retour"]}\'',
+        "",
+        f"  Mot de passe de tous : {PASSWORD}",
+        "",
+        *(f"  {written(one.siret)}   {one.prenom + ' ' + one.nom:<{width}}   {one.cas}" for one in people),
+        "",
         "  À essayer : connectez-vous à Déclarez facile, passez à Portail Entreprises sans mot de passe, déconnectez-vous de l'un :",
         "  vous l'êtes de l'autre. Trompez-vous de mot de passe ; écrivez votre nom sans accents.",
         f"  Inscrivez une entreprise : {lieux.issuer}/inscription, SIRET {written(FREE)} ; les courriers sont là-haut.",
+        f"  {DIRIGEANT} la représente : sous ce nom, le compte s'ouvre aussitôt ; sous un autre, un opérateur vérifie d'abord.",
         "  Avec Claire Ortholan, donnez votre accord à Camille Roche dans l'espace administrateur ; ajoutez un second facteur.",
-        f"  Journaux : {lieux.log('mag').parent}", "", "  Ctrl-C arrête tout.", "",
+        f"  Journaux : {lieux.log('mag').parent}",
+        "",
+        "  Ctrl-C arrête tout.",
+        "",
     ]
     return "\n".join(lines)

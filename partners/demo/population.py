@@ -18,6 +18,7 @@ from idp.authentication.passwords import Passwords
 from idp.config import Settings
 from idp.database import Connections, Version, db
 from idp.declarants import cooptation, inscription
+from idp.declarants.controles import imports
 from idp.declarants.equipe import invitation
 from idp.declarants.equipe.invitation import Invited
 from idp.declarants.identite import Identite
@@ -100,6 +101,8 @@ def populate(mag: Components, now: datetime) -> None:
         for name in STOCKS:
             for stock in stocks(folder / name):
                 rcd.importer(mag.connections, stock, clock=lambda: datetime.now(UTC), advanced=lambda _: None)
+    imports.importer_representants(DATA / "representants.csv", now, ACTOR, complet=False)
+    db.session.commit()
     gesture = Gesture(None, read_catalogue(mag.connections), now - timedelta(days=30))
     passwords = Passwords(mag.settings, mag.keyring)
     by_name = {one.nom: inscribe(mag, passwords, one, gesture) for one in people()}

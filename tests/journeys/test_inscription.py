@@ -10,12 +10,16 @@ from sqlalchemy import func, select
 
 from idp.audit.models import AuditEvent
 from idp.database import db
+from idp.declarants.controles import imports
+from idp.declarants.controles.models import Controle, LienDeclare, RepresentantLegal
 from idp.declarants.models import Declarant
 from idp.declarants.parcours import conditions
 from idp.declarants.parcours.models import ConditionsAcceptees, ConsentementInformation, Inscription, ProfilEtablissement
 from idp.declarants.statuts import Role, Statut
 from idp.entreprises.siret import Siret
-from tests.factories import SIRET, se_connecter, un_administrateur, une_demande, une_demande_de
+from partners.demo import commands as demo
+from partners.demo import population
+from tests.factories import SIRET, se_connecter, un_administrateur, un_declarant, une_demande, une_demande_de
 from tests.parcours import EMAIL, ORDER, PASSWORD, PERSON, Parcours, link_in, mails, un_etablissement
 
 OTHER = "73282932000082"
@@ -582,6 +586,43 @@ def test_two_drafts_for_one_siret_make_one_first_administrator(app, parcours, ne
     assert [person.statut for person in people(app)] == [Statut.ACTIF, Statut.CANDIDAT]
 
 
+def inscribed_from(app, client, email, **identite):
+    """What became of a first administrator who wrote from there."""
+    parcours = Parcours(client)
+    parcours.until("recapitulatif", identite={"email": email, "email2": email} | identite)
+    parcours.confirm(link_in(mails(app, email)[0]))
+    return people(app)[-1].statut
+
+
+def test_a_first_administrator_whom_nothing_ties_to_the_company_waits_for_an_operator(app, client):
+    un_etablissement(app)
+
+    assert inscribed_from(app, client, "claire@gmail.com") is Statut.PRIMO
+    with app.app_context():
+        assert "personne" in db.session.scalars(select(Controle)).one().motifs
+
+
+def test_its_legal_representative_is_active_at_once(app, client):
+    un_etablissement(app)
+    with app.app_context():
+        now = datetime.now(UTC)
+        db.session.add(RepresentantLegal(siren=732829320, nom="lefevre", prenom="claire", qualite="Gérante", imported_at=now))
+        db.session.commit()
+
+    assert inscribed_from(app, client, "claire@gmail.com") is Statut.ACTIF
+
+
+def test_the_accountant_who_declares_for_it_is_active_at_once(app, client):
+    un_etablissement(app)
+    un_declarant(app, siret="35600000000048", email="cabinet@gmail.com", email_verified=True)
+    with app.app_context():
+        link = {"siret_declarant": Siret("35600000000048"), "siret_declare": Siret(SIRET), "dernier_mois": "2026-10"}
+        db.session.add(LienDeclare(**link, imported_at=datetime.now(UTC)))
+        db.session.commit()
+
+    assert inscribed_from(app, client, "cabinet@gmail.com") is Statut.ACTIF
+
+
 def test_what_the_controls_doubt_waits_for_an_operator(app, client):
     un_etablissement(app, categorie_juridique="7210")
     parcours = Parcours(client)
@@ -722,3 +763,17 @@ def test_names_are_compared_as_at_sign_in(app, client, parcours):
     parcours.until("recapitulatif", identite=PERSON | {"nom": "LEFÈVRE d'Œuvre"})
     parcours.confirm(link_in(mails(app)[0]))
     assert se_connecter(client, nom="lefevre d oeuvre", password=PASSWORD).status_code == 303
+
+
+def test_the_inscription_that_the_demonstration_proposes_ends_active(app, client):
+    """Its company, and the representative whom its first page names."""
+    un_etablissement(app, str(demo.FREE), denomination="BOULANGERIE DES HALLES")
+    with app.app_context():
+        imports.importer_representants(population.DATA / "representants.csv", datetime.now(UTC), "essai", complet=False)
+        db.session.commit()
+    prenom, nom = demo.DIRIGEANT.split()
+    parcours = Parcours(client)
+    parcours.until("recapitulatif", siret={"siret": str(demo.FREE)}, identite={"nom": nom, "prenom": prenom})
+    parcours.confirm(link_in(mails(app)[0]))
+
+    assert [(one.nom, one.statut) for one in people(app)] == [(nom, Statut.ACTIF)]

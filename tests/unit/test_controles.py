@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from idp.declarants.controles import courriel, etablissement, listes, representant, tiers
+from idp.declarants.controles import courriel, etablissement, listes, rattachement, representant, tiers
 from idp.declarants.controles.dossier import Dossier, Entree, Fiche, Inscrit, Lien, Mandataire, Moment, Nature, Sens, Subject
 from idp.declarants.controles.registre import ALTERNATIVES, RULES, run
 from idp.declarants.controles.verdict import Finding, Verdict, aggregate
@@ -108,6 +108,54 @@ def test_a_domain_that_tells_nothing_is_noted(domain):
 )
 def test_one_address_for_many_companies(count, profil, verdict):
     assert courriel.repete(dossier(subject={"profil": profil}, entreprises_du_courriel=count)).verdict is verdict
+
+
+# ----------------------------------------------------------------------------------------------------- tied to the company
+
+
+FREE = {"email": "claire.lefevre@gmail.com"}
+ALONE = {"categorie_juridique": "1000", "noms": ("CLAIRE MARIE LEFEVRE",)}
+
+
+@pytest.mark.parametrize("email", ["claire@gmail.com", "claire@autre.fr", "claire@yopmail.com", "claire@sarl.fr"])
+def test_a_first_administrator_whom_nothing_ties_to_the_company_waits(email):
+    found = run(dossier(subject={"email": email, "unattached": MANUAL}))
+
+    assert "personne" in found.reasons or found.verdict is BLOCK
+    assert rattachement.rattachement(dossier(subject={"email": email, "unattached": WARN})).verdict is WARN
+
+
+@pytest.mark.parametrize(
+    ("changes", "known"),
+    [
+        pytest.param({}, {}, id="domain"),
+        pytest.param(FREE, {"mandataires": (Mandataire("lefevre", "claire marie", "Gérante", NOW),)}, id="representative"),
+        pytest.param(FREE, {"fiche": ALONE}, id="sole-trader"),
+        pytest.param(FREE, {"entrees": (entree(Sens.AUTORISE, Nature.EMAIL, FREE["email"]),)}, id="list"),
+        pytest.param(FREE, {"declare_par_courriel": True}, id="accountant"),
+    ],
+)
+def test_one_tie_is_enough(changes, known):
+    assert rattachement.rattachement(dossier(subject={"unattached": MANUAL, **changes}, **known)).verdict is PASS
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        {"tableau": (Inscrit("1", "BLS", NOW),)},
+        {"liens": (Lien(1, 2, "2026-10"),)},
+        {"mandataires": (Mandataire("lefevre", "jeanne", "Gérante", NOW),)},
+        {"fiche": {"categorie_juridique": "1000", "noms": ("JEANNE LEFEVRE",)}},
+        {"entrees": (entree(Sens.AUTORISE, Nature.SIRET, str(SIRET)),)},
+    ],
+    ids=["order", "links-of-the-company", "another-representative", "another-sole-trader", "company-awaited"],
+)
+def test_what_is_known_of_the_company_ties_nobody_to_it(known):
+    assert rattachement.rattachement(dossier(subject={"unattached": MANUAL, **FREE}, **known)).verdict is MANUAL
+
+
+def test_later_administrators_are_not_asked_for_a_tie():
+    assert rattachement.rattachement(dossier(subject=FREE)) is None
 
 
 # ----------------------------------------------------------------------------------------------------------------- company

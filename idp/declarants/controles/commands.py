@@ -15,6 +15,8 @@ from idp.declarants.controles.dossier import Moment, Nature, Sens, Subject
 from idp.declarants.controles.imports import Bilan
 from idp.declarants.controles.models import EntreeListe
 from idp.declarants.controles.pipeline import examine
+from idp.declarants.controles.verdict import Verdict
+from idp.declarants.models import Declarant
 from idp.declarants.profils import Profil
 from idp.entreprises.siret import Siret
 from idp.errors import MagError
@@ -156,7 +158,9 @@ def essayer(siret: str, nom: str, prenom: str, email: str, *, profil: str, servi
     with answers():
         declare = Siret.parse(pour) if pour else None
         moment = Moment.DECLARATION if declare else Moment.INSCRIPTION
-        subject = Subject(Siret.parse(siret), nom, prenom, email, Profil(profil), services, moment, declare)
+        first = not Declarant.is_administered(Siret.parse(siret))
+        unattached = Verdict(http.mag().settings.first_administrator) if first else None
+        subject = Subject(Siret.parse(siret), nom, prenom, email, Profil(profil), services, moment, declare, unattached)
         outcome = examine(subject, datetime.now(UTC))
     click.echo(f"Verdict : {outcome.verdict.titre}")
     for finding in outcome.findings:

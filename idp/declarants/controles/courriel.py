@@ -91,9 +91,17 @@ def domaine(dossier: Dossier) -> Finding:
         public = bool(fiche and fiche.publique)
         says = "Un organisme public utilise une messagerie gratuite." if public else "L'adresse est d'une messagerie gratuite."
         return dossier.finding("courriel.domaine", Verdict.MANUAL if public else Verdict.WARN, says, source, **known)
-    if resembles(subject.domain, noms) or (fiche and fiche.publique and subject.domain.endswith(".gouv.fr")):
+    if is_of_company(dossier):
         return dossier.finding("courriel.domaine", Verdict.PASS, "Le domaine ressemble au nom de l'entreprise.", source, **known)
     return dossier.finding("courriel.domaine", Verdict.WARN, "Le domaine ne ressemble pas au nom de l'entreprise.", source, **known)
+
+
+def is_of_company(dossier: Dossier) -> bool:
+    """Whether the domain is the company's own: no provider's, and it tells its name; or that of the State, for a public body."""
+    domain, fiche = dossier.subject.domain, dossier.fiche
+    if is_free(domain) or is_disposable(domain) or fiche is None:
+        return False
+    return resembles(domain, fiche.noms) or (fiche.publique and domain.endswith(".gouv.fr"))
 
 
 def repete(dossier: Dossier) -> Finding:

@@ -34,6 +34,8 @@ class Subject:
     moment: Moment = Moment.INSCRIPTION
     declare: Siret | None = None
     """For whom they want to declare, at the moment of a declaration."""
+    unattached: Verdict | None = None
+    """Of a first administrator: the verdict when nothing ties them to the company. None for anybody else."""
 
     @property
     def domain(self) -> str:
@@ -141,6 +143,8 @@ class Dossier:
     """Of the company as a declarant: to the company declared, or to any."""
     tableau: tuple[Inscrit, ...] = ()
     mandataires: tuple[Mandataire, ...] = field(default=())
+    declare_par_courriel: bool = False
+    """The address is inscribed, and verified, at a company that declares for this one."""
 
     @property
     def rcd(self) -> str:

@@ -315,8 +315,7 @@ def keep_latest(rows: Sequence[tuple[int, int, str]], now: datetime) -> int:
         insert: Any = postgresql.insert(links).from_select([*staged.c.keys(), "imported_at"], select(*staged.c, new))
         return _upsert_links(insert, fields)
     insert = sqlite.insert(links)
-    values = [
-        {"siret_declarant": a, "siret_declare": b, "dernier_mois": month, "imported_at": now} for (a, b), month in latest.items()]
+    values = [{"siret_declarant": a, "siret_declare": b, "dernier_mois": month, "imported_at": now} for (a, b), month in latest.items()]
     return _upsert_links(insert, fields, values)
 
 
@@ -346,3 +345,15 @@ def companies_of(email: str, but: Siren) -> int:
     elsewhere = or_(Declarant.siret < sirets.start, Declarant.siret >= sirets.stop)
     where = (Declarant.email.in_({email, email.lower()}), elsewhere, Declarant.statut != Statut.RADIE)
     return len({siret.siren for siret in db.session.scalars(select(Declarant.siret).where(*where).distinct().limit(BATCH))})
+
+
+def declares_for(email: str, siren: Siren) -> bool:
+    """Whether this address is that of somebody active at a company that declared for this one, as past declarations say."""
+    sirets = siren.sirets
+    link = select(LienDeclare.siret_declarant).where(
+        LienDeclare.siret_declare >= sirets.start,
+        LienDeclare.siret_declare < sirets.stop,
+        or_(LienDeclare.siret_declarant < sirets.start, LienDeclare.siret_declarant >= sirets.stop),
+    )
+    where = (Declarant.email.in_({email, email.lower()}), Declarant.email_verified, Declarant.statut == Statut.ACTIF)
+    return db.session.scalar(select(Declarant.id).where(*where, Declarant.siret.in_(link)).limit(1)) is not None

@@ -50,6 +50,7 @@ def gather(subject: Subject, now: datetime) -> Dossier:
         liens=LienDeclare.of(siren, subject.declare),
         tableau=InscritOrdre.of(siren),
         mandataires=RepresentantLegal.of(siren),
+        declare_par_courriel=subject.unattached is not None and models.declares_for(subject.email, siren),
     )
 
 

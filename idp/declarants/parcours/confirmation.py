@@ -55,10 +55,11 @@ class InscriptionLinkDeadError(RefusedError):
     )
 
 
-def confirmer(draft: Inscription, now: datetime) -> Declarant | None:
+def confirmer(draft: Inscription, now: datetime, unattached: Verdict = Verdict.MANUAL) -> Declarant | None:
     """Whoever the draft inscribes; None when the controls set them aside. The draft's row is locked by the caller.
 
-    An identity that exists is said to its own address alone; to any other, it is as when the controls set aside.
+    `unattached`: the verdict on a first administrator whom nothing ties to the company. An identity that exists is said to its own
+    address alone; to any other, it is as when the controls set aside.
 
     Raises IncompleteError, UnknownSiretError, ClosedSiretError, HomonymeError.
     """
@@ -68,11 +69,11 @@ def confirmer(draft: Inscription, now: datetime) -> Declarant | None:
     known = Declarant.find(draft.identite)
     if known is not None and known.writes_from(draft.email):
         check_free(draft.identite)
-    outcome = examine(_subject(draft), now)
+    candidate = Declarant.is_administered(draft.siret)
+    outcome = examine(_subject(draft, None if candidate else unattached), now)
     if known is not None:
         _close(draft, None, outcome, now)
         return None
-    candidate = Declarant.is_administered(draft.siret)
     blocked = outcome.verdict is Verdict.BLOCK
     declarant = None if candidate and blocked else _inscribe(draft, now, candidate=candidate)
     if declarant is not None:
@@ -101,7 +102,7 @@ def draft_of(link: OneTimeLink | None, now: datetime, *, lock: bool = False) -> 
     return found
 
 
-def _subject(draft: Inscription) -> Subject:
+def _subject(draft: Inscription, unattached: Verdict | None) -> Subject:
     assert draft.profil is not None  # noqa: S101  # checked by the caller
     return Subject(
         siret=draft.siret,
@@ -110,6 +111,7 @@ def _subject(draft: Inscription) -> Subject:
         email=draft.email or "",
         profil=draft.profil,
         services=tuple(draft.services or ()),
+        unattached=unattached,
     )
 
 

@@ -17,6 +17,7 @@ from idp.authentication.demande import Demande, seal_demande
 from idp.authentication.password_policy import PasswordTooLongError
 from idp.authentication.passwords import Stored
 from idp.database import db
+from idp.declarants.controles.verdict import Verdict
 from idp.declarants.cooptation import open_candidacy
 from idp.declarants.inscription import HomonymeError
 from idp.declarants.models import Declarant
@@ -84,7 +85,7 @@ def confirm(token: str) -> ResponseReturnValue:
         return _confirmation(draft, token, 422, error=error)
     draft = draft_of(OneTimeLink.spend(CONFIRM, token, now), now, lock=True)
     try:
-        declarant = confirmer(draft, now)
+        declarant = confirmer(draft, now, Verdict(http.mag().settings.first_administrator))
     except HomonymeError as refused:
         db.session.rollback()
         return _confirmation(draft_of(OneTimeLink.find(CONFIRM, token, now), now), token, refused.status, notice=refused.public)
