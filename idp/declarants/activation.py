@@ -30,6 +30,12 @@ ALPHABET = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"
 LENGTH, GROUP = 16, 4
 MOST_TRIES, MOST_LETTERS = 5, 3
 BETWEEN = timedelta(days=1)
+MOST_AT_ONE_ADDRESS, WINDOW = 9, timedelta(days=30)
+"""Letters for one address, whoever asks, in so long."""
+FLOODED = (
+    "Beaucoup de lettres sont déjà parties à l'adresse de cet établissement ce mois-ci. Demandez l'accord d'un administrateur en place, ou "
+    "adressez-vous à l'assistance."
+)
 KIND = "cle_activation"
 
 
@@ -110,6 +116,8 @@ def ask_key(declarant: Declarant, now: datetime, *, seals: Seals, issuer: str) -
         when = f"Vous pourrez en demander une autre le {in_words(state.next_at)}." if state.next_at else "Trois lettres sont déjà parties."
         raise LetterRefusedError(f"declarant {declarant.id}", public=f"Une lettre est déjà en route. {when}")
     lines = address_of(declarant)
+    if Letter.written_to(KIND, lines, now - WINDOW) >= MOST_AT_ONE_ADDRESS:
+        raise LetterRefusedError(f"siret {declarant.siret}", public=FLOODED)
     key = "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
     ActivationKey.make(declarant.id, digests(seals, declarant.id, key)[0], now)
     Letter.void(KIND, declarant.id, now)

@@ -190,6 +190,12 @@ class Letter(Model):
         return len(db.session.scalars(query, execution_options=UNSYNCHRONISED).all())
 
     @classmethod
+    def written_to(cls, kind: str, recipient_lines: Sequence[str], since: datetime) -> int:
+        """How many letters of one kind one address was written since then."""
+        here = (cls.kind == kind, cls.recipient == "\n".join(recipient_lines), cls.created_at > since)
+        return db.session.scalar(select(func.count()).select_from(cls).where(*here)) or 0
+
+    @classmethod
     def void_all(cls, declarant_id: int, now: datetime) -> None:
         """None of the letters that a person waits for will leave."""
         waiting = (cls.declarant_id == declarant_id, cls.printed_at.is_(None), cls.void_at.is_(None))

@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from idp.audit.models import AuditEvent
 from idp.database import db
+from idp.declarants import activation
 from idp.declarants.activation import LENGTH, MOST_TRIES, read_key
 from idp.declarants.cooptation import DELAY
 from idp.declarants.equipe.models import ActivationKey
@@ -214,3 +215,21 @@ def test_a_first_administrator_sees_that_controls_are_under_way(app, client):
     assert "Vérifications en cours" in texte(client.get("/activation"))
     assert send(client, "/activation/lettre").status_code == 303
     assert letters(app) == []
+
+
+def test_one_address_does_not_receive_a_heap_of_letters(app, client, new_client, nina, monkeypatch):
+    """Whoever asks: candidates one after the other."""
+    monkeypatch.setattr(activation, "MOST_AT_ONE_ADDRESS", 1)
+    un_candidat(app, nom="Roux", prenom="Ali", email="ali@exemple.fr")
+    enter(client)
+    send(client, "/activation/lettre")
+    other = new_client()
+    enter(other, nom="Roux", prenom="Ali")
+    response = send(other, "/activation/lettre")
+    with time_machine.travel(datetime.now(UTC) + activation.WINDOW + timedelta(minutes=1), tick=False):
+        enter(other, nom="Roux", prenom="Ali")
+        later = send(other, "/activation/lettre")
+
+    assert response.status_code == 429
+    assert "Beaucoup de lettres" in texte(response)
+    assert later.status_code == 303, "the month is over"

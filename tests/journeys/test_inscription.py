@@ -12,8 +12,9 @@ from idp.audit.models import AuditEvent
 from idp.database import db
 from idp.declarants.controles import imports
 from idp.declarants.controles.models import Controle, LienDeclare, RepresentantLegal
+from idp.declarants.equipe.models import Candidature
 from idp.declarants.models import Declarant
-from idp.declarants.parcours import conditions
+from idp.declarants.parcours import conditions, confirmation
 from idp.declarants.parcours.models import ConditionsAcceptees, ConsentementInformation, Inscription, ProfilEtablissement
 from idp.declarants.statuts import Role, Statut
 from idp.entreprises.siret import Siret
@@ -401,6 +402,18 @@ def test_a_mail_resumes_elsewhere_and_the_first_browser_holds_nothing_more(app, 
     assert elsewhere.post(link, page.text).status_code == 404
 
 
+def test_a_way_back_asked_for_twice_is_sent_once(app, client, parcours):
+    parcours.until("identite")
+    texts = {parcours.post("/inscription/plus-tard").status_code for _ in range(3)}
+    sent = mails(app)
+    parcours.post(link_in(sent[0], "reprendre"))
+    parcours.post("/inscription/plus-tard")
+
+    assert texts == {200}
+    assert len(sent) == 1
+    assert len(mails(app)) == 2, "the one before was used"
+
+
 def test_an_inscription_expires_after_48_idle_hours_and_not_before(app, client):
     un_etablissement(app)
     parcours, start = Parcours(client), datetime(2026, 11, 21, 9, tzinfo=UTC)
@@ -777,3 +790,25 @@ def test_the_inscription_that_the_demonstration_proposes_ends_active(app, client
     parcours.confirm(link_in(mails(app)[0]))
 
     assert [(one.nom, one.statut) for one in people(app)] == [(nom, Statut.ACTIF)]
+
+
+def test_candidacies_that_wait_at_one_establishment_are_limited_and_the_link_lives(app, client, new_client, monkeypatch):
+    monkeypatch.setattr(confirmation, "MOST_CANDIDACIES", 1)
+    un_etablissement(app)
+    un_administrateur(app, nom="Martin", email="paul@exemple.fr")
+    un_declarant(app, nom="Connue", email="connue@exemple.fr")
+    links = []
+    for nom in ("Un", "Deux", "Connue"):
+        parcours = Parcours(new_client())
+        email = f"{nom.lower()}@ateliers-du-pont.fr"
+        parcours.until("recapitulatif", identite={"nom": nom, "email": email, "email2": email})
+        links.append((parcours, link_in(mails(app, email)[0])))
+    answers = [parcours.confirm(link) for parcours, link in links]
+    with app.app_context():
+        db.session.scalars(select(Candidature)).one().decided_at = datetime.now(UTC)
+        db.session.commit()
+    after = links[1][0].confirm(links[1][1])
+
+    assert [answer.status_code for answer in answers] == [303, 429, 429], "whoever exists or not"
+    assert "attendent déjà la réponse" in answers[1].text.replace("&nbsp;", " ")
+    assert after.status_code == 303

@@ -12,6 +12,7 @@ from idp.declarants import transitions
 from idp.declarants.controles.dossier import Outcome, Subject
 from idp.declarants.controles.pipeline import examine, keep
 from idp.declarants.controles.verdict import Verdict
+from idp.declarants.equipe.models import Candidature
 from idp.declarants.inscription import check_free, inscrire
 from idp.declarants.models import Declarant
 from idp.declarants.parcours import conditions
@@ -41,6 +42,23 @@ class IncompleteError(RefusedError):
     public = "Votre inscription n'est pas complète. Reprenez-la là où elle s'est arrêtée."
 
 
+MOST_CANDIDACIES = 10
+"""That wait at one establishment: more would be a flood of mails for its administrators."""
+
+
+class TooManyCandidaciesError(RefusedError):
+    """Too many people ask to administer one establishment, and nobody answers."""
+
+    code = "trop_de_candidatures"
+    number = "M200216"
+    remedy = "Adressez-vous à l'administrateur de l'établissement, ou réessayez dans quelques jours."
+    status = 429
+    public = (
+        "Plusieurs demandes attendent déjà la réponse d'un administrateur de cet établissement. Adressez-vous à lui, ou réessayez dans "
+        "quelques jours avec le même lien ou une nouvelle inscription."
+    )
+
+
 class InscriptionLinkDeadError(RefusedError):
     """The link was used, has expired, or leads to an inscription that is over."""
 
@@ -61,7 +79,7 @@ def confirmer(draft: Inscription, now: datetime, unattached: Verdict = Verdict.M
     `unattached`: the verdict on a first administrator whom nothing ties to the company. An identity that exists is said to its own
     address alone; to any other, it is as when the controls set aside.
 
-    Raises IncompleteError, UnknownSiretError, ClosedSiretError, HomonymeError.
+    Raises IncompleteError, UnknownSiretError, ClosedSiretError, HomonymeError, TooManyCandidaciesError.
     """
     if draft.email is None or draft.profil is None or draft.secteur is None or draft.password_hash is None or draft.submitted_at is None:
         raise IncompleteError(f"inscription {draft.id}")
@@ -70,6 +88,8 @@ def confirmer(draft: Inscription, now: datetime, unattached: Verdict = Verdict.M
     if known is not None and known.writes_from(draft.email):
         check_free(draft.identite)
     candidate = Declarant.is_administered(draft.siret)
+    if candidate and Candidature.count_waiting(draft.siret) >= MOST_CANDIDACIES:
+        raise TooManyCandidaciesError(f"at {draft.siret}")
     outcome = examine(_subject(draft, None if candidate else unattached), now)
     if known is not None:
         _close(draft, None, outcome, now)

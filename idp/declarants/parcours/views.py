@@ -517,6 +517,14 @@ def reopen() -> ResponseReturnValue:
 # --------------------------------------------------------------------------------------------------------- leave and resume
 
 
+LATER, LATER_AGAIN = "plus_tard", 120
+"""A form sent twice within so many seconds sends one mail (C82), unless its link was used."""
+
+
+def _later_key(draft: Inscription) -> str:
+    return digest(f"{draft.id}|{draft.email}")
+
+
 @bp.post("/inscription/plus-tard")
 def later() -> ResponseReturnValue:
     """A mail with the way back, for whoever goes on elsewhere."""
@@ -524,8 +532,11 @@ def later() -> ResponseReturnValue:
     draft = _draft()
     if draft is None or draft.email is None or draft.confirmed_at is not None:
         _leave("/inscription")
+    mag, now = http.mag(), http.now()
+    if not mag.ephemeral.add(LATER, _later_key(draft), LATER_AGAIN, made_at=now.timestamp()):
+        return _page("plus_tard", reached(draft, _version()), draft)
     _count_mail(draft, draft.email)
-    now, issuer = http.now(), http.mag().settings.issuer
+    issuer = mag.settings.issuer
     draft.touch(now)
     token = OneTimeLink.issue(RESUME, now, IDLE, address=draft.email, data={"inscription": draft.id})
     draft.mails += 1
@@ -546,7 +557,9 @@ def show_resume(token: str) -> ResponseReturnValue:
 def resume(token: str) -> ResponseReturnValue:
     """The draft moves to this browser: the one before holds nothing any more, not even the password that it chose."""
     http.check_csrf(CSRF)
-    mine, draft = _draft(), _resumable(OneTimeLink.spend(RESUME, token, http.now()))
+    mine, found = _draft(), _resumable(OneTimeLink.find(RESUME, token, http.now()))
+    http.mag().ephemeral.delete(LATER, _later_key(found))
+    draft = _resumable(OneTimeLink.spend(RESUME, token, http.now()))
     if mine is None or mine.id != draft.id:
         draft.password_hash = draft.pepper_id = None
     reference = random_token()
