@@ -40,7 +40,7 @@ STANDALONE = ("partners.kit", "partners.portals")
 PURE = {
     *("siret", "identite", "statuts", "droits", "perimetre", "fenetre", "chaine", "disclosure", "claims", "assertion", "events"),
     *("verdict", "profil", "profils", "dossier", "courriel", "etablissement", "listes", "tiers", "representant", "registre"),
-    *("messages", "voies"),
+    *("messages", "voies", "premier"),
 }
 """Values and rules: the same answer for the same arguments, always."""
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from idp.declarants.controles import courriel, etablissement, listes, rattachement, representant, tiers
+from idp.declarants.controles import courriel, etablissement, listes, premier, representant, tiers
 from idp.declarants.controles.dossier import Dossier, Entree, Fiche, Inscrit, Lien, Mandataire, Moment, Nature, Sens, Subject
 from idp.declarants.controles.registre import ALTERNATIVES, RULES, run
 from idp.declarants.controles.verdict import Finding, Verdict, aggregate
@@ -122,7 +122,7 @@ def test_a_first_administrator_whom_nothing_ties_to_the_company_waits(email):
     found = run(dossier(subject={"email": email, "unattached": MANUAL}))
 
     assert "personne" in found.reasons or found.verdict is BLOCK
-    assert rattachement.rattachement(dossier(subject={"email": email, "unattached": WARN})).verdict is WARN
+    assert premier.rattachement(dossier(subject={"email": email, "unattached": WARN})).verdict is WARN
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_a_first_administrator_whom_nothing_ties_to_the_company_waits(email):
     ],
 )
 def test_one_tie_is_enough(changes, known):
-    assert rattachement.rattachement(dossier(subject={"unattached": MANUAL, **changes}, **known)).verdict is PASS
+    assert premier.rattachement(dossier(subject={"unattached": MANUAL, **changes}, **known)).verdict is PASS
 
 
 @pytest.mark.parametrize(
@@ -151,11 +151,11 @@ def test_one_tie_is_enough(changes, known):
     ids=["order", "links-of-the-company", "another-representative", "another-sole-trader", "company-awaited"],
 )
 def test_what_is_known_of_the_company_ties_nobody_to_it(known):
-    assert rattachement.rattachement(dossier(subject={"unattached": MANUAL, **FREE}, **known)).verdict is MANUAL
+    assert premier.rattachement(dossier(subject={"unattached": MANUAL, **FREE}, **known)).verdict is MANUAL
 
 
 def test_later_administrators_are_not_asked_for_a_tie():
-    assert rattachement.rattachement(dossier(subject=FREE)) is None
+    assert premier.rattachement(dossier(subject=FREE)) is None
 
 
 # ----------------------------------------------------------------------------------------------------------------- company

@@ -8,7 +8,6 @@ from datetime import date, datetime
 from enum import StrEnum
 
 from idp.declarants.controles.verdict import Finding, Verdict
-from idp.declarants.identite import fold
 from idp.declarants.profils import Profil
 from idp.entreprises.siret import Siret
 
@@ -168,10 +167,6 @@ class Dossier:
         mails = (Nature.DOMAINE, Nature.EMAIL)
         lines = self.entries(Sens.AUTORISE)
         return next((entree for entree in lines if entree.nature in mails and entree.names(self.subject)), None)
-
-    def words(self) -> frozenset[str]:
-        """The folded words of the company's names."""
-        return frozenset(word for nom in (self.fiche.noms if self.fiche else ()) for word in fold(nom).split())
 
 
 @dataclass(frozen=True, slots=True)

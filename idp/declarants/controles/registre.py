@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from idp.declarants.controles import courriel, etablissement, listes, rattachement, representant, tiers
+from idp.declarants.controles import courriel, etablissement, listes, premier, representant, tiers
 from idp.declarants.controles.dossier import Dossier, Moment, Outcome
 from idp.declarants.controles.verdict import Finding, aggregate
 
@@ -32,7 +32,7 @@ RULES = (
     Rule("lien", "Lien déclarant-déclaré", INSCRIPTION | DECLARATION, tiers.lien),
     Rule("ordre", "Tableau de l'Ordre", INSCRIPTION | DECLARATION, tiers.ordre),
     Rule("representant", "Représentant légal", INSCRIPTION, representant.representant),
-    Rule("personne", "Rattachement à l'entreprise", INSCRIPTION, rattachement.rattachement),
+    Rule("personne", "Rattachement à l'entreprise", INSCRIPTION, premier.rattachement),
 )
 TITRES = {rule.code: rule.titre for rule in RULES}
 ALTERNATIVES = frozenset({"tiers"})
