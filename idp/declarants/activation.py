@@ -163,9 +163,19 @@ def digests(seals: Seals, declarant_id: int, key: str) -> list[str]:
 
 
 def activate(declarant: Declarant, typed: str, now: datetime, *, seals: Seals, issuer: str) -> Answer:
-    """Try a key, counted before it is compared; the right one makes the candidate active. The caller commits, whatever the answer."""
+    """Try a key, counted before it is compared; the right one makes the candidate active. The caller commits, whatever the answer.
+
+    The person's row is locked before the candidacy, as whoever answers it does: of two who come at once, none waits for the other in vain.
+    """
+    there = declarant.take(with_administrators=False)
     candidature = Candidature.of(declarant.id)
-    if declarant.statut is not Statut.CANDIDAT or candidature is None or candidature.decided_at or candidature.expires_at <= now:
+    if (
+        not there
+        or declarant.statut is not Statut.CANDIDAT
+        or candidature is None
+        or candidature.decided_at
+        or candidature.expires_at <= now
+    ):
         return Answer.TOO_LATE
     keys = ActivationKey.of(declarant.id)
     if not keys or not keys[0].count_try(MOST_TRIES):

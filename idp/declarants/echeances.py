@@ -4,7 +4,6 @@ Run by a timer as often as wished: each step is a conditional write, so that run
 Left out on purpose: invitations, whose rights are a higher room's.
 """
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from idp.database import db
@@ -19,25 +18,18 @@ WARNINGS = (1, 3)
 """Days left at which everybody concerned is warned, the last one first."""
 
 
-@dataclass(frozen=True, slots=True)
-class Passed:
-    """How many of each."""
-
-    expired: int = 0
-    primos: int = 0
-    warned: int = 0
-
-
 def expire(now: datetime, *, issuer: str) -> int:
     """Erase the candidacies whose time is over; how many."""
     return sum(_expire(one, now, issuer) for one in Candidature.due(now))
 
 
 def _expire(candidature: Candidature, now: datetime, issuer: str) -> bool:
+    """The person's row is locked before the candidacy, as whoever answers it does."""
+    candidate = db.session.get(Declarant, candidature.declarant_id)
+    there = candidate is not None and candidate.take(with_administrators=False)
     if not candidature.decide(Decision.EXPIRATION, now):
         return False
-    candidate = db.session.get(Declarant, candidature.declarant_id)
-    if candidate is None or candidate.statut is not Statut.CANDIDAT:
+    if candidate is None or not there or candidate.statut is not Statut.CANDIDAT:
         return False
     _erase(candidate, now, issuer)
     return True

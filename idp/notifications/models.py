@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any, Self
 
 from sqlalchemy import ForeignKey, Index, LargeBinary, String, Text, bindparam, delete, func, insert, select, update
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, defer, mapped_column
 
 from idp.database import Connections, Json, Model, Statement, db
 from idp.notifications.messages import Message
@@ -175,12 +175,20 @@ class Letter(Model):
         return letter
 
     @classmethod
-    def waiting(cls, *, exported: bool | None = None) -> list[Self]:
-        """Letters that were not printed yet, oldest first; of those, the ones a provider fetched already, or not, or all."""
-        query = select(cls).where(cls.printed_at.is_(None), cls.void_at.is_(None)).order_by(cls.id)
+    def waiting(cls, *, exported: bool | None = None, limit: int | None = None) -> list[Self]:
+        """Letters that were not printed yet, oldest first; of those, the ones a provider fetched already, or not, or all.
+
+        Their papers are read when they are looked at, one by one.
+        """
+        query = select(cls).options(defer(cls.pdf)).where(cls.printed_at.is_(None), cls.void_at.is_(None)).order_by(cls.id).limit(limit)
         if exported is not None:
             query = query.where(cls.exported_at.is_not(None) if exported else cls.exported_at.is_(None))
         return list(db.session.scalars(query))
+
+    @classmethod
+    def count_waiting(cls) -> int:
+        """How many were not printed yet."""
+        return db.session.scalar(select(func.count()).select_from(cls).where(cls.printed_at.is_(None), cls.void_at.is_(None))) or 0
 
     @classmethod
     def void(cls, kind: str, declarant_id: int, now: datetime) -> int:

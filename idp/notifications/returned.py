@@ -29,8 +29,6 @@ class Returned:
     """One of our mails did not arrive."""
 
     mail_id: int
-    hard: bool
-    """The address does not exist: nothing written there will arrive."""
     status: str
     """As RFC 3463 writes it: `5.1.1`."""
 
@@ -52,7 +50,7 @@ def read(seals: Seals, raw: bytes) -> Returned | None:
         mail_id = _number(seals, report, raw[:LONGEST]) if status else None
     except (MessageError, ValueError, LookupError, AttributeError, TypeError):  # the parser fails in all these ways
         return None
-    return Returned(mail_id, is_gone(status), status) if mail_id is not None else None
+    return Returned(mail_id, status) if mail_id is not None else None
 
 
 def _status(report: Message) -> str:

@@ -16,6 +16,7 @@ from idp.declarants.compte import messages
 from idp.declarants.compte.events import DormancyWarned
 from idp.declarants.compte.joignable import MONTH
 from idp.declarants.models import Declarant
+from idp.declarants.statuts import StatutRefusedError
 from idp.declarants.transitions import LastAdministratorError
 from idp.ephemeral import Ephemeral
 from idp.notifications.models import Mail
@@ -85,6 +86,9 @@ def _suspend(store: Ephemeral, settings: Settings, clients: Clients, person: Dec
     except LastAdministratorError:
         db.session.rollback()
         bilan.kept.append(f"{person.full_name}, SIRET {person.siret.grouped}")
+        return
+    except StatutRefusedError:
+        db.session.rollback()  # somebody suspended them, or they left, since they were found
         return
     person.dormant_until, person.dormant_told = None, 0
     db.session.commit()

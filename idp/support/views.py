@@ -31,9 +31,9 @@ def home() -> ResponseReturnValue:
     operator, now = bureau.operator(), http.now()
     counts = {
         "/controles": Controle.count_waiting(),
-        "/recours": len(Recours.for_operators(now)),
+        "/recours": Recours.count_for_operators(now),
         "/facteurs": FactorLoss.count_awaiting(now),
-        "/lettres": len(Letter.waiting()),
+        "/lettres": Letter.count_waiting(),
     }
     waiting = [(page, counts[page.address]) for page in bureau.menu() if page.address in counts]
     return render_template("bureau/accueil.html", operator=operator, waiting=waiting)

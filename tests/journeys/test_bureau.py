@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
+from sqlalchemy import event
 
 from idp.audit.models import AuditEvent
 from idp.authentication.recours import accords
@@ -410,8 +411,12 @@ def test_a_review_validated_after_an_administrator_came_becomes_a_candidacy(app,
     un_administrateur(app, siret=siret, nom="Martin", prenom="Odile", email="odile@exemple.fr")
     operator = au_bureau(wsgi_app, fonctions=[Fonction.CONTROLES])
     path = f"/controles/{number}/decision"
+    before = operator.get(f"/controles/{number}").text
 
     assert poster(operator, f"/controles/{number}", path, decision="valider", motif=REASON).status_code == 303
+    assert "valider lui transmet la demande" in before
+    assert "Valider ouvre le compte" not in before
+    assert "Inscription transmise" in operator.get(f"/controles/{number}").text
     with app.app_context():
         found = db.session.get(Declarant, person)
         assert found.statut is Statut.CANDIDAT
@@ -583,6 +588,23 @@ def test_an_operator_does_not_answer_for_administrators_who_can(app, wsgi_app):
 
 
 # ----------------------------------------------------------------------------------------------------------------- letters
+
+
+def test_the_desk_counts_letters_without_reading_their_papers(app, wsgi_app):
+    operator = au_bureau(wsgi_app)
+    with app.app_context():
+        for _ in range(3):
+            Letter.write("cle_activation", ("Claire Lefèvre", "1 rue de la Paix"), b"%PDF-1.7 secret", datetime.now(UTC))
+        db.session.commit()
+        engine, sent = db.engine, []
+    note = lambda *call: sent.append(call[2])  # noqa: E731  # a listener
+    event.listen(engine, "before_cursor_execute", note)
+    pages = [operator.get(path).text for path in ("/", "/lettres")]
+    event.remove(engine, "before_cursor_execute", note)
+
+    assert "3" in pages[0]
+    assert pages[1].count("Claire Lefèvre") == 3
+    assert not [statement for statement in sent if "letters.pdf" in statement]
 
 
 def test_a_letter_is_taken_printed_and_erased(app, wsgi_app):

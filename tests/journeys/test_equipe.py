@@ -1,5 +1,6 @@
 """« Espace administrateur »: the list, one person, roles, suspension; and who may look (facts 27, 28, 35, 37)."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -7,6 +8,8 @@ import time_machine
 
 from idp.database import db
 from idp.declarants import inscription
+from idp.declarants.equipe import invitation
+from idp.declarants.equipe.invitation import Invited
 from idp.declarants.equipe.models import PAGE
 from idp.declarants.identite import Identite
 from idp.declarants.inscription import inscrire
@@ -15,7 +18,7 @@ from idp.declarants.statuts import Role, Statut
 from idp.entreprises.siret import Siret
 from idp.visitor import RECENT
 from tests.factories import SIRET, csrf_in, se_connecter, un_administrateur, un_declarant, une_personne_suspendue
-from tests.journeys.equipe import SECOND, administrateur_connecte, courriers, envoyer, relu, texte, un_etablissement
+from tests.journeys.equipe import ISSUER, SECOND, administrateur_connecte, courriers, envoyer, relu, texte, un_candidat, un_etablissement
 
 
 @pytest.fixture
@@ -301,3 +304,31 @@ def test_C60_somebody_of_another_company_is_no_place_to_go_on_from(app, client):
     after, whole = (client.get(f"/equipe{query}").text.count("/equipe/personnes/") for query in (f"?apres={other.id}", ""))
 
     assert after == whole > 0
+
+
+def test_candidacies_and_invitations_go_a_page_at_a_time(app, client, monkeypatch):
+    """None is hidden behind a limit, and the place where a list goes on is within the establishment."""
+    chef = administrateur_connecte(app, client)
+    with app.app_context():
+        host, now = db.session.get(Declarant, chef.id), datetime.now(UTC)
+        for number in range(PAGE + 2):
+            invited = Invited(Siret(SIRET), "Invitée", f"Zoé {number:02}", f"zoe{number}@exemple.fr", Role.DECLARANT)
+            invitation.inviter(host, invited, now + timedelta(minutes=number), issuer=ISSUER)
+        db.session.commit()
+    for number in range(PAGE + 1):
+        un_candidat(app, prenom=f"Nina {number:02}", email=None)
+    seen = {}
+    for path, name in (("/equipe/invitations", "Zoé"), ("/equipe/demandes", "Nina")):
+        first = texte(client.get(path))
+        onward = re.search(rf'href="({path}\?apres=\d+)"', first)[1]
+        second = texte(client.get(onward))
+        seen[path] = [re.findall(rf"<h2[^>]*>{name} (\d\d)", page) for page in (first, second)]
+        assert "Revenir au début" in second
+        assert "suivantes" not in second
+        assert re.findall(r"<h2[^>]*>.*", texte(client.get(f"{path}?apres=999999"))) == re.findall(r"<h2[^>]*>.*", first)
+        assert client.get(f"{path}?apres=é").status_code == 200
+
+    whole = [f"{number:02}" for number in range(PAGE + 2)]
+    assert seen["/equipe/invitations"] == [whole[:PAGE], whole[PAGE:]]
+    assert [len(page) for page in seen["/equipe/demandes"]] == [PAGE, 1]
+    assert f"({PAGE + 2})" in texte(client.get("/equipe/invitations"))

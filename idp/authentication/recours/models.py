@@ -15,6 +15,9 @@ from idp.declarants.models import Declarant, enum_column
 from idp.entreprises.models import SiretColumn
 from idp.entreprises.siret import Siret
 
+TO_SETTLE = (Etape.OUVERT, Etape.PROPOSE, Etape.CONFIRME)
+"""Steps that wait for operators, or for the delay after them."""
+
 
 class Recours(Model):
     """One request. Without `declarant_id` it is about nobody: it is written so that asking costs the same, and shown to no one."""
@@ -113,7 +116,13 @@ class Recours(Model):
     @classmethod
     def for_operators(cls, now: datetime) -> list[tuple[Self, Declarant]]:
         """What the assistance has to settle, the oldest first."""
-        return cls._living((Voie.ASSISTANCE,), (Etape.OUVERT, Etape.PROPOSE, Etape.CONFIRME), now)
+        return cls._living((Voie.ASSISTANCE,), TO_SETTLE, now)
+
+    @classmethod
+    def count_for_operators(cls, now: datetime) -> int:
+        """How many the assistance has to settle."""
+        where = (cls.voie == Voie.ASSISTANCE, cls.etape.in_(TO_SETTLE), cls.expires_at > now, cls.declarant_id.is_not(None))
+        return db.session.scalar(select(func.count()).select_from(cls).where(*where)) or 0
 
     @classmethod
     def _living(cls, voies: tuple[Voie, ...], etapes: tuple[Etape, ...], now: datetime, *more: Any) -> list[tuple[Self, Declarant]]:

@@ -1,11 +1,10 @@
 """Tables of the administrators' space: candidacies, keys by post, invitations. A decision is one conditional write: the first one wins."""
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Self
 
-from sqlalchemy import ForeignKey, Index, String, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, ForeignKey, Index, String, and_, delete, func, or_, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from idp.database import Model, db
@@ -17,7 +16,7 @@ from idp.entreprises.siret import Siret
 from idp.seals import digest, random_token
 
 PAGE = 25
-"""People shown at once."""
+"""People, candidacies or invitations shown at once."""
 KEPT = timedelta(days=365)
 """How long what was decided is kept."""
 NAMES_KEPT = timedelta(days=30)
@@ -86,16 +85,16 @@ class Candidature(Model):
         return won
 
     @classmethod
-    def waiting(cls, sirets: range | Sequence[int], limit: int = 200) -> list[tuple[Self, Declarant]]:
-        """Candidacies that nobody decided, with who asks, the soonest to expire first."""
-        where = cls.siret.in_(list(sirets)) if not isinstance(sirets, range) else (cls.siret >= sirets.start) & (cls.siret < sirets.stop)
-        query = select(cls, Declarant).join(Declarant, Declarant.id == cls.declarant_id).where(cls.decided_at.is_(None), where)
-        return [(one, person) for one, person in db.session.execute(query.order_by(cls.expires_at, cls.id).limit(limit))]
+    def waiting(cls, sirets: range, after: int = 0) -> list[tuple[Self, Declarant]]:
+        """Candidacies that nobody decided, with who asks, the soonest to expire first: PAGE, and one more when there are others."""
+        there = (*_within(cls, sirets), cls.decided_at.is_(None))
+        query = select(cls, Declarant).join(Declarant, Declarant.id == cls.declarant_id).where(*there, *_following(cls, sirets, after))
+        return [(one, person) for one, person in db.session.execute(query.order_by(cls.expires_at, cls.id).limit(PAGE + 1))]
 
     @classmethod
-    def count_waiting(cls, siret: Siret) -> int:
-        """How many wait for a decision at one establishment."""
-        return db.session.scalar(select(func.count()).select_from(cls).where(cls.siret == siret, cls.decided_at.is_(None))) or 0
+    def count_waiting(cls, sirets: range) -> int:
+        """How many wait for a decision."""
+        return db.session.scalar(select(func.count()).select_from(cls).where(*_within(cls, sirets), cls.decided_at.is_(None))) or 0
 
     @classmethod
     def due(cls, until: datetime, limit: int = 100) -> list[Self]:
@@ -222,10 +221,15 @@ class Invitation(Model):
         return db.session.scalar(select(cls).where(cls.siret == siret, cls.cle == cle, cls.closed_at.is_(None), cls.expires_at > now))
 
     @classmethod
-    def living(cls, sirets: range, limit: int = 200) -> list[Self]:
-        """Invitations that wait for an answer, the soonest to expire first."""
-        query = select(cls).where(cls.siret >= sirets.start, cls.siret < sirets.stop, cls.closed_at.is_(None))
-        return list(db.session.scalars(query.order_by(cls.expires_at, cls.id).limit(limit)))
+    def living(cls, sirets: range, after: int = 0) -> list[Self]:
+        """Invitations that wait for an answer, the soonest to expire first: PAGE, and one more when there are others."""
+        query = select(cls).where(*_within(cls, sirets), cls.closed_at.is_(None), *_following(cls, sirets, after))
+        return list(db.session.scalars(query.order_by(cls.expires_at, cls.id).limit(PAGE + 1)))
+
+    @classmethod
+    def count_living(cls, sirets: range) -> int:
+        """How many wait for an answer."""
+        return db.session.scalar(select(func.count()).select_from(cls).where(*_within(cls, sirets), cls.closed_at.is_(None))) or 0
 
     @classmethod
     def sent_since(cls, siret: Siret, since: datetime) -> int:
@@ -259,6 +263,16 @@ class Invitation(Model):
         emptied = update(cls).where(*named).values(nom="", prenom="", cle="", email="")
         db.session.execute(emptied, execution_options={"synchronize_session": False})
         return len(db.session.scalars(delete(cls).where(cls.closed_at < now - KEPT).returning(cls.id)).all())
+
+
+def _within(model: type[Candidature] | type[Invitation], sirets: range) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return model.siret >= sirets.start, model.siret < sirets.stop
+
+
+def _following(model: type[Candidature] | type[Invitation], sirets: range, after: int) -> tuple[ColumnElement[bool], ...]:
+    """Those that come after the row numbered `after`, of the same establishments."""
+    last = db.session.scalar(select(model.expires_at).where(*_within(model, sirets), model.id == after)) if after else None
+    return (or_(model.expires_at > last, and_(model.expires_at == last, model.id > after)),) if last is not None else ()
 
 
 # ------------------------------------------------------------------------------------------------------------------- people

@@ -16,6 +16,12 @@ def shown(text: str) -> str:
     return "".join(c for c in text if c.isprintable())[:LONGEST].strip()
 
 
+def place_in(raw: Mapping[str, str]) -> int:
+    """The number after which a list goes on, as its address says; 0 for its beginning, and for nonsense."""
+    after = raw.get("apres", "")
+    return int(after) if after.isascii() and after.isdigit() and len(after) < 10 else 0
+
+
 @dataclass(frozen=True, slots=True)
 class Filters:
     """What the list is narrowed to, as its address says; nonsense is ignored."""
@@ -28,13 +34,13 @@ class Filters:
 
     @classmethod
     def parse(cls, raw: Mapping[str, str]) -> "Filters":
-        statut, role, after = raw.get("statut", ""), raw.get("role", ""), raw.get("apres", "")
+        statut, role = raw.get("statut", ""), raw.get("role", "")
         return cls(
             shown(raw.get("q", ""))[:80],
             Statut(statut) if statut in set(Statut) else None,
             Role(role) if role in set(Role) else None,
             _siret(raw.get("etablissement", "")),
-            int(after) if after.isascii() and after.isdigit() and len(after) < 10 else 0,
+            place_in(raw),
         )
 
     @property

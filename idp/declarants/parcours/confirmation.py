@@ -88,7 +88,7 @@ def confirmer(draft: Inscription, now: datetime, unattached: Verdict = Verdict.M
     if known is not None and known.writes_from(draft.email):
         check_free(draft.identite)
     candidate = Declarant.is_administered(draft.siret)
-    if candidate and Candidature.count_waiting(draft.siret) >= MOST_CANDIDACIES:
+    if candidate and Candidature.count_waiting(range(int(draft.siret), int(draft.siret) + 1)) >= MOST_CANDIDACIES:
         raise TooManyCandidaciesError(f"at {draft.siret}")
     outcome = examine(_subject(draft, None if candidate else unattached), now)
     if known is not None:

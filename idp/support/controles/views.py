@@ -12,6 +12,7 @@ from idp.declarants.controles.dossier import Nature, Sens
 from idp.declarants.controles.models import Controle, EntreeListe
 from idp.declarants.controles.registre import TITRES
 from idp.declarants.controles.verdict import Verdict
+from idp.declarants.models import Declarant
 from idp.declarants.profils import Profil
 from idp.entreprises.models import Etablissement
 from idp.entreprises.siret import typed_digits
@@ -91,6 +92,7 @@ def _review(found: Review, refused: str, reason: str) -> str:
         labels=labels,
         history=[(event, told(event.kind), by(event.actor, event.kind)) for event in last_facts(declarant.id, PAGE)] if declarant else [],
         services=_service_names(controle.services),
+        administered=Declarant.is_administered(controle.siret),
         refused=refused,
         reason=reason,
         days=_days(controle),

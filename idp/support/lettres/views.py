@@ -22,8 +22,7 @@ KINDS = {"cle_activation": "Clé d'activation"}
 def letters() -> ResponseReturnValue:
     """What is not on paper yet, the oldest first."""
     bureau.operator(bureau.LETTERS)
-    waiting = Letter.waiting()
-    return render_template("bureau/lettres.html", letters=waiting[:MOST], count=len(waiting), kinds=KINDS)
+    return render_template("bureau/lettres.html", letters=Letter.waiting(limit=MOST), count=Letter.count_waiting(), kinds=KINDS)
 
 
 @bp.get("/lettres/<int(max=2147483647):letter_id>/pdf")

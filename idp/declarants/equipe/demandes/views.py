@@ -10,7 +10,8 @@ from idp.declarants import cooptation
 from idp.declarants.cooptation import CollusionError
 from idp.declarants.equipe import messages
 from idp.declarants.equipe.authority import NoLongerAdministratorError, set_aside, sirets_of
-from idp.declarants.equipe.models import Candidature
+from idp.declarants.equipe.models import PAGE, Candidature
+from idp.declarants.equipe.saisie import place_in
 from idp.declarants.events import AdministratorReplaced
 from idp.declarants.models import Declarant
 from idp.declarants.statuts import Statut
@@ -36,9 +37,18 @@ def _found(administrator: Declarant, reference: str) -> Candidature:
 
 @bp.get("/equipe/demandes")
 def queue() -> ResponseReturnValue:
-    """Who waits."""
-    found = visitor.administrator()
-    return render_template("equipe/demandes.html", visitor=found, waiting=Candidature.waiting(sirets_of(found.person)))
+    """Who waits, a page at a time."""
+    found, after = visitor.administrator(), place_in(request.args)
+    within = sirets_of(found.person)
+    waiting = Candidature.waiting(within, after)
+    return render_template(
+        "equipe/demandes.html",
+        visitor=found,
+        waiting=waiting[:PAGE],
+        count=Candidature.count_waiting(within),
+        after=after,
+        following=waiting[PAGE - 1][0].id if len(waiting) > PAGE else 0,
+    )
 
 
 @bp.get("/equipe/demandes/<reference>")

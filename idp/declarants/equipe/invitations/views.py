@@ -16,8 +16,8 @@ from idp.declarants.equipe import invitation as invitations
 from idp.declarants.equipe.authority import sirets_of
 from idp.declarants.equipe.gestion import TITLES
 from idp.declarants.equipe.invitation import InvitationDeadError, Invited
-from idp.declarants.equipe.models import Invitation
-from idp.declarants.equipe.saisie import InvitationForm
+from idp.declarants.equipe.models import PAGE, Invitation
+from idp.declarants.equipe.saisie import InvitationForm, place_in
 from idp.declarants.identite import InvalidNameError
 from idp.declarants.inscription import HomonymeError, InvalidEmailError
 from idp.declarants.models import Declarant
@@ -53,12 +53,17 @@ class TooManyAnswersError(RefusedError):
 
 @bp.get("/equipe/invitations")
 def listed() -> ResponseReturnValue:
-    """Invitations that nobody accepted yet."""
-    found = visitor.administrator()
+    """Invitations that nobody accepted yet, a page at a time."""
+    found, after = visitor.administrator(), place_in(request.args)
+    within = sirets_of(found.person)
+    living = Invitation.living(within, after)
     return render_template(
         "equipe/invitations.html",
         visitor=found,
-        invitations=Invitation.living(sirets_of(found.person)),
+        invitations=living[:PAGE],
+        count=Invitation.count_living(within),
+        after=after,
+        following=living[PAGE - 1].id if len(living) > PAGE else 0,
         titles=TITLES,
         now=http.now(),
         done=request.args.get("fait", ""),
