@@ -9,15 +9,18 @@ by several processes at once, and again and again. A migration runs while the ol
 from importlib import import_module
 from pathlib import Path
 from pkgutil import walk_packages
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
+if TYPE_CHECKING:  # servers and most commands change no schema, and start without Alembic
+    from alembic.config import Config
 
 FOLDER = Path(__file__).parent
 
 
-def config(database_url: str) -> Config:
+def config(database_url: str) -> "Config":
     """Alembic's configuration for one database; give it to `alembic.command` functions."""
+    from alembic.config import Config
+
     found = Config()
     found.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
     found.set_main_option("file_template", "%%(rev)s_%%(slug)s")
@@ -27,11 +30,15 @@ def config(database_url: str) -> Config:
 
 def upgrade(database_url: str, revision: str = "head") -> None:
     """Bring the schema to `revision`; does nothing when it is already there."""
+    from alembic import command
+
     command.upgrade(config(database_url), revision)
 
 
 def downgrade(database_url: str, revision: str = "base") -> None:
     """Take the schema back to `revision`. Data of what is removed is lost."""
+    from alembic import command
+
     command.downgrade(config(database_url), revision)
 
 
