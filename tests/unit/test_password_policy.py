@@ -1,7 +1,6 @@
 """What a password must be, rule by rule and as properties; and the gauge, the same in the page as here."""
 
 import json
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -53,7 +52,6 @@ def test_the_gauge_says_one_of_four_words(password, said):
     assert strength(password) is said
 
 
-@pytest.mark.skipif(not shutil.which("node"), reason="needs Node.js")
 def test_the_gauge_of_the_page_says_the_same():
     texts = [*TOLD, *("".join(chr(33 + (n * k) % 90) for n in range(size)) for k in (1, 2, 7, 31) for size in (8, 12, 15, 20, 40))]
     asked = [[text, policy.shortest] for text in texts for policy in (MAG, LONGUE)]

@@ -119,16 +119,16 @@ def hold(operation_id: int) -> int:
     return found
 
 
-def _without_effect(operation_id: int) -> list[int]:
+def _without_effect(operation_id: int) -> list[int | None]:
     """Later operations that were undone and are so still, and those that undid them: together they changed nothing."""
     pairs = select(Operation.id, Operation.annule_id).where(Operation.id > operation_id, Operation.annule_id > operation_id)
-    undone: set[int] = set()
-    both: set[int] = set()
+    undone: set[int | None] = set()
+    both: set[int | None] = set()
     for undo, target in db.session.execute(pairs.order_by(Operation.id.desc())):
         if undo not in undone:
             undone.add(target)
             both |= {undo, target}
-    return sorted(both)
+    return list(both)
 
 
 def changed_since(operation_id: int, limit: int) -> list[tuple[str, int, int, int | None]]:
