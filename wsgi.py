@@ -55,6 +55,7 @@ from idp.entreprises import commands as entreprises_commands
 from idp.ephemeral import open_ephemeral
 from idp.errors import SettingError, StoreUnavailableError
 from idp.habilitations import commands as habilitations_commands
+from idp.habilitations.choix.models import EtablissementChoisi
 from idp.habilitations.decision import read_catalogue
 from idp.habilitations.espace import views as droits_views
 from idp.keys import Keyring
@@ -143,6 +144,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         "appareils": KnownDevice.purge,
         "facteurs perdus": FactorLoss.purge,
         "clés d'accès orphelines": Passkey.purge,
+        "établissements choisis": EtablissementChoisi.purge,
         "inscriptions": Inscription.purge,
         "courriers": Mail.purge,
         "lettres": Letter.purge,

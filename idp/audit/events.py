@@ -111,6 +111,11 @@ class TokenRevoked(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EstablishmentPicked(Event):
+    """Somebody said for which establishment they act at a client (RFC 9396)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ConsentGiven(Event):
     """The person let a partner know these scopes."""
 

@@ -4,7 +4,7 @@ Places are looked at once, whatever is asked of them; what a place holds is read
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -13,9 +13,9 @@ import orjson
 
 from idp.database import Connections
 from idp.habilitations import models
-from idp.habilitations.droits import NOTHING, Catalogue, Droit, Masks
+from idp.habilitations.droits import NOTHING, Catalogue, Droit, Masks, Rights
 from idp.habilitations.fenetre import first_month
-from idp.habilitations.perimetre import END, Account, Origine, Row, origins
+from idp.habilitations.perimetre import DECLARED, END, Account, Origine, Row, origins, summed
 
 MOST_PLACES = 1000
 """Accounts and targets that one statement looks at."""
@@ -79,6 +79,24 @@ def looked_at(
         asked = {"declarants": [declarant_id for declarant_id, _ in places], "cibles": [cible for _, cible in places]}
     rows = read_rows(connections.all(statement, now=now, **asked, **looking(now, follows=follows)))
     return {places[rang - 1]: state for rang, state in states(rows, lambda rang: places[rang - 1][0], catalogue).items()}
+
+
+def rights_at(
+    connections: Connections, catalogue: Catalogue, declarant_id: int, cibles: Collection[int], services: Collection[str], now: datetime,
+) -> dict[int, Rights]:
+    """What an account may do on these services, target by target; one where it may do nothing is absent. One statement for MOST_PLACES."""
+    places = [(declarant_id, cible) for cible in dict.fromkeys(cibles)]
+    found: dict[int, Rights] = {}
+    for chunk in (places[i:i + MOST_PLACES] for i in range(0, len(places), MOST_PLACES)):
+        states_ = looked_at(connections, catalogue, chunk, now, follows=catalogue.follows_links(services))
+        found.update((cible, rights) for (_, cible), state in states_.items() if (rights := held_by(state, cible, catalogue, services)))
+    return found
+
+
+def held_by(state: State, cible: int, catalogue: Catalogue, services: Collection[str]) -> Rights:
+    account, rows = state
+    left = account.left(*summed(rows), cible, any(row.origine == DECLARED for row in rows))
+    return catalogue.rights(left, services)
 
 
 def given_by(state: State | None, accepted: Masks) -> tuple[Origine, ...]:

@@ -28,10 +28,12 @@ from idp.habilitations.disclosure import services_of_scope
 from idp.habilitations.droits import Catalogue
 from idp.keys import Keyring
 from idp.oidc import codes
+from idp.oidc.acting import Establishments, Pick, wanted
 from idp.oidc.checks import verify
 from idp.oidc.claims import SCOPE_CLAIMS, opened, scope_of_claim
 from idp.oidc.client_auth import Clients
 from idp.oidc.codes import Granted
+from idp.oidc.details import Acting
 from idp.oidc.dispatch import Progress, Step, asked_levels, next_step, required_levels
 from idp.oidc.errors import AuthorizationError, UntrustedRequestError
 from idp.oidc.front_channel import tokens_for
@@ -51,6 +53,7 @@ SENT_AS_IS = bytes(range(0x21, 0x7F))
 LONGEST_QUERY = 6 * 1024
 """Characters; the doors refuse an address of 8 KiB."""
 Headers = Iterable[tuple[str, str]]
+PICK = "/connexion/client"
 PAGES = {Step.SELECT: "/connexion/choix", Step.SIGN_IN: "/connexion", Step.RAISE: "/connexion/second-facteur"}
 
 
@@ -115,6 +118,7 @@ class AuthorizationEndpoint:
         self.pushed = PushedRequests(mag.settings, mag.ephemeral)
         self.sources = Sources(mag.settings, mag.registry, self.pushed)
         self.reader = Reader(mag.settings, mag.keyring)
+        self.establishments = Establishments(mag.connections, mag.catalogue, issuer.rights)
         self.test_identities = TestIdentities(mag.settings, mag.connections)
         self._supported: tuple[object, frozenset[str]] = (None, frozenset())
 
@@ -160,7 +164,8 @@ class AuthorizationEndpoint:
         self, asked: AuthorizationRequest, demande: Demande | None, given: Mapping[str, str], browser: Browser, now: datetime
     ) -> Answer | FormPost | ConsentAsked:
         scope = asked.granted_scope(self.supported_scopes())
-        granted = self._granted(asked, scope)
+        acting = wanted(asked, scope, given.get("pour", "") if demande else "")
+        granted = self._granted(asked, scope, acting)
         session, code = self._session_and_code(asked, granted, browser, now)
         if session is not None and self.test_identities.bars(asked.client, session.declarant_id):
             if demande is not None and signed_in_since(demande, session, browser):
@@ -171,12 +176,16 @@ class AuthorizationEndpoint:
         told = told_scope(asked, scope)
         progress = self._progress(asked, session, demande, given, browser)
         step = next_step(asked, session, sub, hinted, told, progress, int(now.timestamp()))
+        pick = None
         if step is Step.ISSUE and session is not None:
-            return self._issue(asked, granted.told(session), granted, code, now)
+            pick = self.establishments.to_pick(asked, acting, session, now) if acting else None
+            if pick is None:
+                return self._issue(asked, granted.told(session), granted, code, now)
         token = given["demande"] if demande is not None else self._seal(asked, browser, now)
         if step is Step.CONSENT and session is not None:
             return ConsentAsked(asked, told, session, token)
-        where, query = PAGES[step], {"demande": token}
+        where, query = to_pick_at(pick, given) if pick else (PAGES[step], {})
+        query["demande"] = token
         if demande is None and step is Step.SIGN_IN and "create" in asked.prompt:
             where = "/inscription"  # Prompt Create 1.0 section 4; its page also leads to the sign-in
         if step is Step.RAISE and not required_levels(asked) and not progress.demanded:
@@ -193,11 +202,13 @@ class AuthorizationEndpoint:
             self._supported = (catalogue, frozenset(SCOPE_CLAIMS) | {HABILITATIONS + code for code in known_services(catalogue)})
         return self._supported[1]
 
-    def _granted(self, asked: AuthorizationRequest, scope: list[str]) -> Granted:
+    def _granted(self, asked: AuthorizationRequest, scope: list[str], acting: Acting | None) -> Granted:
         id_token, userinfo = (opened(claims, asked.client.scope) for claims in (asked.claims.id_token, asked.claims.userinfo))
         bound = asked.get(BOUND_KEY) or asked.get("dpop_jkt")
         client_id, nonce, acr = asked.client.client_id, asked.get("nonce"), asked_levels(asked)
-        return codes.make_granted(client_id, scope, nonce, id_token, userinfo, resource=asked.resource, dpop_jkt=bound, acr=acr)
+        return codes.make_granted(
+            client_id, scope, nonce, id_token, userinfo, resource=asked.resource, dpop_jkt=bound, acr=acr, acting=acting
+        )
 
 
     def _session_and_code(
@@ -256,7 +267,7 @@ class AuthorizationEndpoint:
         policies, now = self.mag.policies(), datetime.now(UTC)
         if not policies.rules or satisfies(session.acr, (TWO_FACTORS,)):
             return False
-        services = services_of_scope(asked.granted_scope(self.supported_scopes()))
+        services = services_of_scope(asked.granted_scope(self.supported_scopes())) | (asked.acting.codes if asked.acting else frozenset())
         if policies.demands(asked.client.client_id, services, now):
             return True
         if not services or not policies.has_rights_rule:
@@ -306,9 +317,18 @@ def parameters_of(raw: bytes) -> dict[str, str]:
 
 
 def told_scope(asked: AuthorizationRequest, scope: list[str]) -> list[str]:
-    """The scopes granted, and those that claims asked one by one amount to: what a person agrees to is all that may be told."""
+    """The scopes granted, and those that claims asked one by one, or the services of details, amount to: what a person agrees to is
+    all that may be told.
+    """
     alone = (scope_of_claim(claim, asked.client.scope) for claim in (*asked.claims.id_token, *asked.claims.userinfo))
-    return list(dict.fromkeys((*scope, *(s for s in alone if s is not None and s != "openid"))))
+    named = (HABILITATIONS + code for code in sorted(asked.acting.codes if asked.acting else ()))
+    return list(dict.fromkeys((*scope, *(s for s in alone if s is not None and s != "openid"), *named)))
+
+
+def to_pick_at(pick: Pick, given: Mapping[str, str]) -> tuple[str, dict[str, str]]:
+    """Where an establishment is picked, or at once the only one; what the person already answered on the way is kept."""
+    answered = {name: given[name] for name in ("choix", "niveau") if name in given}
+    return ("/authorize", {**answered, "pour": pick.sole}) if pick.sole else (PICK, answered)
 
 
 def signed_in_since(demande: Demande, session: Session, browser: Browser) -> bool:

@@ -3,11 +3,12 @@
 Rules before the bar speak to the person (nothing proves where the answer would go); rules after it speak to the partner.
 """
 
-import json
 import re
 from collections.abc import Callable, Mapping
 
+from idp.habilitations.disclosure import services_of_scope
 from idp.oidc.client import RESPONSE_MODES, Client
+from idp.oidc.details import InvalidDetailsValueError
 from idp.oidc.errors import AuthorizationError, UntrustedRequestError
 from idp.oidc.par import BOUND_KEY
 from idp.oidc.request import AuthorizationRequest, InvalidClaimsError, read_claims
@@ -15,8 +16,6 @@ from idp.oidc.resources import are_open
 from idp.oidc.sandbox import shown_name
 
 CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
-DETAILS_TYPES: frozenset[str] = frozenset()
-"""Types of authorization details that MAG knows (RFC 9396 section 2)."""
 LONGEST = {"nonce": 512, "state": 4096, "login_hint": 400, "scope": 4000, "acr_values": 1000, "ui_locales": 200, "id_token_hint": 6000}
 """Characters."""
 
@@ -153,19 +152,16 @@ def check_resource(request: AuthorizationRequest) -> None:
 
 
 def check_authorization_details(request: AuthorizationRequest) -> None:
-    """RFC 9396 sections 2 and 5: an array of objects, each of a type that MAG knows and the client registered."""
-    text = request.get("authorization_details")
-    if not text:
-        return
+    """RFC 9396 section 5; ours: of services that the client may ask about, named here or by scopes."""
     try:
-        details = json.loads(text)
-    except (ValueError, RecursionError):
-        raise AuthorizationError("invalid_authorization_details", "authorization_details is not JSON") from None
-    if not isinstance(details, list) or not all(isinstance(detail, dict) for detail in details):
-        raise AuthorizationError("invalid_authorization_details", "authorization_details is not an array of objects")
-    known = request.client.authorization_details_types & DETAILS_TYPES
-    if any(not isinstance(detail.get("type"), str) or detail["type"] not in known for detail in details):
-        raise AuthorizationError("invalid_authorization_details", "this type is not supported for this client")
+        acting = request.acting
+    except InvalidDetailsValueError as error:
+        raise AuthorizationError("invalid_authorization_details", str(error)) from None
+    open_to_it = services_of_scope(request.client.scope)
+    if acting and not acting.codes <= open_to_it:
+        raise AuthorizationError("invalid_authorization_details", "these services are not registered for this client")
+    if acting and not (acting.codes or services_of_scope(request.asked_scope) & open_to_it):
+        raise AuthorizationError("invalid_authorization_details", "no service is named, here or by a scope")
 
 
 def check_dpop_jkt(request: AuthorizationRequest) -> None:

@@ -36,7 +36,9 @@ CLAIMS = tuple(
     sorted({claim for claims in SCOPE_CLAIMS.values() for claim in claims} | {"acr", "auth_time", "sid", "hab", "habilitations_flat"})
 )
 CLAIMS_OF_RIGHTS = ("hab", "_claim_names", "_claim_sources")
-"""In an access token, and told anew at introspection."""
+"""In an access token, and told anew at introspection; an opaque token does without."""
+DETAILS = "authorization_details"
+"""RFC 9396: in every access token about one establishment, since it says which; told anew at introspection too."""
 AMR_NAMES: Mapping[str, Mapping[str, str]] = {"": {}, "franceconnect": {"totp": "otp"}}
 """Words of `amr` that a client knows by another name (RFC 8176 section 2)."""
 PUBLIC_LEGAL_CATEGORIES = ("71", "72", "73", "74", "41")

@@ -16,6 +16,7 @@ from idp.authentication.levels import answered
 from idp.authentication.session import KIND, Session
 from idp.config import Settings
 from idp.ephemeral import Ephemeral
+from idp.oidc.details import Acting
 from idp.seals import b64, digest, random_token
 
 
@@ -35,6 +36,8 @@ class Granted:
     """RFC 9449 section 10: thumbprint of the only key that may redeem the code."""
     acr: tuple[str, ...] = ()
     """Levels asked for: the one told is among them, when the sign-in satisfies one."""
+    acting: Acting | None = None
+    """RFC 9396: the one establishment that its tokens are about."""
 
     def told(self, session: Session) -> Session:
         """The session as this client learns it."""
@@ -44,15 +47,16 @@ class Granted:
         return orjson.dumps(
             [
                 *(self.client_id, self.scope, self.nonce, self.id_token_claims, self.userinfo_claims, self.family_id),
-                *(self.resource, self.dpop_jkt, self.acr),
+                *(self.resource, self.dpop_jkt, self.acr, self.acting.dump() if self.acting else None),
             ]
         ).decode()
 
     @classmethod
     def load(cls, text: str | bytes) -> Self:
-        client_id, scope, nonce, id_token_claims, userinfo_claims, family_id, resource, dpop_jkt, *acr = orjson.loads(text)
+        client_id, scope, nonce, id_token_claims, userinfo_claims, family_id, resource, dpop_jkt, *later = orjson.loads(text)
         claims = tuple(id_token_claims), tuple(userinfo_claims)
-        return cls(client_id, tuple(scope), nonce, *claims, family_id, tuple(resource), dpop_jkt, *map(tuple, acr))
+        acr, acting = tuple(later[0]) if later else (), Acting.load(later[1]) if len(later) > 1 else None
+        return cls(client_id, tuple(scope), nonce, *claims, family_id, tuple(resource), dpop_jkt, acr, acting)
 
 
 def make_granted(
@@ -65,10 +69,11 @@ def make_granted(
     resource: Sequence[str] = (),
     dpop_jkt: str = "",
     acr: Sequence[str] = (),
+    acting: Acting | None = None,
 ) -> Granted:
     """With a new family."""
     claims = tuple(id_token_claims), tuple(userinfo_claims)
-    return Granted(client_id, tuple(scope), nonce, *claims, random_token(16), tuple(resource), dpop_jkt, tuple(acr))
+    return Granted(client_id, tuple(scope), nonce, *claims, random_token(16), tuple(resource), dpop_jkt, tuple(acr), acting)
 
 
 def proof(client_id: str, redirect_uri: str, challenge: str) -> str:

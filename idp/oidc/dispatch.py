@@ -53,12 +53,16 @@ def needs_sign_in(request: AuthorizationRequest, session: Session | None, progre
 
 
 def needs_choice(request: AuthorizationRequest, session: Session | None, progress: Progress) -> bool:
-    """Core section 3.1.2.1, `select_account`; ours: `select_organization`, and a `siret_hint` that is not the session's."""
+    """Core section 3.1.2.1, `select_account`; ours: `select_organization`, and a `siret_hint` that is not the session's.
+
+    Of a request about one establishment, `select_organization` is about that one (`acting.py`), not about who signs in.
+    """
     if progress.selected or progress.signed_in_since:
         return False
     hint = request.siret_hint
     elsewhere = bool(hint) and session is not None and session.siret not in ("", hint)
-    return elsewhere or bool(request.prompt & {"select_account", "select_organization"})
+    organization = "select_organization" in request.prompt and request.acting is None
+    return elsewhere or organization or "select_account" in request.prompt
 
 
 def needs_consent(request: AuthorizationRequest, scope: list[str], progress: Progress) -> bool:

@@ -7,7 +7,7 @@ confidential clients that prove a key are not rotated (FAPI 2.0 Security Profile
 """
 
 import hmac
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -23,6 +23,7 @@ from idp.keys import Keyring
 from idp.oidc.client import Client
 from idp.oidc.codes import Granted
 from idp.oidc.confirmation import Confirmation
+from idp.oidc.details import Acting
 from idp.oidc.models import BURY_FAMILY, CLOSE_FAMILY, FIND_FAMILY, IN_USE, OPEN_FAMILY, ROTATE
 from idp.seals import UnsealError, b64, digest, random_token, seal_under, unseal_under
 
@@ -40,7 +41,18 @@ class Grant:
     offline: bool
     family_id: str
     context: dict[str, Any]
-    """uid, version, scope, auth_time, acr, amr, nonce, id_token and userinfo claims; resource, if some were named."""
+    """uid, version, scope, auth_time, acr, amr, nonce, id_token and userinfo claims; resource, if some were named; acting, for one
+    establishment.
+    """
+
+    @property
+    def acting(self) -> Acting | None:
+        """RFC 9396: the one establishment that its tokens are about."""
+        return Acting.load(self.context.get("acting"))
+
+    def narrowed(self, acting: Acting | None) -> "Grant":
+        """The same for one token alone, about less."""
+        return replace(self, context={**self.context, "acting": acting.dump()}) if acting else self
 
 
 def bound_key(client: Client, confirmation: Confirmation | None) -> str:
@@ -66,6 +78,7 @@ def context_of(session: Session, granted: Granted) -> dict[str, Any]:
         "id_token": list(granted.id_token_claims),
         "userinfo": list(granted.userinfo_claims),
         **({"resource": list(granted.resource)} if granted.resource else {}),
+        **({"acting": granted.acting.dump()} if granted.acting else {}),
     }
 
 

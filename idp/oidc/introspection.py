@@ -1,4 +1,4 @@
-"""Introspection: what an access token stands for, told to who may know. RFC 7662 section 2, RFC 9701; check C22."""
+"""Introspection: what an access token stands for, told to who may know. RFC 7662 section 2, RFC 9701, RFC 9396 section 9.2; check C22."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -7,7 +7,7 @@ from authlib.oauth2.rfc6749.errors import InvalidRequestError
 
 from idp.habilitations.disclosure import services_of_scope
 from idp.oidc.alive import Alive
-from idp.oidc.claims import CLAIMS_OF_RIGHTS
+from idp.oidc.claims import CLAIMS_OF_RIGHTS, DETAILS
 from idp.oidc.client import Client
 from idp.oidc.client_auth import ClientAuthenticator, Clients
 from idp.oidc.confirmation import Confirmation, token_type
@@ -59,9 +59,8 @@ class Introspection:
         """Rights as they are, not as they were signed: a right withdrawn is gone at the next introspection (C47)."""
         bound = Confirmation.read(token.claims.get("cnf"))
         scope = [s for s in token.claims["scope"].split() if s in holder.scope] if token.handle.declarant_id else []
-        told = services_of_scope(scope)
-        rights = self.rights.claims(holder, token.handle.declarant_id, told, now, token.handle, bound, until=token.claims["exp"])
-        return {name: value for name, value in rights.items() if name in CLAIMS_OF_RIGHTS}
+        rights = self.rights.of_token(holder, token, services_of_scope(scope), now, bound)
+        return {name: value for name, value in rights.items() if name in (*CLAIMS_OF_RIGHTS, DETAILS)}
 
 
 def entitled(client: Client, token: AccessToken) -> bool:

@@ -10,10 +10,11 @@ from idp.config import Settings
 from idp.habilitations.disclosure import services_of_scope
 from idp.logs import note
 from idp.oidc.backchannel.notices import take_part
-from idp.oidc.claims import amr_for, opened, select_claims
+from idp.oidc.claims import DETAILS, amr_for, opened, select_claims
 from idp.oidc.client import JWT_BEARER, Client
 from idp.oidc.codes import Granted
 from idp.oidc.confirmation import Confirmation, confirmed, token_type
+from idp.oidc.details import Acting
 from idp.oidc.families import Families, Grant, bound_key, context_of
 from idp.oidc.people import People
 from idp.oidc.rights import Rights
@@ -28,15 +29,22 @@ class Facts:
     handle: Handle
     birth: Mapping[str, Any]
     rights: Mapping[str, Any]
+    acting: list[dict[str, Any]] | None = None
+    """In the place of `rights`, for who acts for one establishment."""
 
     @property
     def in_access_token(self) -> dict[str, Any]:
-        """Without the flat list of rights: the token travels in headers."""
-        return {**self.birth, **{name: value for name, value in self.rights.items() if name != "habilitations_flat"}}
+        """Without the flat list of rights: the token travels in headers. RFC 9396 section 9.1: with the details granted."""
+        return {**self.birth, **{name: value for name, value in self.rights.items() if name != "habilitations_flat"}, **self.details}
 
     @property
     def in_id_token(self) -> dict[str, Any]:
         return {**self.birth, **self.rights}
+
+    @property
+    def details(self) -> dict[str, Any]:
+        """RFC 9396 section 7: beside the token, and in it."""
+        return {DETAILS: self.acting} if self.acting is not None else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +67,18 @@ class Issuer:
         return self._answer(token, scope, confirmation)
 
     def for_code(
-        self, client: Client, session: Session, granted: Granted, confirmation: Confirmation | None, audience: Sequence[str] = ()
+        self,
+        client: Client,
+        session: Session,
+        granted: Granted,
+        confirmation: Confirmation | None,
+        audience: Sequence[str] = (),
+        acting: Acting | None = None,
     ) -> dict[str, Any]:
-        """OpenID Connect Core section 3.1.3.3. Raises InvalidGrantError when the person is no longer active."""
+        """OpenID Connect Core section 3.1.3.3. Raises InvalidGrantError when the person is no longer active.
+
+        `acting`: less than what was granted, for this access token alone (RFC 9396 section 6).
+        """
         now = datetime.now(UTC)
         offline = "offline_access" in granted.scope
         grant = Grant(session.declarant_id, session.sid, offline, granted.family_id, context_of(session, granted))
@@ -70,7 +87,8 @@ class Issuer:
             refresh_token = self.families.open(client, session, granted, offline=offline, now=now, key=bound_key(client, confirmation))
         if refresh_token is None:
             take_part(self.families.connections, client, session)
-        return self._for_person(client, grant, granted.scope, confirmation, audience, refresh_token, now, "authorization_code")
+        about = grant.narrowed(acting)
+        return self._for_person(client, about, granted.scope, confirmation, audience, refresh_token, now, "authorization_code")
 
     def for_refresh(
         self,
@@ -89,9 +107,9 @@ class Issuer:
     ) -> dict[str, Any]:
         """RFC 7523 section 2.1: an access token alone, since nobody signs in and the client holds its own proof."""
         now = datetime.now(UTC)
-        access_token, _ = self._access_token(client, grant, scope, confirmation, audience, now)
+        access_token, facts = self._access_token(client, grant, scope, confirmation, audience, now)
         note("token issued", grant="jwt-bearer", client_id=client.client_id, declarant_id=grant.declarant_id)
-        return self._answer(access_token, scope, confirmation)
+        return {**self._answer(access_token, scope, confirmation), **facts.details}
 
     def facts(
         self, client: Client, grant: Grant, scope: Sequence[str], now: datetime, confirmation: Confirmation | None, *, aimed: bool
@@ -101,8 +119,11 @@ class Issuer:
         userinfo = opened(context["userinfo"], client.scope)
         handle = Handle(grant.declarant_id, context["version"], grant.family_id, sid, userinfo, resource=aimed)
         birth = {"auth_time": context["auth_time"], "acr": context["acr"], "amr": amr_for(client.amr_names, context["amr"])}
+        sub = self.mint.subjects.of(client, context["uid"])
+        if acting := grant.acting:
+            return Facts(sub, handle, birth, {}, self.rights.acting(client, grant.declarant_id, acting, now))
         rights = self.rights.claims(client, grant.declarant_id, services_of_scope(scope), now, handle, confirmation)
-        return Facts(self.mint.subjects.of(client, context["uid"]), handle, birth, rights)
+        return Facts(sub, handle, birth, rights)
 
     def _for_person(
         self,
@@ -116,7 +137,7 @@ class Issuer:
         kind: str,
     ) -> dict[str, Any]:
         access_token, facts = self._access_token(client, grant, scope, confirmation, audience, now)
-        answer = self._answer(access_token, scope, confirmation)
+        answer = {**self._answer(access_token, scope, confirmation), **facts.details}
         if "openid" in scope:
             answer["id_token"] = self._id_token(client, facts, int(now.timestamp()), grant, access_token)
         if refresh_token:

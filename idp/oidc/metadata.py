@@ -15,6 +15,7 @@ from idp.habilitations.disclosure import SCOPE as HABILITATIONS
 from idp.oidc.claims import CLAIMS, SCOPE_CLAIMS
 from idp.oidc.client import CONTENT_ENCS, KEY_ALGS, RESPONSE_MODES, RESPONSE_TYPES
 from idp.oidc.client_auth import SYMMETRIC, auth_methods
+from idp.oidc.details import TYPES
 from idp.oidc.profiles import PROMPTS, SIGNING_ALGS, by_every_name
 from idp.oidc.server import GRANTS
 from idp.oidc.wire import DPOP_ALGS
@@ -48,7 +49,7 @@ class Offer:
 
 
 def authorization(offer: Offer) -> Members:
-    """Core section 3, RFC 7636, RFC 9207, RFC 9101 section 10.5, RFC 9126 section 5."""
+    """Core section 3, RFC 7636, RFC 9207, RFC 9101 section 10.5, RFC 9126 section 5, RFC 9396 section 10."""
     front_channel = offer.settings.front_channel_tokens
     return {
         "authorization_endpoint": offer.at("/authorize"),
@@ -69,6 +70,7 @@ def authorization(offer: Offer) -> Members:
         "request_object_signing_alg_values_supported": list(CLIENT_ALGS),
         "prompt_values_supported": sorted(PROMPTS),
         "display_values_supported": ["page"],
+        "authorization_details_types_supported": sorted(TYPES),
     }
 
 

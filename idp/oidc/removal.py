@@ -14,6 +14,7 @@ from idp.authentication.session import close_every_session
 from idp.config import Settings
 from idp.declarants.models import AccountEvent, Declarant
 from idp.ephemeral import Ephemeral
+from idp.habilitations.choix.models import EtablissementChoisi
 from idp.notifications.models import Letter, Mail, OneTimeLink
 from idp.oidc.backchannel.notices import tell_of_person
 from idp.oidc.client_auth import Clients
@@ -57,6 +58,7 @@ def erase_due(now: datetime, limit: int = 200) -> int:
 def erase(declarant: Declarant, now: datetime) -> None:
     """Nothing is left that names the person: the row keeps its number, its company and its dates, as the journal does."""
     journal.record(DeclarantPseudonymised(declarant_id=declarant.id, siret=int(declarant.siret), actor="temps"), now)
+    EtablissementChoisi.forget_person(declarant.id)
     Mail.forget_person(declarant.id)
     Letter.forget_person(declarant.id)
     ImportedSubject.forget_person(declarant.uid)

@@ -1,7 +1,7 @@
 """The authorization request: read once, whole, before anything else sees it.
 
 Implements RFC 6749 section 4.1.1, OpenID Connect Core section 3.1.2.1 and 5.5, RFC 7636 section 4.3.
-RFC 8707 section 2. Where it came from (address, PAR, request object) is `authorization.py`'s.
+RFC 8707 section 2, RFC 9396 section 2. Where it came from (address, PAR, request object) is `authorization.py`'s.
 """
 
 import base64
@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import Any
 
 from idp.oidc.client import Client
+from idp.oidc.details import Acting, read_details
 from idp.oidc.resources import read_resources
 
 CLAIMS_LIMIT = 4096
@@ -73,6 +74,11 @@ class AuthorizationRequest:
     @property
     def resource(self) -> list[str]:
         return read_resources(self.get("resource"))
+
+    @cached_property
+    def acting(self) -> Acting | None:
+        """For which establishment the person is to act (RFC 9396). Raises InvalidDetailsValueError until the rules have passed."""
+        return read_details(self.get("authorization_details"), self.client.authorization_details_types)
 
     def granted_scope(self, supported: frozenset[str]) -> list[str]:
         """Never more than the client's registration (C10); unknown scopes are ignored (OpenID Connect Core section 3.1.2.1)."""

@@ -15,12 +15,15 @@ import orjson
 from idp.config import Settings
 from idp.database import Connections, Kept
 from idp.habilitations.decision import claim_page, disclose
-from idp.habilitations.disclosure import Disclosure
+from idp.habilitations.disclosure import Disclosure, services_of_scope
 from idp.habilitations.droits import Catalogue
+from idp.habilitations.questions import rights_at
 from idp.keys import Keyring
+from idp.oidc.claims import DETAILS
 from idp.oidc.client import Client
 from idp.oidc.confirmation import Confirmation
-from idp.oidc.tokens import Handle
+from idp.oidc.details import Acting
+from idp.oidc.tokens import AccessToken, Handle
 from idp.seals import UnsealError, b64, unb64
 
 PASS_LIMIT = 4096
@@ -72,6 +75,20 @@ class Rights:
         if client.hab_flat and found.habilitations_flat is not None:
             claims["habilitations_flat"] = found.habilitations_flat
         return claims
+
+    def acting(self, client: Client, declarant_id: int, acting: Acting, now: datetime) -> list[dict[str, Any]]:
+        """RFC 9396 section 7.1: what was granted, with the rights of now; no service that the client may no longer ask about (C10)."""
+        kept = acting.among(services_of_scope(client.scope))
+        found = rights_at(self.connections, self.catalogue(), declarant_id, [acting.siret], kept.codes, now)
+        return kept.told(found.get(acting.siret, {}))
+
+    def of_token(
+        self, client: Client, token: AccessToken, services: Collection[str], now: datetime, bound: Confirmation | None = None
+    ) -> dict[str, Any]:
+        """What a token that still counts tells of rights now: about its one establishment, or in the forms of `claims`."""
+        if granted := Acting.granted_in(token.claims):
+            return {DETAILS: self.acting(client, token.handle.declarant_id, granted, now)}
+        return self.claims(client, token.handle.declarant_id, services, now, token.handle, bound, until=token.claims["exp"])
 
     def _disclosed(self, client: Client, declarant_id: int, services: Collection[str], now: datetime) -> Disclosure:
         """Form A within the client's bound, and within as many bytes: few targets with many different rights are long too."""

@@ -80,11 +80,10 @@ class UserInfo:
         scope = [s for s in token.claims["scope"].split() if s in client.scope]
         wanted = claims_of_scope(scope) | set(opened(token.handle.userinfo_claims, client.scope))
         bound, services = Confirmation.read(token.claims.get("cnf")), services_of_scope(scope)
-        handle, until = token.handle, token.claims["exp"]
         return {
             "sub": token.claims["sub"],
             **select_claims(person, wanted, idp_id=self.settings.issuer, acr=token.claims["acr"], amr=token.claims["amr"]),
-            **self.rights.claims(client, handle.declarant_id, services, now, handle, bound, until=until),
+            **self.rights.of_token(client, token, services, now, bound),
         }
 
     def _answer(self, client: Client, claims: dict[str, Any], asks_jwt: bool, now: datetime) -> Answer:

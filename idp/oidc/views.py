@@ -1,8 +1,10 @@
-"""People's pages of the protocol: consent and its withdrawal, an answer to be posted, the end of the session.
+"""People's pages of the protocol: consent and its withdrawal, the establishment to act for, an answer to be posted, the end of the session.
 
 The authorization endpoint itself is `authorization.py`, at the machines' door: it leaves here what a person must read.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from urllib.parse import urlencode, urlsplit
 
 from flask import Blueprint, Response, current_app, make_response, redirect, render_template, request
@@ -10,18 +12,23 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import NotFound
 
 from idp import http, visitor
+from idp.arrival import Asked, see, session_here
 from idp.audit import journal
-from idp.audit.events import ConsentGiven, ConsentRefused
+from idp.audit.events import ConsentGiven, ConsentRefused, EstablishmentPicked
 from idp.authentication import demande as demandes
 from idp.authentication.demande import Demande
 from idp.authentication.session import COOKIE, Session, find_session
 from idp.database import db
 from idp.errors import FileError
+from idp.habilitations.choix.models import EtablissementChoisi
+from idp.habilitations.choix.recherche import LONGEST, Chercheur
 from idp.oidc import logout
 from idp.oidc.account.portals import disconnect, portals
+from idp.oidc.acting import is_picked, wanted
 from idp.oidc.authorization import AuthorizationDoor, AuthorizationEndpoint, ConsentAsked, parameters_of, told_scope
 from idp.oidc.checks import verify
 from idp.oidc.client import Client
+from idp.oidc.details import Acting
 from idp.oidc.errors import AuthorizationError
 from idp.oidc.families import guard_of_family
 from idp.oidc.farewell import Farewell, farewell
@@ -31,6 +38,7 @@ from idp.oidc.rights import known_services
 from idp.oidc.tokens import Reader
 from idp.oidc.told import told
 from idp.oidc.wire import is_form_or_empty
+from idp.seals import digest
 
 bp = Blueprint("oidc", __name__, template_folder="templates")
 
@@ -105,9 +113,89 @@ def consent() -> ResponseReturnValue:
     return redirect(onward if agreed else f"{onward}&refus=1", 303)
 
 
+# --------------------------------------------------------------------------------------------- which establishment to act for
+
+
+@dataclass(frozen=True, slots=True)
+class Picking:
+    """Somebody signed in, and a request that leaves the establishment to them."""
+
+    asked: Asked
+    session: Session
+    acting: Acting
+    answered: Mapping[str, str]
+    """What they said on the way already; the dispatcher will want it again."""
+
+    @classmethod
+    def read(cls, given: Mapping[str, str]) -> "Picking | Response":
+        """Of the page's address or form; elsewhere, when there is nobody, or nothing to pick."""
+        asked, session = Asked.read(given.get("demande", "")), session_here()
+        if asked.demande is None or session is None:
+            return see(f"{http.path('/connexion')}{'?' + urlencode({'demande': asked.token}) if asked.token else ''}")
+        answered = {name: "1" for name in ("choix", "niveau") if name in given}
+        try:
+            found = verify(
+                _endpoint().sources.read(asked.demande.parameters).request, front_channel=http.mag().settings.front_channel_tokens
+            )
+        except AuthorizationError:
+            return asked.onward(**answered)
+        acting = wanted(found, found.granted_scope(_endpoint().supported_scopes()))
+        return cls(asked, session, acting, answered) if acting else asked.onward(**answered)
+
+    @property
+    def purpose(self) -> str:
+        return f"client|{self.session.sid}|{digest(self.asked.token)}"
+
+    @property
+    def clients(self) -> Chercheur:
+        mag = http.mag()
+        return Chercheur(mag.connections, mag.catalogue(), self.session.declarant_id, self.acting.codes, http.now())
+
+
+@bp.get("/connexion/client")
+def to_pick() -> ResponseReturnValue:
+    """The last ones picked, and a search among all of them (RFC 9396 section 3)."""
+    picking = Picking.read(request.args)
+    return picking if isinstance(picking, Response) else _pick_page(picking, request.args)
+
+
+def _pick_page(picking: Picking, given: Mapping[str, str], *, notice: str = "") -> Response:
+    text, after, clients = given.get("q", "")[:LONGEST], given.get("apres", ""), picking.clients
+    recent = clients.establishments(EtablissementChoisi.of(picking.session.declarant_id)) if not (text or after) else []
+    named = known_services(http.mag().catalogue())
+    page = render_template(
+        "oidc/client.html",
+        asked=picking.asked,
+        answered=picking.answered,
+        services=[named[code] for code in sorted(picking.acting.codes) if code in named],
+        text=text,
+        after=after,
+        recent=recent,
+        found=clients.find(text, after),
+        notice=notice,
+        csrf=http.csrf_token(picking.purpose),
+        csrf_cancel=http.csrf_token(picking.asked.purpose),
+    )
+    return make_response(page, 422 if notice else 200)
+
+
+@bp.post("/connexion/client")
+def pick() -> ResponseReturnValue:
+    """One establishment; its rights are asked again, here and by the dispatcher."""
+    picking = Picking.read(request.form)
+    if isinstance(picking, Response):
+        return picking
+    http.check_csrf(picking.purpose)
+    declarant_id, siret = picking.session.declarant_id, request.form.get("siret", "")
+    if not is_picked(siret) or not picking.clients.rights_at([int(siret)]):
+        return _pick_page(picking, request.form, notice="Vous n'avez pas de droit sur cet établissement. Choisissez-en un autre.")
+    EtablissementChoisi.keep(declarant_id, int(siret), http.now())
+    journal.record(EstablishmentPicked(declarant_id=declarant_id, client_id=picking.asked.client_id, siret=int(siret)), http.now())
+    db.session.commit()
+    return picking.asked.onward(**picking.answered, pour=siret)
+
+
 # ---------------------------------------------------------------------------------------------------------- agreements
-
-
 
 
 @bp.get("/autorisations")

@@ -2,15 +2,17 @@
 
 from collections.abc import Iterable, Mapping
 from functools import cached_property
-from typing import Any, Protocol, cast
+from typing import Any, ClassVar, Protocol, cast
 
 from authlib.oauth2.rfc6749.errors import InvalidScopeError, OAuth2Error, UnauthorizedClientError
 from authlib.oauth2.rfc6749.grants import BaseGrant, TokenEndpointMixin
 
 from idp.ephemeral import Ephemeral
+from idp.oidc.claims import DETAILS
 from idp.oidc.client import Client
 from idp.oidc.client_auth import Clients
 from idp.oidc.confirmation import Confirmation
+from idp.oidc.details import Acting, InvalidDetailsValueError, read_details
 from idp.oidc.issuing import Issuer
 from idp.oidc.possession import Possession
 from idp.oidc.resources import read_resources
@@ -18,10 +20,10 @@ from idp.oidc.tokens import Reader
 
 
 class InvalidDetailsError(OAuth2Error):
-    """RFC 9396 sections 5 and 6: MAG knows no type of authorization details."""
+    """RFC 9396 sections 5 and 6."""
 
     error = "invalid_authorization_details"
-    description = "this type is not supported for this client"
+    description = "this grant type takes no authorization_details"
 
 
 class Context(Protocol):
@@ -39,6 +41,10 @@ class Grant(BaseGrant, TokenEndpointMixin):
 
     granted_to: Client
     """Who asks; known once it is authenticated."""
+    asked_acting: Acting | None = None
+    """For which establishment, on which services; known once the client is authenticated."""
+    NARROWS: ClassVar[bool] = False
+    """Takes authorization details (RFC 9396)."""
     confirmation: Confirmation | None = None
     """What the tokens will be bound to; known once the client is authenticated."""
 
@@ -54,9 +60,28 @@ class Grant(BaseGrant, TokenEndpointMixin):
         if self.GRANT_TYPE not in client.grant_types:
             raise UnauthorizedClientError("this client may not use this grant_type")
         self.confirmation = self.context.possession.at_token(cast(Any, self.request).environ, client)
-        if "authorization_details" in self.form:
-            raise InvalidDetailsError()
+        self.asked_acting = self._asked_acting(client)
         return client
+
+    def _asked_acting(self, client: Client) -> Acting | None:
+        """RFC 9396 section 6: read before anything is spent. Raises InvalidDetailsError."""
+        if DETAILS in self.form and not self.NARROWS:
+            raise InvalidDetailsError()
+        try:
+            return read_details(self.form.get(DETAILS, ""), client.authorization_details_types)
+        except InvalidDetailsValueError as error:
+            raise InvalidDetailsError(str(error)) from None
+
+    def narrowed_acting(self, granted: Acting | None) -> Acting | None:
+        """RFC 9396 section 6: what is asked of what was granted, None for all of it. Raises InvalidDetailsError."""
+        if self.asked_acting is None:
+            return None
+        if granted is None:
+            raise InvalidDetailsError("no authorization_details were granted")
+        try:
+            return granted.narrowed(self.asked_acting)
+        except InvalidDetailsValueError as error:
+            raise InvalidDetailsError(str(error)) from None
 
     @cached_property
     def asked_scope(self) -> list[str]:

@@ -18,6 +18,7 @@ from idp.oidc.resources import aimed_at
 class RedeemedGrant(Grant):
     """`PARAMETER` holds what is spent; `CALLED` names it in the words of a refusal."""
 
+    NARROWS = True
     PARAMETER: ClassVar[str]
     CALLED: ClassVar[str] = "it"
 
@@ -32,6 +33,7 @@ class RedeemedGrant(Grant):
             self._replayed()
         self._check_key(self.redeemed.granted.dpop_jkt)
         self.audience = aimed_at(self.granted_to, self.redeemed.granted.resource, self.asked_resource)
+        self.acting = self.narrowed_acting(self.redeemed.granted.acting)
 
     def redeem(self, code: str) -> Redeemed:
         """Spend it. Raises OAuth2Error."""
@@ -52,5 +54,5 @@ class RedeemedGrant(Grant):
         raise InvalidGrantError(f"{self.CALLED} was already used")
 
     def answer(self) -> dict[str, Any]:
-        redeemed = self.redeemed
-        return self.context.issuer.for_code(self.granted_to, redeemed.session, redeemed.granted, self.confirmation, self.audience)
+        redeemed, issuer = self.redeemed, self.context.issuer
+        return issuer.for_code(self.granted_to, redeemed.session, redeemed.granted, self.confirmation, self.audience, self.acting)

@@ -23,8 +23,10 @@ from idp.audit.events import TokenExchanged
 from idp.habilitations.disclosure import services_of_scope
 from idp.logs import note
 from idp.oidc.alive import Alive
+from idp.oidc.claims import DETAILS
 from idp.oidc.client import Client
 from idp.oidc.confirmation import Confirmation, confirmed, token_type
+from idp.oidc.details import Acting
 from idp.oidc.grants.grant import Grant
 from idp.oidc.introspection import entitled
 from idp.oidc.resources import InvalidTargetError
@@ -132,6 +134,7 @@ class TokenExchangeGrant(Grant):
         token = issuer.mint.access_token(client, issuer.mint.subjects.of(client, self.uid), self.scope, at, handle, extra)
         self._tell(claims, now)
         return {
+            **{name: extra[name] for name in (DETAILS,) if name in extra},
             "access_token": token,
             "issued_token_type": ACCESS_TOKEN,
             "token_type": token_type(self.confirmation),
@@ -141,8 +144,10 @@ class TokenExchangeGrant(Grant):
 
     def _rights(self, client: Client, handle: Handle, now: datetime, until: int) -> dict[str, Any]:
         """As they are now, and as this client may know them."""
-        services = services_of_scope(self.scope)
-        rights = self.context.issuer.rights.claims(client, handle.declarant_id, services, now, handle, self.confirmation, until=until)
+        services, rights_of = services_of_scope(self.scope), self.context.issuer.rights
+        if granted := Acting.granted_in(self.subject.claims):
+            return {DETAILS: rights_of.acting(client, handle.declarant_id, granted, now)}
+        rights = rights_of.claims(client, handle.declarant_id, services, now, handle, self.confirmation, until=until)
         return {name: value for name, value in rights.items() if name != "habilitations_flat"}
 
     def _tell(self, claims: Mapping[str, Any], now: datetime) -> None:
