@@ -87,6 +87,8 @@ def deny(jeton: str) -> ResponseReturnValue:
     if person is None:
         raise DenialDeadError("unknown link")
     denial.deny(mag.ephemeral, mag.settings, person, now)
+    if OneTimeLink.spend(denial.PURPOSE, jeton, now) is None:
+        raise DenialDeadError("played again meanwhile")
     OneTimeLink.void(denial.PURPOSE, person.id, now)
     tell_of_person(mag.registry, mag.settings, person.id, now)
     db.session.commit()

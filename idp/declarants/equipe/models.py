@@ -68,8 +68,10 @@ class Candidature(Model):
         return found
 
     @classmethod
-    def of(cls, declarant_id: int) -> Self | None:
-        return db.session.scalar(select(cls).filter_by(declarant_id=declarant_id).execution_options(populate_existing=True))
+    def of(cls, declarant_id: int, *, lock: bool = False) -> Self | None:
+        """Somebody's; with `lock`, held until the transaction ends: whoever decides holds it before any other row."""
+        query = select(cls).filter_by(declarant_id=declarant_id).execution_options(populate_existing=True)
+        return db.session.scalar(query.with_for_update() if lock else query)
 
     @classmethod
     def with_reference(cls, reference: str) -> Self | None:
