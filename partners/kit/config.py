@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-SIGNING_ALGS = ("ES256", "RS256")
+SIGNING_ALGS = ("ES256", "RS256", "PS256", "EdDSA")
 
 
 class KitConfigError(ValueError):
@@ -25,7 +25,7 @@ class KitConfig:
     client_auth: str = "client_secret_basic"
     """`client_secret_basic` or `client_secret_post`, as registered. With `private_key`: `private_key_jwt`."""
     private_key: Mapping[str, Any] | None = field(default=None, repr=False)
-    """A private JWK (P-256 or RSA) with its `kid`: no secret is shared with MAG."""
+    """A private JWK (P-256, RSA or Ed25519) with its `kid`: no secret is shared with MAG."""
     scope: str = "openid profile siret"
     id_token_alg: str = "ES256"
     """The one algorithm registered as `id_token_signed_response_alg`."""
@@ -55,7 +55,7 @@ class KitConfig:
         if self.client_auth not in ("client_secret_basic", "client_secret_post"):
             raise KitConfigError("client_auth must be client_secret_basic or client_secret_post")
         if self.id_token_alg not in SIGNING_ALGS or self.claims_alg not in SIGNING_ALGS:
-            raise KitConfigError("id_token_alg and claims_alg must be ES256 or RS256")
+            raise KitConfigError(f"id_token_alg and claims_alg must each be one of {', '.join(SIGNING_ALGS)}")
         if "openid" not in self.scope.split():
             raise KitConfigError("scope must contain openid")
         if not self.prefix.startswith("/") or self.prefix.endswith("/"):

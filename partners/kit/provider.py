@@ -60,6 +60,10 @@ class Tokens:
         return cls(access_token, id_token, refresh_token, time.time() + lifetime)
 
 
+ASSERTION_ALGS = {"EC": "ES256", "RSA": "RS256", "OKP": "EdDSA"}
+"""How each type of key signs."""
+
+
 class Assertion(PrivateKeyJWT):
     """RFC 7523 section 2.2: for the issuer alone, one minute, a new `jti` each time."""
 
@@ -84,7 +88,7 @@ class Provider:
         self._assertion: Assertion | None = None
         if config.private_key:
             key = JWKRegistry.import_key(cast(Any, dict(config.private_key)))
-            self._assertion = Assertion(config.issuer, key, "ES256" if key.key_type == "EC" else "RS256")
+            self._assertion = Assertion(config.issuer, key, ASSERTION_ALGS[key.key_type])
 
     # ------------------------------------------------------------------------------------------------- documents
 

@@ -70,12 +70,20 @@ def check_addressed(claims: Mapping[str, Any], *, issuer: str, client_id: str, n
         raise InvalidTokenError("iat")
 
 
-def at_hash(access_token: str) -> str:
-    """Left half of SHA-256, for ES256 and RS256 alike."""
-    return base64.urlsafe_b64encode(hashlib.sha256(access_token.encode("ascii", "replace")).digest()[:16]).rstrip(b"=").decode()
+def at_hash(access_token: str, alg: str) -> str:
+    """Left half of SHA-256, or of the SHA-512 of Ed25519 (RFC 8032 section 5.1)."""
+    digest = (hashlib.sha512 if alg == "EdDSA" else hashlib.sha256)(access_token.encode("ascii", "replace")).digest()
+    return base64.urlsafe_b64encode(digest[: len(digest) // 2]).rstrip(b"=").decode()
 
 
-def check_id_token(claims: Mapping[str, Any], *, issuer: str, client_id: str, access_token: str, nonce: str, now: float) -> None:
+def check_at_hash(claims: Mapping[str, Any], access_token: str, alg: str) -> None:
+    """The access token that came with it, when it says which. Raises InvalidTokenError."""
+    expected = at_hash(access_token, alg)
+    if claims.get("at_hash", expected) != expected:
+        raise InvalidTokenError("at_hash")
+
+
+def check_id_token(claims: Mapping[str, Any], *, issuer: str, client_id: str, access_token: str, alg: str, nonce: str, now: float) -> None:
     """The ID token of a sign-in. Raises InvalidTokenError."""
     check_addressed(claims, issuer=issuer, client_id=client_id, now=now)
     if not isinstance(claims.get("sub"), str) or not claims["sub"]:
@@ -84,19 +92,17 @@ def check_id_token(claims: Mapping[str, Any], *, issuer: str, client_id: str, ac
         raise InvalidTokenError("azp")
     if not hmac.compare_digest(str(claims.get("nonce", "")).encode(), nonce.encode()):
         raise InvalidTokenError("nonce")
-    if claims.get("at_hash", at_hash(access_token)) != at_hash(access_token):
-        raise InvalidTokenError("at_hash")
+    check_at_hash(claims, access_token, alg)
 
 
 def check_refreshed(
-    claims: Mapping[str, Any], before: Mapping[str, Any], *, issuer: str, client_id: str, access_token: str, now: float,
+    claims: Mapping[str, Any], before: Mapping[str, Any], *, issuer: str, client_id: str, access_token: str, alg: str, now: float,
 ) -> None:
     """The ID token of a refresh: the same person, of the same sign-in. Raises InvalidTokenError."""
     check_addressed(claims, issuer=issuer, client_id=client_id, now=now)
     if any(claims.get(name) != before.get(name) for name in ("sub", "auth_time")):
         raise InvalidTokenError("another person, or another sign-in")
-    if claims.get("at_hash", at_hash(access_token)) != at_hash(access_token):
-        raise InvalidTokenError("at_hash")
+    check_at_hash(claims, access_token, alg)
 
 
 def check_logout_token(header: Mapping[str, Any], claims: Mapping[str, Any], *, issuer: str, client_id: str, now: float) -> None:

@@ -178,8 +178,9 @@ def test_a_client_that_registered_another_algorithm_is_told_what_to_compare(serv
     assert "registered at MAG as id_token_signed_response_alg" in caplog.text
 
 
-def test_the_kit_believes_RS256_when_it_is_told_so(served, personne):
-    portal = make_portal(served, "norme", {"id_token_signed_response_alg": "RS256"}, id_token_alg="RS256")
+@pytest.mark.parametrize("alg", ["RS256", "PS256", "EdDSA"])
+def test_the_kit_believes_another_algorithm_when_it_is_told_so(served, personne, alg):
+    portal = make_portal(served, "norme", {"id_token_signed_response_alg": alg}, id_token_alg=alg)
     browser = portal.browser()
 
     assert portal.sign_in(browser, portal.mire()).status_code == 303

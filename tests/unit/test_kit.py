@@ -123,7 +123,7 @@ KEY = ECKey.generate_key("P-256", {"kid": "es", "use": "sig"})
 RSA = RSAKey.generate_key(2048, {"kid": "rs", "use": "sig"})
 KEYS = KeySet([KEY, RSA])
 ISSUER, CLIENT, ACCESS = "https://mag.test", "essai", "jeton-d-acces"
-WANTED = {"issuer": ISSUER, "client_id": CLIENT, "access_token": ACCESS, "nonce": "n-1"}
+WANTED = {"issuer": ISSUER, "client_id": CLIENT, "access_token": ACCESS, "alg": "ES256", "nonce": "n-1"}
 
 
 def claims(**changes: Any) -> dict[str, Any]:
@@ -135,7 +135,7 @@ def claims(**changes: Any) -> dict[str, Any]:
         "exp": now + 300,
         "iat": now,
         "nonce": "n-1",
-        "at_hash": tokens.at_hash(ACCESS),
+        "at_hash": tokens.at_hash(ACCESS, "ES256"),
         **changes,
     }
     return {name: value for name, value in every.items() if value is not None}
@@ -145,9 +145,10 @@ def signed(given: dict[str, Any], *, alg: str = "ES256", key: Any = KEY, **heade
     return jwt.encode({"alg": alg, "kid": key.kid, **header}, given, key, algorithms=[alg])
 
 
-def test_at_hash_is_half_of_sha256():
-    expected = base64.urlsafe_b64encode(hashlib.sha256(ACCESS.encode()).digest()[:16]).rstrip(b"=").decode()
-    assert tokens.at_hash(ACCESS) == expected
+@pytest.mark.parametrize(("alg", "digest"), [("ES256", "sha256"), ("PS256", "sha256"), ("RS256", "sha256"), ("EdDSA", "sha512")])
+def test_at_hash_is_half_of_the_hash_of_the_signature(alg, digest):
+    whole = hashlib.new(digest, ACCESS.encode()).digest()
+    assert tokens.at_hash(ACCESS, alg) == base64.urlsafe_b64encode(whole[: len(whole) // 2]).rstrip(b"=").decode()
 
 
 def test_a_good_id_token_is_believed():
@@ -202,7 +203,7 @@ def test_signatures_are_checked_under_the_registered_algorithm_alone():
 
 @pytest.mark.parametrize("change", [{"sub": "y"}, {"auth_time": 2}, {"iss": "x"}, {"aud": "x"}, {"exp": 1}, {"at_hash": "x"}])
 def test_a_refreshed_id_token_is_the_same_persons(change):
-    wanted = {"issuer": ISSUER, "client_id": CLIENT, "access_token": ACCESS, "now": time.time()}
+    wanted = {"issuer": ISSUER, "client_id": CLIENT, "access_token": ACCESS, "alg": "ES256", "now": time.time()}
     before = claims(auth_time=1)
     tokens.check_refreshed(claims(auth_time=1, nonce=None), before, **wanted)
 
