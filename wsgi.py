@@ -58,6 +58,12 @@ from idp.habilitations import commands as habilitations_commands
 from idp.habilitations.choix.models import EtablissementChoisi
 from idp.habilitations.decision import read_catalogue
 from idp.habilitations.espace import views as droits_views
+from idp.habilitations.fichiers import commands as fichiers_commands
+from idp.habilitations.fichiers import views as fichiers_views
+from idp.habilitations.fichiers.decisions import views as fichiers_decisions_views
+from idp.habilitations.fichiers.models import FichierDroits
+from idp.habilitations.fichiers.ouvrier import Ouvrier
+from idp.habilitations.fichiers.traitement import Surroundings
 from idp.keys import Keyring
 from idp.notifications import commands as notifications_commands
 from idp.notifications.models import Letter, Mail, OneTimeLink
@@ -133,7 +139,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config.update(SQLALCHEMY_DATABASE_URI=settings.database_url, SQLALCHEMY_ENGINE_OPTIONS=engine_options(settings.database_url))
     app.url_map.merge_slashes = False  # its redirects would name the scheme and host of the request
     db.init_app(app)
-    app.extensions["mag"] = create_mag(settings)
+    app.extensions["mag"] = mag = create_mag(settings)
+    app.extensions["mag_fichiers"] = Ouvrier(mag.connections, app.app_context, Surroundings(mag.catalogue, settings.issuer))
     app.extensions["mag_purges"] = {
         "clients échus": registration.purge,
         "jetons initiaux": InitialToken.purge,
@@ -151,6 +158,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         "événements de comptes": AccountEvent.purge,
         "contrôles": Controle.purge,
         "lignes de listes": EntreeListe.purge,
+        "fichiers de masse": FichierDroits.purge,
     }
     http.install(app, settings.issuer)
     visitor.install(app)
@@ -174,6 +182,8 @@ def create_app(settings: Settings | None = None) -> Flask:
         compte_views.bp,
         compte_acces_views.bp,
         compte_donnees_views.bp,
+        fichiers_views.bp,
+        fichiers_decisions_views.bp,
     ):
         app.register_blueprint(blueprint, url_prefix=settings.issuer_path or None)
     for room in (
@@ -194,6 +204,8 @@ def create_app(settings: Settings | None = None) -> Flask:
             app.cli.add_command(command)
     for command in compte_commands.OF_DECLARANTS:
         declarants_commands.declarants.add_command(command)
+    for command in fichiers_commands.OF_HABILITATIONS:
+        habilitations_commands.habilitations.add_command(command)
     return app
 
 
@@ -286,6 +298,7 @@ def create_wsgi(settings: Settings | None = None, *, alone: bool = False) -> Doo
     except SettingError as error:
         raise SystemExit(f"MAG ne démarre pas : {error}") from error
     doors.mag.messenger.start()
+    app.extensions["mag_fichiers"].start()
     return doors
 
 

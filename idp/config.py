@@ -97,6 +97,11 @@ class Settings:
     hab_bound: int = setting(
         "Largest number of establishments and companies that a token lists; beyond, the token points to the claim endpoint.", 40
     )
+    mass_approval: int = setting(
+        "Rights that a mass file may change without a second person's agreement; beyond, another administrator or an operator must agree. "
+        "0: never.",
+        500,
+    )
     smtp_url: str = setting(
         "Where mails go: smtp://user:password@host:port, smtps://… or smtp+starttls://…; empty: mails wait in the outbox.", "", secret=True
     )
@@ -281,6 +286,7 @@ BOUNDS = {
     "trusted_proxies": (0, 10),
     "email_check_months": (0, 60),
     "dormant_months": (0, 60),
+    "mass_approval": (0, 10_000_000),
 }
 
 

@@ -6,13 +6,14 @@ becomes a plain 500 with an incident number.
 
 import hmac
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, lru_cache
 from hashlib import sha256
 from ipaddress import ip_address
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode, urlsplit
 
 from flask import Flask, Response, current_app, g, make_response, render_template, request
@@ -49,7 +50,9 @@ if TYPE_CHECKING:
     from idp.oidc.client_auth import Clients
     from idp.oidc.tokens import Mint
 
+View = TypeVar("View", bound=Callable[..., Any])
 BODY_LIMIT = 64 * 1024
+FILE_LIMIT = "mag_file_limit"
 STATIC_AGE = 365 * 24 * 3600
 """Seconds: addresses of static files change with their content."""
 PERMISSIONS = (
@@ -317,12 +320,25 @@ def answer_unknown(error: Exception) -> ResponseReturnValue:
 def _begin() -> None:
     g.request_id = request.environ.get("mag.request_id") or secrets.token_hex(8)
     g.circumstances = circumstances.set(Circumstances(client_address(), g.request_id))
-    if request.mimetype.startswith("multipart/"):
+    limit = getattr(current_app.view_functions.get(request.endpoint or ""), FILE_LIMIT, 0)
+    if limit:
+        request.max_content_length = limit + BODY_LIMIT
+    elif request.mimetype.startswith("multipart/"):
         raise HTTPException(response=refusal(FileError()))
     if not _is_readable(request.query_string) or not _is_readable(request.path.encode("utf-8", "surrogatepass")):
         raise HTTPException(response=refusal(AddressError()))
     if _holds_nul():
         raise HTTPException(response=refusal(InvalidRequestError("NUL", public="Ce formulaire contient un caractère interdit.")))
+
+
+def accepts_file(limit: int) -> Callable[[View], View]:
+    """A view that takes a file of that many bytes at most; every other one refuses them."""
+
+    def mark(view: View) -> View:
+        setattr(view, FILE_LIMIT, limit)
+        return view
+
+    return mark
 
 
 def _holds_nul() -> bool:

@@ -186,6 +186,7 @@ def composed(settings: Settings) -> Iterator[Any]:
     from wsgi import create_wsgi
 
     doors = create_wsgi(settings)
+    doors.flask.extensions["mag_fichiers"].stop()  # tests say when jobs are done
     doors.flask.testing = True
     for pages in filter(None, (doors.flask, doors.desk)):
         pages.jinja_env.bytecode_cache = COMPILED

@@ -43,6 +43,7 @@ EVENTS: Mapping[str, type[HabilitationOpened | HabilitationClosed]] = {
     "ajouter_membre": HabilitationOpened, "retirer_membre": HabilitationClosed,
     "annuler": HabilitationClosed, "importer_plat": HabilitationOpened, "copier": HabilitationOpened, "promouvoir": HabilitationOpened,
     "transferer": HabilitationOpened, "solder": HabilitationClosed, "scinder": HabilitationOpened, "renommer": HabilitationOpened,
+    "importer_fichier": HabilitationOpened,
 }
 """Gestures, and what the audit journal calls them."""
 

@@ -40,7 +40,7 @@ STANDALONE = ("partners.kit", "partners.portals")
 PURE = {
     *("siret", "identite", "statuts", "droits", "perimetre", "fenetre", "chaine", "disclosure", "claims", "assertion", "events"),
     *("verdict", "profil", "profils", "dossier", "courriel", "etablissement", "listes", "tiers", "representant", "registre"),
-    *("messages", "voies", "premier"),
+    *("messages", "voies", "premier", "ecarts"),
 }
 """Values and rules: the same answer for the same arguments, always."""
 
@@ -78,6 +78,7 @@ LIBRARIES = {
     "joserfc": ("idp/keys.py", "idp/oidc/*", "partners/registry.py", "partners/outgoing.py", "partners/rattachement.py", "partners/demo/*"),
     "argon2": ("idp/authentication/passwords.py",),
     "fpdf": ("idp/notifications/paper.py",),
+    "openpyxl": ("idp/habilitations/fichiers/tableur.py",),
     "bcrypt": ("idp/authentication/legacy_hashes.py",),
     "passlib": ("idp/authentication/legacy_hashes.py",),
     "pyotp": ("idp/authentication/totp.py",),

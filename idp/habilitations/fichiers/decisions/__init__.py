@@ -1,0 +1,1 @@
+"""What becomes of a mass file once it is checked: applied, agreed to, dropped, undone."""

@@ -1,0 +1,93 @@
+"""Mails about mass files, in French: pure texts."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from idp.notifications.messages import Action, Message, in_words, letter
+
+PLACE = "/equipe/droits/fichiers"
+
+
+def counted(number: int, one: str, several: str) -> str:
+    """`1 droit retiré`, `2 000 droits retirés`."""
+    digits = f"{number:,}".replace(",", "\u202f")
+    return f"{digits} {one if number < 2 else several}"
+
+
+def summary(bilan: Mapping[str, int]) -> str:
+    """`12 droits donnés et 1 droit retiré`."""
+    parts = [
+        counted(bilan.get("donnes", 0), "droit donné", "droits donnés") if bilan.get("donnes") else "",
+        counted(bilan.get("retires", 0), "droit retiré", "droits retirés") if bilan.get("retires") else "",
+        counted(bilan.get("dates", 0), "date de fin changée", "dates de fin changées") if bilan.get("dates") else "",
+    ]
+    kept = [part for part in parts if part]
+    return " et ".join(filter(None, (", ".join(kept[:-1]), kept[-1]))) if kept else "aucun changement"
+
+
+def agreement_asked(
+    issuer: str, name: str, author: str, fichier: str, bilan: Mapping[str, int], until: datetime, reference: str
+) -> Message:
+    """To each other administrator."""
+    return letter(
+        issuer,
+        "Un fichier d'habilitations attend votre accord",
+        name,
+        f"{author} demande à appliquer le fichier « {fichier} » : {summary(bilan)}.",
+        "Au-delà d'un certain nombre de droits, une seconde personne doit relire et donner son accord. Tant que personne n'a répondu, "
+        "rien n'est changé.",
+        Action("Relire le fichier et répondre", f"{issuer}{PLACE}/{reference}"),
+        f"Sans réponse avant le {in_words(until)}, la demande tombe.",
+    )
+
+
+def agreed(issuer: str, name: str, fichier: str, reference: str) -> Message:
+    return letter(
+        issuer,
+        "Votre fichier d'habilitations a reçu un accord",
+        name,
+        f"Le fichier « {fichier} » est accepté : il s'applique maintenant.",
+        Action("Suivre le fichier", f"{issuer}{PLACE}/{reference}"),
+    )
+
+
+def declined(issuer: str, name: str, fichier: str, reason: str, reference: str) -> Message:
+    return letter(
+        issuer,
+        "Votre fichier d'habilitations est refusé",
+        name,
+        f"L'accord demandé pour le fichier « {fichier} » est refusé. Rien n'est changé.",
+        *([f"Motif donné : {reason}"] if reason else []),
+        Action("Voir le fichier", f"{issuer}{PLACE}/{reference}"),
+    )
+
+
+def expired(issuer: str, name: str, fichier: str, reference: str) -> Message:
+    return letter(
+        issuer,
+        "Votre fichier d'habilitations n'a pas reçu de réponse",
+        name,
+        f"Personne n'a répondu à temps pour le fichier « {fichier} ». Rien n'est changé ; vous pouvez redemander un accord.",
+        Action("Voir le fichier", f"{issuer}{PLACE}/{reference}"),
+    )
+
+
+def applied(issuer: str, name: str, fichier: str, bilan: Mapping[str, int], reference: str) -> Message:
+    return letter(
+        issuer,
+        "Votre fichier d'habilitations est appliqué",
+        name,
+        f"Le fichier « {fichier} » est appliqué : {summary(bilan)}.",
+        "Vous pouvez l'annuler pendant 24 heures, tant que rien d'autre n'a changé aux mêmes endroits.",
+        Action("Voir le fichier", f"{issuer}{PLACE}/{reference}"),
+    )
+
+
+def failed(issuer: str, name: str, fichier: str, reason: str, reference: str) -> Message:
+    return letter(
+        issuer,
+        "Votre fichier d'habilitations n'a pas été appliqué",
+        name,
+        f"Le fichier « {fichier} » s'est arrêté avant la fin, et rien n'est changé. {reason}",
+        Action("Voir le fichier", f"{issuer}{PLACE}/{reference}"),
+    )

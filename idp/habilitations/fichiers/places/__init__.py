@@ -1,0 +1,1 @@
+"""What is written for many holders on many targets, read and changed in a few statements."""
