@@ -82,7 +82,7 @@ def test_the_database_does_not_know_the_key(app, client, nina):
     assert key not in stored.key_hash
 
 
-def test_five_tries_then_another_letter(app, client, nina):
+def test_C40_five_tries_then_another_letter(app, client, nina):
     enter(client)
     send(client, "/activation/lettre")
     key = key_of(letters(app)[0])

@@ -143,7 +143,7 @@ def test_served_alone_the_desk_answers_and_the_public_host_does_not(settings):
 # -------------------------------------------------------------------------------------------------------- arrival, sign-in
 
 
-def test_an_operator_is_invited_enrols_and_enters(app, command, desk):
+def test_C65_an_operator_is_invited_enrols_and_enters(app, command, desk):
     shown = command("operateurs", "inviter", "Aline Roux", "Aline.Roux@mag.test", "--fonction", "controles")
     assert shown.exit_code == 0, shown.output
     path = re.search(r"https://bureau\.test(/invitation/\S+)", shown.output)[1]
@@ -472,7 +472,7 @@ def test_the_queue_is_filtered_and_paged(app, wsgi_app, company):
 
 
 @pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
-def test_of_two_decisions_at_once_one_wins(app, wsgi_app, company):
+def test_C82_of_two_decisions_at_once_one_wins(app, wsgi_app, company):
     number, person = une_revue(app)
     operators = [au_bureau(wsgi_app, nom) for nom in ("Aline Roux", "Berthe Noir")]
     forms = [

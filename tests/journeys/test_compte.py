@@ -554,7 +554,7 @@ def test_messages_of_information_are_stopped_and_asked_for_as_often_as_one_likes
 # ----------------------------------------------------------------------------------------------------------------- the end
 
 
-def test_an_account_is_closed_with_all_that_hung_on_it(app, claire, client, new_client):
+def test_C80_an_account_is_closed_with_all_that_hung_on_it(app, claire, client, new_client):
     elsewhere = new_client()
     se_connecter(elsewhere)
     post(client, "/compte/adresse", email=OTHER)

@@ -70,7 +70,7 @@ def test_a_refusal_erases_and_says_so(app, client):
 
 
 @pytest.mark.parametrize(("first", "word"), [("accord", "l'accord"), ("refus", "le refus")])
-def test_the_second_decision_learns_who_was_first(app, client, new_client, first, word):
+def test_C82_the_second_decision_learns_who_was_first(app, client, new_client, first, word):
     administrateur_connecte(app, client)
     other = new_client()
     administrateur_connecte(app, other, nom="Roux", prenom="Ali", email="ali@exemple.fr")
@@ -103,7 +103,7 @@ def test_one_mailbox_has_several_spellings():
 
 
 @pytest.mark.parametrize("who", ["declarant", "elsewhere", "stranger"])
-def test_who_may_not_answer(app, client, who):
+def test_C60_who_may_not_answer(app, client, who):
     un_administrateur(app, email="claire@exemple.fr")
     nina = un_candidat(app)
     if who == "declarant":
@@ -180,7 +180,7 @@ def pass_time(app, at):
         return app.test_cli_runner().invoke(args=["declarants", "echeances"])
 
 
-def test_days_fourteen_fifteen_and_sixteen(app):
+def test_C81_days_fourteen_fifteen_and_sixteen(app):
     with time_machine.travel(BIRTH, tick=False):
         un_administrateur(app, email="claire@exemple.fr")
         nina = un_candidat(app, now=BIRTH)

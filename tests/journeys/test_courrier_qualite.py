@@ -392,7 +392,7 @@ def test_an_address_is_asked_about_reminded_then_held_for_unconfirmed(app, clair
 
 
 @pytest.mark.parametrize("days", [0, 8, 22])
-def test_a_round_run_twice_changes_nothing(app, claire, later, days):
+def test_C81_a_round_run_twice_changes_nothing(app, claire, later, days):
     for day in range(0, days + 1, 2):
         on(app, later + timedelta(days=day))
     before = everything(app)
@@ -401,7 +401,7 @@ def test_a_round_run_twice_changes_nothing(app, claire, later, days):
     assert everything(app) == before
 
 
-def test_whoever_opens_the_link_proves_nothing_whoever_posts_it_does_once(app, claire, later, client):
+def test_C44_whoever_opens_the_link_proves_nothing_whoever_posts_it_does_once(app, claire, later, client):
     on(app, later)
     [(recipient, body)] = mails(app, "adresse_toujours")
     assert recipient == EMAIL

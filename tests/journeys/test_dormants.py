@@ -113,7 +113,7 @@ def test_a_timer_that_slept_still_leaves_a_month(app, claire, start):
 
 
 @pytest.mark.parametrize("day", [-29, -6, 2])
-def test_a_passage_run_twice_changes_nothing(app, claire, start, day):
+def test_C81_a_passage_run_twice_changes_nothing(app, claire, start, day):
     for before in [one for one in (-29, -6, 2) if one <= day]:
         on(app, start + SILENCE + timedelta(days=before))
     kept = everything(app)

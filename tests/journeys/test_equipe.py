@@ -39,7 +39,7 @@ def test_the_space_is_for_administrators(app, client, zoe, path):
 
 
 @pytest.mark.parametrize("act", ["", "/role", "/suspension", "/depart"])
-def test_another_companys_people_do_not_exist(app, client, act):
+def test_C60_another_companys_people_do_not_exist(app, client, act):
     administrateur_connecte(app, client)
     stranger = un_declarant(app, siret="35600000000048", nom="Autre", prenom="Zoé")
 
@@ -49,7 +49,7 @@ def test_another_companys_people_do_not_exist(app, client, act):
         assert client.post(f"/equipe/personnes/{stranger.uid}{act}", data={"role": "administrateur"}).status_code == 404
 
 
-def test_an_administrator_of_another_establishment_sees_nothing_of_this_one(app, client, zoe):
+def test_C60_an_administrator_of_another_establishment_sees_nothing_of_this_one(app, client, zoe):
     un_etablissement(app)
     un_etablissement(app, SECOND, siege=False)
     administrateur_connecte(app, client, siret=SECOND, nom="Roux", prenom="Ali")

@@ -305,8 +305,7 @@ def test_a_new_version_is_asked_of_who_accepted_an_older_one(app, client, monkey
 
 
 @pytest.mark.parametrize("jump", ORDER[1:])
-def test_a_jump_does_nothing(app, parcours, jump):
-    """C43."""
+def test_C43_a_jump_does_nothing(app, parcours, jump):
     parcours.until("siret")
     assert path_of(parcours.get(f"/inscription/{jump}")) == "/inscription/etablissement"
     assert path_of(parcours.send(jump)) == "/inscription/etablissement"
@@ -317,8 +316,7 @@ def test_a_jump_does_nothing(app, parcours, jump):
 
 
 @pytest.mark.parametrize("etape", ORDER[:-1])
-def test_an_empty_post_does_nothing(app, parcours, etape):
-    """C43."""
+def test_C43_an_empty_post_does_nothing(app, parcours, etape):
     before = ORDER.index(etape)
     parcours.until(ORDER[before - 1] if before else "siret")
     response = parcours.post(f"/inscription/{etape}")
@@ -334,7 +332,7 @@ def test_without_a_draft_every_page_begins_at_the_beginning(parcours, path):
     assert path_of(parcours.get(f"/inscription/{path}")) == "/inscription"
 
 
-def test_a_form_of_another_site_is_refused(parcours):
+def test_C39_a_form_of_another_site_is_refused(parcours):
     parcours.until("siret")
     response = parcours.client.post("/inscription/etablissement", data={"accord": "oui", "csrf": "faux"})
     assert response.status_code == 403
@@ -414,7 +412,7 @@ def test_a_way_back_asked_for_twice_is_sent_once(app, client, parcours):
     assert len(mails(app)) == 2, "the one before was used"
 
 
-def test_an_inscription_expires_after_48_idle_hours_and_not_before(app, client):
+def test_C81_an_inscription_expires_after_48_idle_hours_and_not_before(app, client):
     un_etablissement(app)
     parcours, start = Parcours(client), datetime(2026, 11, 21, 9, tzinfo=UTC)
     with time_machine.travel(start, tick=False) as clock:
@@ -465,14 +463,14 @@ def test_a_password_chosen_may_be_kept(parcours):
 # ------------------------------------------------------------------------------------------------------------ mail and link
 
 
-def test_a_double_submit_writes_one_mail(app, parcours):
+def test_C82_a_double_submit_writes_one_mail(app, parcours):
     parcours.until("mot-de-passe")
     assert path_of(parcours.send("recapitulatif")) == "/inscription/courriel"
     assert path_of(parcours.send("recapitulatif")) == "/inscription/courriel"
     assert len(mails(app)) == 1
 
 
-def test_resent_both_links_work_and_one_alone_serves(app, parcours):
+def test_C44_resent_both_links_work_and_one_alone_serves(app, parcours):
     parcours.until("recapitulatif")
     assert parcours.post("/inscription/courriel", encore="1").status_code == 303
     first, second = map(link_in, mails(app))
@@ -506,7 +504,7 @@ def test_who_changes_something_afterwards_submits_again(app, parcours):
     assert people(app)[0].prenom == "Marie"
 
 
-def test_a_link_replayed_leads_to_the_result_or_nowhere(app, parcours, new_client):
+def test_C44_a_link_replayed_leads_to_the_result_or_nowhere(app, parcours, new_client):
     parcours.until("recapitulatif")
     link = link_in(mails(app)[0])
     page = parcours.get(link).text
@@ -517,7 +515,7 @@ def test_a_link_replayed_leads_to_the_result_or_nowhere(app, parcours, new_clien
     assert len([mail for mail in mails(app) if mail.kind == "inscription_recu"]) == 1
 
 
-def test_a_link_lives_24_hours(app, client):
+def test_C44_a_link_lives_24_hours(app, client):
     un_etablissement(app)
     parcours, start = Parcours(client), datetime(2026, 11, 21, 9, tzinfo=UTC)
     with time_machine.travel(start, tick=False) as clock:
@@ -715,7 +713,7 @@ def test_an_identity_that_came_meanwhile_is_said_to_who_holds_the_link(app, parc
 
 
 @pytest.mark.parametrize("meanwhile", [False, True])
-def test_a_stranger_is_not_told_of_an_identity_and_its_owner_is_warned(app, parcours, meanwhile):
+def test_C33_a_stranger_is_not_told_of_an_identity_and_its_owner_is_warned(app, parcours, meanwhile):
     """Neither by the mail nor by the page that confirms; nothing changes."""
 
     def inscribe():

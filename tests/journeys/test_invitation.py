@@ -56,7 +56,7 @@ def test_a_person_is_invited_and_signs_in(app, client, new_client):
 
 
 @pytest.mark.parametrize("act", ["accepted", "expired", "cancelled", "sent-again"])
-def test_a_link_that_is_dead(app, client, new_client, act):
+def test_C44_a_link_that_is_dead(app, client, new_client, act):
     administrateur_connecte(app, client)
     invite(client)
     path = the_link(app)
@@ -80,7 +80,7 @@ def test_a_link_that_is_dead(app, client, new_client, act):
 
 
 @pytest.mark.parametrize("act", ["struck-off", "suspended", "plain"])
-def test_a_link_does_not_outlive_the_authority_of_who_sent_it(app, client, new_client, act):
+def test_C44_a_link_does_not_outlive_the_authority_of_who_sent_it(app, client, new_client, act):
     """Somebody struck off would come back by an accomplice."""
     boss = administrateur_connecte(app, client)
     invite(client, role="administrateur")
@@ -119,7 +119,7 @@ def test_the_other_administrators_learn_who_becomes_one_by_invitation(app, clien
     assert "Claire Lefèvre a donné à Nina Petit" in mail.body
 
 
-def test_a_link_is_used_once(app, client, new_client):
+def test_C44_a_link_is_used_once(app, client, new_client):
     administrateur_connecte(app, client)
     invite(client)
     path, first, second = the_link(app), new_client(), new_client()
@@ -175,7 +175,7 @@ def test_an_invitation_to_correct(app, client, changes, said):
     assert courriers(app, "invitation") == []
 
 
-def test_nobody_is_invited_twice_at_once(app, client):
+def test_C82_nobody_is_invited_twice_at_once(app, client):
     administrateur_connecte(app, client)
     assert [invite(client).status_code for _ in range(2)] == [303, 422]
     assert len(courriers(app, "invitation")) == 1
@@ -232,7 +232,7 @@ def test_the_head_office_invites_for_an_open_establishment(app, client):
     assert "fermé" in texte(invite(client, siret=closed, nom="Roux"))
 
 
-def test_another_companys_invitation_does_not_exist(app, client, new_client):
+def test_C60_another_companys_invitation_does_not_exist(app, client, new_client):
     administrateur_connecte(app, client)
     invite(client)
     with app.app_context():
@@ -252,7 +252,7 @@ def test_another_companys_invitation_does_not_exist(app, client, new_client):
     assert len(courriers(app, "invitation")) == 1
 
 
-def test_an_unknown_link_says_nothing_of_anybody(client):
+def test_C33_an_unknown_link_says_nothing_of_anybody(client):
     for token in ("/invitation/inconnue", "/invitation/" + "é" * 20, "/invitation/" + "x" * 200):
         assert client.get(token).status_code == 404
 
@@ -267,7 +267,7 @@ def test_invitations_that_expire_are_told_once(app, client):
     assert [mail.recipient for mail in courriers(app, "invitation_expiree")] == ["claire@exemple.fr"]
 
 
-def test_names_of_a_closed_invitation_are_emptied_after_a_month(app, client, new_client):
+def test_C80_names_of_a_closed_invitation_are_emptied_after_a_month(app, client, new_client):
     administrateur_connecte(app, client)
     invite(client)
     accept(new_client(), the_link(app))

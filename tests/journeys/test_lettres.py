@@ -48,7 +48,7 @@ def test_a_letter_is_taken_then_printed_then_only_its_line_stays(app, mag, lette
     assert "0 lettre(s) en attente" in mag("lettres", "lister").output
 
 
-def test_each_command_may_be_run_again(mag, letter, tmp_path):
+def test_C81_each_command_may_be_run_again(mag, letter, tmp_path):
     for _ in range(2):
         mag("lettres", "exporter", str(tmp_path))
     assert "0 lettre(s) écrite(s)" in mag("lettres", "exporter", str(tmp_path)).output
@@ -72,7 +72,7 @@ def test_a_letter_that_lost_its_reason_never_leaves(app, mag, letter, tmp_path):
     assert row(app, letter).pdf is None
 
 
-def test_the_line_of_a_letter_is_deleted_in_its_time(app, mag, letter, tmp_path):
+def test_C81_the_line_of_a_letter_is_deleted_in_its_time(app, mag, letter, tmp_path):
     mag("lettres", "exporter", str(tmp_path))
     mag("lettres", "imprimees")
     with app.app_context():

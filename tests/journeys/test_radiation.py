@@ -189,7 +189,7 @@ def test_nobody_strikes_themselves_off_nor_without_a_recent_password(app, client
     assert relu(app, zoe.id).statut is Statut.ACTIF
 
 
-def test_a_forged_form_is_refused(app, client, zoe):
+def test_C39_a_forged_form_is_refused(app, client, zoe):
     administrateur_connecte(app, client)
     path = f"/equipe/personnes/{zoe.uid}/depart"
     for target in (path, f"{path}/confirmation"):

@@ -101,7 +101,7 @@ def test_setting_up_asks_for_a_recent_sign_in(app, client):
 # ---------------------------------------------------------------------------------------------------------------- signing in
 
 
-def test_a_password_alone_opens_nothing_for_who_has_a_second_factor(app, client):
+def test_C42_a_password_alone_opens_nothing_for_who_has_a_second_factor(app, client):
     _, secret = une_personne_protegee(app)
     response = se_connecter(client)
 
@@ -115,7 +115,7 @@ def test_a_password_alone_opens_nothing_for_who_has_a_second_factor(app, client)
     assert "ConnexionOpened" in kinds(app)
 
 
-def test_a_code_is_good_once_even_for_another_browser(app, client, new_client):
+def test_C41_a_code_is_good_once_even_for_another_browser(app, client, new_client):
     _, secret = une_personne_protegee(app)
     typed = code(secret)
     step(client, se_connecter(client), code=typed)
@@ -142,7 +142,7 @@ def test_a_recovery_code_replaces_the_factor_once_and_the_person_is_told(app, cl
         assert (event.details["amr"], event.details["acr"]) == ("pwd mfa", "eidas1-mfa")
 
 
-def test_after_five_wrong_codes_the_password_is_asked_again_and_the_person_is_told(app, client):
+def test_C40_after_five_wrong_codes_the_password_is_asked_again_and_the_person_is_told(app, client):
     une_personne_protegee(app)
     response = se_connecter(client)
     answers = [step(client, response, code="000000").status_code for _ in range(5)]
@@ -159,7 +159,7 @@ def _opened(response):
     return (f"{path}?entree={query['entree']}",)
 
 
-def test_signing_in_again_does_not_start_the_count_anew(app, client):
+def test_C40_signing_in_again_does_not_start_the_count_anew(app, client):
     _, secret = une_personne_protegee(app)
     for _ in range(4):
         step(client, se_connecter(client), code="000000")
@@ -172,7 +172,7 @@ def test_signing_in_again_does_not_start_the_count_anew(app, client):
     assert not is_in(client)
 
 
-def test_the_step_belongs_to_the_browser_that_typed_the_password(app, client, new_client):
+def test_C38_the_step_belongs_to_the_browser_that_typed_the_password(app, client, new_client):
     _, secret = une_personne_protegee(app)
     path, query = where(se_connecter(client))
     other = new_client()
@@ -183,7 +183,7 @@ def test_the_step_belongs_to_the_browser_that_typed_the_password(app, client, ne
 
 
 @pytest.mark.parametrize("path", ["second-facteur", "mot-de-passe", "conditions", "protection", "second-facteur/perdu"])
-def test_an_empty_post_at_any_step_does_nothing(app, client, path):
+def test_C43_an_empty_post_at_any_step_does_nothing(app, client, path):
     une_personne_protegee(app)
     se_connecter(client)
 
@@ -192,7 +192,7 @@ def test_an_empty_post_at_any_step_does_nothing(app, client, path):
 
 
 @pytest.mark.parametrize("path", ["mot-de-passe", "conditions", "protection"])
-def test_no_step_is_skipped(app, client, path):
+def test_C43_no_step_is_skipped(app, client, path):
     _, query = where_of_second_factor(app, client)
 
     assert client.get(f"/connexion/{path}", query_string=query).status_code == 409
@@ -203,7 +203,7 @@ def where_of_second_factor(app, client):
     return where(se_connecter(client))
 
 
-def test_a_person_suspended_between_the_two_factors_does_not_enter(app, client):
+def test_C46_a_person_suspended_between_the_two_factors_does_not_enter(app, client):
     declarant, secret = une_personne_protegee(app)
     response = se_connecter(client)
     path, query = where(response)
@@ -218,8 +218,8 @@ def test_a_person_suspended_between_the_two_factors_does_not_enter(app, client):
 # ----------------------------------------------------------------------------------------------------------- changing factors
 
 
-def test_a_factor_is_removed_only_with_a_factor(app, client):
-    """C42: a session of before, opened by the password alone, removes nothing."""
+def test_C42_a_factor_is_removed_only_with_a_factor(app, client):
+    """A session of before, opened by the password alone, removes nothing."""
     declarant = un_declarant(app, email="claire@exemple.fr")
     se_connecter(client)
     set_up(client)
@@ -233,7 +233,7 @@ def test_a_factor_is_removed_only_with_a_factor(app, client):
         assert not db.session.get_one(Declarant, declarant.id).second_factor
 
 
-def test_a_session_of_one_factor_changes_no_factor_of_who_has_one(app, client, new_client):
+def test_C42_a_session_of_one_factor_changes_no_factor_of_who_has_one(app, client, new_client):
     un_declarant(app)
     old = new_client()
     se_connecter(old)
@@ -278,7 +278,7 @@ def lose(client, **typed):
     return client.post("/connexion/second-facteur/perdu", data={"csrf": csrf_in(page), **query, **typed})
 
 
-def test_a_lost_factor_goes_72_hours_later_at_a_sign_in(app, client):
+def test_C42_a_lost_factor_goes_72_hours_later_at_a_sign_in(app, client):
     une_personne_protegee(app)
     assert "72 heures" in lose(client).text
     assert "enregistrée" in lose(client, confirmer="oui").text

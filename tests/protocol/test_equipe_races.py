@@ -38,7 +38,7 @@ def sent(client, path: str, form: dict[str, str]) -> bytes:
     return request(path, "POST", form=form, headers={"Cookie": header})
 
 
-def test_of_two_administrators_who_answer_at_once_one_decides(app, client, new_client, port):
+def test_C82_of_two_administrators_who_answer_at_once_one_decides(app, client, new_client, port):
     other = new_client()
     administrateur_connecte(app, client)
     administrateur_connecte(app, other, nom="Roux", prenom="Ali", email="ali@exemple.fr")
@@ -57,7 +57,7 @@ def test_of_two_administrators_who_answer_at_once_one_decides(app, client, new_c
     assert len(courriers(app, "candidature_refusee")) == (not agreed)
 
 
-def test_a_double_strike_off_is_done_once(app, client, port):
+def test_C82_a_double_strike_off_is_done_once(app, client, port):
     chef = administrateur_connecte(app, client)
     zoe = un_declarant(app, nom="Autre", prenom="Zoé", email="zoe@exemple.fr")
     give(app, zoe.id, int(SIRET))
@@ -128,7 +128,7 @@ def test_an_administrator_struck_off_meanwhile_decides_nothing(app, client, port
     assert relu(app, nina.id).statut is Statut.CANDIDAT
 
 
-def test_a_person_invited_twice_at_once_receives_one_mail(app, client, port):
+def test_C82_a_person_invited_twice_at_once_receives_one_mail(app, client, port):
     administrateur_connecte(app, client)
     form = {"nom": "Petit", "prenom": "Nina", "email": "nina@exemple.fr", "siret": SIRET, "role": "declarant"}
     csrf = csrf_in(client.get("/equipe/inviter").text)

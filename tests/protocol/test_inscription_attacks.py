@@ -36,7 +36,7 @@ def shape(response):
 # ------------------------------------------------------------------------------------------------------------- enumeration
 
 
-def test_the_same_pages_whether_the_identity_exists_or_not(app, new_client):
+def test_C33_the_same_pages_whether_the_identity_exists_or_not(app, new_client):
     """By message, status, headers and size."""
     un_administrateur(app, nom="Martin", prenom="Paul", email="paul@exemple.fr")
     seen = []
@@ -50,7 +50,7 @@ def test_the_same_pages_whether_the_identity_exists_or_not(app, new_client):
     assert seen[0] == seen[1]
 
 
-def test_the_address_of_somebody_is_no_different_from_another(app, new_client):
+def test_C33_the_address_of_somebody_is_no_different_from_another(app, new_client):
     un_administrateur(app, nom="Martin", prenom="Paul", email="paul@exemple.fr")
     seen = []
     for number, email in enumerate(("paul@exemple.fr", "zoee@exemple.fr")):
@@ -60,7 +60,7 @@ def test_the_address_of_somebody_is_no_different_from_another(app, new_client):
     assert seen[0] == seen[1]
 
 
-def test_nothing_names_an_administrator(app, client):
+def test_C33_nothing_names_an_administrator(app, client):
     un_administrateur(app, nom="Introuvable", prenom="Zéphyrin", email="z.introuvable@exemple.fr", telephone="+33 1 99 88 77 66")
     parcours = Parcours(client)
     pages = []
@@ -72,7 +72,7 @@ def test_nothing_names_an_administrator(app, client):
     assert not [text for text in texts if re.search("introuvable|zéphyrin|99 88 77 66", text, re.IGNORECASE)]
 
 
-def test_a_draft_belongs_to_its_browser(app, client, new_client):
+def test_C38_a_draft_belongs_to_its_browser(app, client, new_client):
     parcours, stranger = Parcours(client), Parcours(new_client())
     parcours.until("identite")
     for path in (*ORDER, "courriel", "resultat", "recu.pdf"):
@@ -101,7 +101,7 @@ def test_mass_inscription_from_one_network_is_refused_politely(app, new_client):
         assert db.session.scalar(select(func.count()).select_from(AuditEvent).filter_by(kind="InscriptionBraked")) == 1
 
 
-def test_a_siret_is_not_kept_from_its_company_by_one_network(app, new_client):
+def test_C36_a_siret_is_not_kept_from_its_company_by_one_network(app, new_client):
     for _ in range(limits.SIRET_A_BLOCK):
         assert Parcours(new_client(), "203.0.113.9").send("siret").status_code == 303
     assert Parcours(new_client(), "203.0.113.9").send("siret").status_code == 429
@@ -145,7 +145,7 @@ def test_a_name_carries_nothing_to_a_stranger(app, client, nom):
 # -------------------------------------------------------------------------------------------------------- before the owner
 
 
-def test_whoever_inscribes_another_person_waits_for_them_in_vain(app, client, new_client):
+def test_C43_whoever_inscribes_another_person_waits_for_them_in_vain(app, client, new_client):
     """The attacker chooses the password, the victim receives the mail and follows the link: nobody is inscribed."""
     attacker, victim = Parcours(new_client(), "203.0.113.5"), Parcours(client)
     attacker.until("recapitulatif")
@@ -168,7 +168,7 @@ def test_a_resumed_inscription_leaves_the_browser_before(app, client, new_client
     assert "Un mot de passe est déjà choisi" not in victim.get("/inscription/mot-de-passe").text, "she chooses her own"
 
 
-def test_links_serve_one_purpose(app, client):
+def test_C44_links_serve_one_purpose(app, client):
     parcours = Parcours(client)
     parcours.until("identite")
     parcours.post("/inscription/plus-tard")
@@ -179,7 +179,7 @@ def test_links_serve_one_purpose(app, client):
         assert parcours.get(f"/inscription/reprendre/{odd}").status_code in (400, 404)
 
 
-def test_a_form_posted_with_the_value_of_another_browser_is_refused(app, client, new_client):
+def test_C39_a_form_posted_with_the_value_of_another_browser_is_refused(app, client, new_client):
     parcours, other = Parcours(client), Parcours(new_client())
     parcours.until("siret")
     page = other.get("/inscription").text
@@ -190,7 +190,7 @@ def test_a_form_posted_with_the_value_of_another_browser_is_refused(app, client,
 
 
 @pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
-def test_two_first_administrators_who_confirm_at_once_are_a_first_and_a_candidate(app, new_client):
+def test_C82_two_first_administrators_who_confirm_at_once_are_a_first_and_a_candidate(app, new_client):
     """Two confirmations at one instant, again and again: the establishment's row says who is first."""
     first, second = Parcours(new_client(), "203.0.113.5"), Parcours(new_client(), "198.51.100.7")
     paul = PERSON | {"nom": "Martin", "prenom": "Paul", "email": "paul@ateliers-du-pont.fr", "email2": "paul@ateliers-du-pont.fr"}
@@ -214,7 +214,7 @@ def test_two_first_administrators_who_confirm_at_once_are_a_first_and_a_candidat
         assert sorted(db.session.scalars(select(Declarant.statut))) == [Statut.ACTIF, Statut.CANDIDAT]
 
 
-def test_one_link_posted_by_several_at_once_inscribes_one(app, client):
+def test_C44_one_link_posted_by_several_at_once_inscribes_one(app, client):
     parcours = Parcours(client)
     parcours.until("recapitulatif")
     link = link_in(mails(app)[0])
@@ -249,8 +249,7 @@ HOSTILE = ("\x00", b"\xed\xa0\x80", "'\";--", "𝟷" * 14, "A" * 30_000, "../../
 
 
 @pytest.mark.parametrize("etape", FIELDS)
-def test_hostile_text_is_a_refusal_and_never_a_fault(client, etape):
-    """C32."""
+def test_C32_hostile_text_is_a_refusal_and_never_a_fault(client, etape):
     parcours = Parcours(client)
     if etape != "siret":
         parcours.until(ORDER[ORDER.index(etape) - 1])

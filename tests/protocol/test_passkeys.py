@@ -163,7 +163,7 @@ def test_nonsense_is_refused(client, answer):
     assert response.status_code == 422
 
 
-def test_an_answer_serves_once_in_its_browser_and_in_time(holder, new_client):
+def test_C38_an_answer_serves_once_in_its_browser_and_in_time(holder, new_client):
     browser, other = new_client(), new_client()
     kept = []
     alone(browser, holder[1], act=lambda options: kept.append(holder[1].get(options)) or kept[0])

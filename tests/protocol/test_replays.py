@@ -94,6 +94,18 @@ def facts(app, kind):
         return db.session.scalar(select(func.count()).select_from(AuditEvent).filter_by(kind=kind))
 
 
+def test_C45_a_link_is_about_whom_it_was_made_for_whoever_is_signed_in(app, client, new_client):
+    """Paul opens, in his own session, the link that proves Claire's new address: nothing of his changes."""
+    path, _ = new_address(app, client, new_client)
+    paul, his = un_declarant(app, nom="Durand", prenom="Paul", email="paul@exemple.fr"), new_client()
+    se_connecter(his, nom="Durand", prenom="Paul")
+    assert envoyer(his, path).status_code == 200
+
+    assert relu(app, paul.id).email == "paul@exemple.fr"
+    with app.app_context():
+        assert db.session.scalar(select(Declarant.email).filter_by(nom="Lefèvre")) == "c.lefevre@autre.fr"
+
+
 # ------------------------------------------------------------------------------------------------------- a later administrator
 
 

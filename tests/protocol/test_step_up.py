@@ -41,7 +41,7 @@ def raised(portail, browser, secret, **asked):
 
 
 @pytest.mark.parametrize("asked", [{"claims": ESSENTIAL}, {"acr_values": "eidas1-mfa"}, {"acr_values": "eidas3 eidas1-mfa"}])
-def test_a_session_of_one_factor_is_raised_under_a_new_identifier(partner, weak, asked):
+def test_C37_a_session_of_one_factor_is_raised_under_a_new_identifier(partner, weak, asked):
     portail, (browser, secret) = partner(), weak
     before = browser.get_cookie("__Host-mag_s", domain="mag.test").value
     first = portail.tokens(portail.redeem(portail.code(browser))).claims

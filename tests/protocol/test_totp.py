@@ -46,7 +46,7 @@ def send(one, **typed):
 
 
 @POSTGRESQL
-def test_one_code_sent_by_twenty_browsers_opens_at_most_one(app, new_client):
+def test_C41_one_code_sent_by_twenty_browsers_opens_at_most_one(app, new_client):
     """Five are tried at a time; the brake refuses the others whatever they bring."""
     _, secret = une_personne_protegee(app)
     browsers, typed = ready(new_client, 20), code(secret)
@@ -57,7 +57,7 @@ def test_one_code_sent_by_twenty_browsers_opens_at_most_one(app, new_client):
 
 
 @POSTGRESQL
-def test_one_recovery_code_sent_by_five_browsers_opens_one(app, new_client):
+def test_C41_one_recovery_code_sent_by_five_browsers_opens_one(app, new_client):
     declarant, _ = une_personne_protegee(app)
     typed = with_codes(app, declarant)[0]
     answers = together([lambda one=one: send(one, code=typed, moyen="recovery") for one in ready(new_client, 5)])
@@ -66,7 +66,7 @@ def test_one_recovery_code_sent_by_five_browsers_opens_one(app, new_client):
 
 
 @POSTGRESQL
-def test_sixty_guesses_at_once_try_five(app, new_client):
+def test_C40_sixty_guesses_at_once_try_five(app, new_client):
     une_personne_protegee(app)
     browsers = ready(new_client, 20)
     answers = together([lambda one=one: send(one, code="000000") for one in browsers])
@@ -76,7 +76,7 @@ def test_sixty_guesses_at_once_try_five(app, new_client):
 
 
 @POSTGRESQL
-def test_the_last_step_is_kept_in_the_database_and_only_grows(app, new_client):
+def test_C41_the_last_step_is_kept_in_the_database_and_only_grows(app, new_client):
     declarant, secret = une_personne_protegee(app)
     (one,) = ready(new_client, 1)
     send(one, code=code(secret, 1))
@@ -95,7 +95,7 @@ def test_a_secret_is_sealed_for_its_person(app, client):
 
 
 @pytest.mark.parametrize("typed", ["", " ", "12345", "1234567", "abcdef", "１２３４５６", "0" * 5000, "\x01"])
-def test_a_hostile_code_is_an_ordinary_refusal(app, client, typed):
+def test_C32_a_hostile_code_is_an_ordinary_refusal(app, client, typed):
     une_personne_protegee(app)
     path, query = where(se_connecter(client))
     page = client.get(path, query_string=query).text

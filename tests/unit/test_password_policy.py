@@ -137,7 +137,7 @@ def test_a_form_says_how_strong_the_password_is():
 
 
 @given(ANY)
-def test_what_the_policy_accepts_is_within_its_lengths_and_never_weak(password):
+def test_C48_what_the_policy_accepts_is_within_its_lengths_and_never_weak(password):
     for policy in POLICIES.values():
         if holds(password, policy, OWN) and policy.lists:
             assert policy.shortest <= len(password) <= 128

@@ -62,7 +62,7 @@ def test_a_password_beyond_the_limits_is_refused_before_any_work(password):
         normalise(password)
 
 
-def test_128_characters_are_hashed_to_the_last():
+def test_C48_128_characters_are_hashed_to_the_last():
     made = passwords()
     stored = made.hash("é" * 127 + "a")
 
@@ -70,7 +70,7 @@ def test_128_characters_are_hashed_to_the_last():
     assert not made.verify(stored, "é" * 127 + "b")
 
 
-def test_two_writings_of_one_text_are_one_password_and_two_cases_are_not():
+def test_C48_two_writings_of_one_text_are_one_password_and_two_cases_are_not():
     made = passwords()
     stored = made.hash("caf\u00e9 noir du matin")
 

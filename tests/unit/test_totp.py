@@ -21,7 +21,7 @@ SECRET = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
         pytest.param(20000000000, "353130", id="B-6"),
     ],
 )
-def test_the_vectors_of_the_specification_hold_at_their_step_and_one_around(seconds, code):
+def test_C41_the_vectors_of_the_specification_hold_at_their_step_and_one_around(seconds, code):
     at = datetime.fromtimestamp(seconds, UTC)
 
     for drift in (-30, 0, 30):
@@ -30,7 +30,7 @@ def test_the_vectors_of_the_specification_hold_at_their_step_and_one_around(seco
         assert matching_step(SECRET, code, at + timedelta(seconds=drift), None) is None
 
 
-def test_a_code_serves_once_and_never_after_a_later_one():
+def test_C41_a_code_serves_once_and_never_after_a_later_one():
     at = datetime.fromtimestamp(59, UTC)
 
     assert matching_step(SECRET, "287082", at, step_at(at) - 1) == 1
