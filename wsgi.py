@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import click
-from flask import Flask
+from flask import Flask, current_app
 from flask.cli import FlaskGroup, NoAppException
 from jinja2 import ChoiceLoader, FileSystemLoader
 
@@ -122,8 +122,11 @@ def create_mag(settings: Settings) -> http.Mag:
 
 def forget_profile(declarant_id: int) -> None:
     """What partners read of somebody changed. A store that is away keeps the former profile for five minutes at most."""
+    mag: http.Mag | None = current_app.extensions.get("mag")
+    if mag is None:
+        return  # an application of the database alone tells nobody anything
     try:
-        People(http.mag().connections, http.mag().ephemeral).forget(declarant_id)
+        People(mag.connections, mag.ephemeral).forget(declarant_id)
     except StoreUnavailableError:
         logs.logger.warning("a profile that changed may be told as it was", extra={"fields": {"declarant": declarant_id}})
 
