@@ -25,7 +25,7 @@ from idp.authentication.factors.events import SessionRaised
 from idp.authentication.factors.passkeys import Place
 from idp.authentication.levels import level_of
 from idp.authentication.remembered import Remembered
-from idp.authentication.session import COOKIE, Session, find_session, raise_session
+from idp.authentication.session import COOKIE, Session, raise_session
 from idp.database import db
 from idp.declarants.identite import Identite
 from idp.declarants.models import Declarant
@@ -34,6 +34,7 @@ from idp.declarants.statuts import Statut
 from idp.habilitations.decision import services_of
 from idp.oidc import logout
 from idp.seals import b64, digest, random_token, seal_under, unb64, unseal_under
+from idp.visitor import session_here
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,17 +80,6 @@ def see(address: str) -> Response:
 
 def means() -> Means:
     return current_app.extensions["mag_means"]  # type: ignore[no-any-return]  # Flask's extension dict is untyped
-
-
-def session_here() -> Session | None:
-    mag = http.mag()
-    return find_session(mag.ephemeral, mag.settings, request.cookies.get(COOKIE, ""), http.now())
-
-
-def person_of(session: Session | None) -> Declarant | None:
-    """Whose session it is; None for one who may no longer enter."""
-    found = db.session.get(Declarant, session.declarant_id) if session else None
-    return found if found and found.statut is Statut.ACTIF else None
 
 
 def remembered_here() -> Remembered:

@@ -15,7 +15,7 @@ Keys are hashed by the callers when they are secrets: the store never holds a co
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
@@ -90,6 +90,19 @@ class Ephemeral(Protocol):
 
     def purge(self) -> int:
         """Remove what is dead; how many."""
+
+
+def beyond(store: Ephemeral, limits: Mapping[Counter, int]) -> Counter | None:
+    """Count one more everywhere: the counter that goes beyond its limit, and then nothing was counted; None when it may go on.
+
+    Counted before judged: what comes at once does not slip through.
+    """
+    numbers = store.count(*limits)
+    for (counter, most), number in zip(limits.items(), numbers, strict=True):
+        if number > most:
+            store.count(*limits, by=-1)
+            return counter
+    return None
 
 
 # ---------------------------------------------------------------------------------------------------------------- Redis

@@ -48,16 +48,27 @@ class Visitor:
     @property
     def actor(self) -> str:
         """As the journal names whoever acts on another."""
-        return f"declarant:{self.person.id}"
+        return self.person.actor
+
+
+def session_here() -> Session | None:
+    """The session of this browser, read from the store at each call."""
+    mag = http.mag()
+    return find_session(mag.ephemeral, mag.settings, request.cookies.get(COOKIE, ""), http.now())
+
+
+def person_of(session: Session | None) -> Declarant | None:
+    """Whose session it is; None for one who may no longer enter."""
+    found = db.session.get(Declarant, session.declarant_id) if session else None
+    return found if found and found.statut is Statut.ACTIF else None
 
 
 def current() -> Visitor | None:
     """Whose session this browser holds; None for nobody, or for somebody who may no longer enter."""
     if "visitor" not in g:
-        mag = http.mag()
-        session = find_session(mag.ephemeral, mag.settings, request.cookies.get(COOKIE, ""), http.now())
-        person = db.session.get(Declarant, session.declarant_id) if session else None
-        g.visitor = Visitor(session, person) if session and person and person.statut is Statut.ACTIF else None
+        session = session_here()
+        person = person_of(session)
+        g.visitor = Visitor(session, person) if session and person else None
     return g.visitor  # type: ignore[no-any-return]  # flask.g is untyped
 
 

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from idp.authentication.password_policy import PasswordTooLongError, normalise
-from idp.declarants.identite import Identite, InvalidNameError, check_name
+from idp.authentication.password_policy import check_typed
+from idp.declarants.identite import Identite
+from idp.declarants.saisie import read_identite
 from idp.entreprises.siret import InvalidSiretError, Siret
 
 LONGEST_TEXT = 200
@@ -30,11 +31,9 @@ class Identification:
         siret, nom, prenom = (_shown(raw.get(name, "")) for name in ("siret", "nom", "prenom"))
         password = raw.get("password", "")
         errors: dict[str, str] = {}
-        number = _siret(raw.get("siret", ""), errors)
-        names = _name("nom", nom, "votre nom", errors), _name("prenom", prenom, "votre prénom", errors)
-        too_long = _password(password, errors)
-        identite = Identite(number, *names) if number and not errors else None
-        return cls(siret, nom, prenom, password, raw.get("memoriser") == "oui", identite, errors, too_long)
+        identite = read_identite(raw.get("siret", ""), nom, prenom, errors)
+        too_long = check_typed(password, errors)
+        return cls(siret, nom, prenom, password, raw.get("memoriser") == "oui", identite if not errors else None, errors, too_long)
 
     @classmethod
     def of(cls, identite: Identite) -> "Identification":
@@ -44,33 +43,6 @@ class Identification:
 
 def _shown(text: str) -> str:
     return "".join(c for c in text if c.isprintable())[:LONGEST_TEXT]
-
-
-def _siret(text: str, errors: dict[str, str]) -> Siret | None:
-    try:
-        return Siret.parse(text)
-    except InvalidSiretError as error:
-        errors["siret"] = error.public
-        return None
-
-
-def _name(name: str, text: str, what: str, errors: dict[str, str]) -> str:
-    try:
-        return check_name(text)
-    except InvalidNameError:
-        errors[name] = f"Saisissez {what}." if not text.strip() else f"Vérifiez {what} : des lettres, 80 caractères au plus."
-        return ""
-
-
-def _password(password: str, errors: dict[str, str]) -> bool:
-    try:
-        normalise(password)
-    except PasswordTooLongError as error:
-        errors["password"] = error.public
-        return True
-    if not password:
-        errors["password"] = "Saisissez votre mot de passe."
-    return False
 
 
 def hinted(login_hint: str, siret_hint: str) -> Identification:

@@ -95,6 +95,18 @@ def normalise(password: str) -> bytes:
     return raw
 
 
+def check_typed(password: str, errors: dict[str, str]) -> bool:
+    """What a form says of a password before anybody tries it; whether it is beyond what is ever hashed (C48)."""
+    try:
+        normalise(password)
+    except PasswordTooLongError as error:
+        errors["password"] = error.public
+        return True
+    if not password:
+        errors["password"] = "Saisissez votre mot de passe."
+    return False
+
+
 @lru_cache(maxsize=1)
 def _common() -> bytes:
     """The bundled list, folded: one string of bytes a process, searched in some twenty microseconds."""

@@ -13,11 +13,9 @@ from idp.arrival import (
     device_here,
     keep_remembered,
     means,
-    person_of,
     proceed,
     remembered_here,
     see,
-    session_here,
     set_session_cookie,
 )
 from idp.audit import journal
@@ -33,7 +31,6 @@ from idp.authentication.session import close_every_session, close_session
 from idp.authentication.throttle import Throttle, TooManyAttemptsError
 from idp.database import db
 from idp.declarants.models import Declarant
-from idp.declarants.statuts import Role
 from idp.errors import RefusedError
 from idp.habilitations.decision import services_of
 from idp.habilitations.gesture import words as spoken_droits
@@ -41,13 +38,9 @@ from idp.notifications.messages import day_in_words, in_words
 from idp.oidc import farewell, logout
 from idp.oidc.backchannel.notices import tell_of_person
 from idp.oidc.third_party_login import lieux
+from idp.visitor import person_of, session_here
 
 bp = Blueprint("authentication", __name__, template_folder="templates")
-TITLES = {
-    Role.DECLARANT: "Déclarant",
-    Role.ADMINISTRATEUR: "Administrateur",
-    Role.ADMINISTRATEUR_DECLARANT: "Administrateur et déclarant",
-}
 BUCKET = 1024
 """Bytes: answers to a sign-in are padded to a multiple, so that their length says nothing."""
 
@@ -244,7 +237,7 @@ def home() -> ResponseReturnValue:
         company=found.company,
         sid=session.sid,
         rights=_rights(person),
-        role=TITLES[person.role],
+        role=person.role.words.capitalize(),
         password_since=day_in_words(person.password_changed_at) if person.password_changed_at else "",
         means=in_french(session.amr),
         since=in_words(datetime.fromtimestamp(session.auth_time, UTC)),

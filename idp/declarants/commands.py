@@ -1,8 +1,7 @@
 """`mag declarants …`: inscribe a person, look at one, suspend, give a password, end sessions. For operators and for setting up."""
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import wraps
 from pathlib import Path
@@ -19,16 +18,16 @@ from idp.authentication.password_change import change_password
 from idp.authentication.password_import import Bilan, import_passwords
 from idp.authentication.passwords import Passwords
 from idp.authentication.session import close_every_session
+from idp.console import answers
 from idp.database import db
 from idp.declarants import echeances, inscription
 from idp.declarants.equipe import invitation
 from idp.declarants.equipe.models import Invitation
 from idp.declarants.identite import Identite
 from idp.declarants.models import Declarant
-from idp.declarants.statuts import Role, Statut, table
+from idp.declarants.statuts import Role, table
 from idp.entreprises.models import Etablissement
 from idp.entreprises.siret import Siret
-from idp.errors import MagError
 from idp.habilitations import depart
 from idp.notifications.messages import in_words
 from idp.oidc import suspension
@@ -40,26 +39,6 @@ COMMANDS = (declarants,)
 ACTOR = "commande"
 IMPORTED_AT_ONCE = 200
 """Lines of a file of passwords in one transaction."""
-TITLES = {
-    Role.DECLARANT: "déclarant",
-    Role.ADMINISTRATEUR: "administrateur",
-    Role.ADMINISTRATEUR_DECLARANT: "administrateur et déclarant",
-    Statut.ACTIF: "actif",
-    Statut.PRIMO: "premier administrateur, en attente de vérification",
-    Statut.CANDIDAT: "candidat administrateur, en attente d'activation",
-    Statut.SUSPENDU: "suspendu",
-    Statut.RADIE: "radié",
-}
-
-
-@contextmanager
-def answers() -> Iterator[None]:
-    """A refusal ends the command with its sentence, and changes nothing."""
-    try:
-        yield
-    except MagError as error:
-        db.session.rollback()
-        raise click.ClickException(error.public) from error
 
 
 def person(command: Callable[..., None]) -> Callable[..., None]:
@@ -122,8 +101,8 @@ def montrer(declarant: Declarant) -> None:
         "Identité": declarant.full_name,
         "SIRET": declarant.siret.grouped,
         "Identifiant": declarant.uid,
-        "Statut": TITLES[declarant.statut],
-        "Rôle": TITLES[declarant.role],
+        "Statut": declarant.statut.words,
+        "Rôle": declarant.role.words,
         "Adresse électronique": declarant.email or "aucune",
         "Téléphone": declarant.telephone or "aucun",
         "Inscription": in_words(declarant.opened_at),

@@ -97,7 +97,7 @@ def mailbox(address: str) -> str:
 def coopter(candidature: Candidature, administrator: Declarant, now: datetime, *, issuer: str) -> Declarant:
     """Agreed: the candidate administers from now on. Raises AlreadyDecidedError, CollusionError."""
     candidate = _decide(candidature, Decision.ACCORD, administrator, now)
-    transitions.apply(candidate, Act.COOPTER, By.ADMINISTRATEUR, now, actor=f"declarant:{administrator.id}")
+    transitions.apply(candidate, Act.COOPTER, By.ADMINISTRATEUR, now, actor=administrator.actor)
     _tell_accepted(candidate, now, issuer)
     return candidate
 
@@ -129,7 +129,7 @@ def refuser(candidature: Candidature, administrator: Declarant, now: datetime, *
     """Refused: the identity is erased (fact 34); the name it had. Raises AlreadyDecidedError, CollusionError."""
     candidate = _decide(candidature, Decision.REFUS, administrator, now)
     name, email, siret = candidate.full_name, candidate.email, candidate.siret
-    transitions.apply(candidate, Act.REFUSER, By.ADMINISTRATEUR, now, actor=f"declarant:{administrator.id}")
+    transitions.apply(candidate, Act.REFUSER, By.ADMINISTRATEUR, now, actor=administrator.actor)
     if email:
         Mail.write("candidature_refusee", email, messages.refused(issuer, name, siret), now)
     return name

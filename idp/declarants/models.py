@@ -31,6 +31,9 @@ from idp.declarants.statuts import Role, Statut
 from idp.entreprises.models import Entreprise, SiretColumn
 from idp.entreprises.siret import Siren, Siret
 
+ACTOR = "declarant:"
+"""What the journal writes before the number of somebody who acts on another."""
+
 
 def enum_column(kind: type[StrEnum], length: int = 30, *, name: str = "") -> Enum:
     """Stored by value, as text, refused by the database when unknown. `name` tells two columns of one table and kind apart."""
@@ -166,6 +169,11 @@ class Declarant(Model):
     @property
     def full_name(self) -> str:
         return f"{self.prenom} {self.nom}"
+
+    @property
+    def actor(self) -> str:
+        """As the journal names whoever acts on another."""
+        return f"{ACTOR}{self.id}"
 
     @classmethod
     def administrators(cls, siret: Siret, *, lock: bool = False) -> list[Self]:

@@ -18,6 +18,11 @@ class Statut(StrEnum):
     SUSPENDU = "suspendu"
     RADIE = "radie"
 
+    @property
+    def words(self) -> str:
+        """As operators read it."""
+        return WORDS[self]
+
 
 class Role(StrEnum):
     """Fact 27: an administrateur may also declare."""
@@ -33,6 +38,23 @@ class Role(StrEnum):
     @property
     def declares(self) -> bool:
         return self is not Role.ADMINISTRATEUR
+
+    @property
+    def words(self) -> str:
+        """As people read it."""
+        return WORDS[self]
+
+
+WORDS: dict[Statut | Role, str] = {
+    Role.DECLARANT: "déclarant",
+    Role.ADMINISTRATEUR: "administrateur",
+    Role.ADMINISTRATEUR_DECLARANT: "administrateur et déclarant",
+    Statut.ACTIF: "actif",
+    Statut.PRIMO: "premier administrateur, en attente de vérification",
+    Statut.CANDIDAT: "candidat administrateur, en attente d'activation",
+    Statut.SUSPENDU: "suspendu",
+    Statut.RADIE: "radié",
+}
 
 
 class Act(StrEnum):

@@ -118,7 +118,7 @@ def _record(gesture: Gesture, leaver: Declarant, settlement: Settlement, held: H
     event = RightsSettled(
         declarant_id=leaver.id,
         siret=int(leaver.siret),
-        actor="commande" if gesture.by is None else f"declarant:{gesture.by}",
+        actor=gesture.actor,
         destin=settlement.destin,
         to=settlement.to.id if settlement.to else None,
         droits=held.droits,

@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 from idp.audit import journal
 from idp.audit.events import HabilitationClosed, HabilitationOpened
 from idp.database import db
-from idp.declarants.models import Declarant
+from idp.declarants.models import ACTOR, Declarant
 from idp.declarants.statuts import Statut
 from idp.errors import RefusedError
 from idp.habilitations.droits import (
@@ -70,6 +70,11 @@ class Gesture:
     catalogue: Catalogue
     now: datetime
 
+    @property
+    def actor(self) -> str:
+        """As the journal names them."""
+        return "commande" if self.by is None else f"{ACTOR}{self.by}"
+
     def masks(self, rights: Rights, cible: int | None = None, *, giving: bool = True) -> Masks:
         """The bits of rights that exist, and may be held on this target. Raises AttributionRefusedError."""
         if cible is not None and not (is_siren(cible) or is_siret(cible)):
@@ -121,7 +126,7 @@ class Gesture:
         journal.record(EVENTS[kind](
             declarant_id=declarant_id, cible=None if cible is None else written(cible), portefeuille_id=portefeuille_id,
             droits=" ".join(f"{code}:{','.join(d for d in Droit if d in droits)}" for code, droits in held),
-            operation_id=operation_id, actor="commande" if self.by is None else f"declarant:{self.by}"), self.now)
+            operation_id=operation_id, actor=self.actor), self.now)
 
 
 def check_service(catalogue: Catalogue, code: str, droits: Iterable[Droit], *, giving: bool) -> None:

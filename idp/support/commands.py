@@ -1,31 +1,19 @@
 """`mag operateurs …`: who works at the operators' desk."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import click
 from flask.cli import AppGroup
 
 from idp import http
+from idp.console import answers
 from idp.database import db
-from idp.errors import MagError
 from idp.support import enrolment
 from idp.support.models import Fonction, Operateur
 
 operateurs = AppGroup("operateurs", help="Opérateurs du bureau : inviter, relancer, désactiver, lister.")
 COMMANDS = (operateurs,)
 ACTOR = "commande"
-
-
-@contextmanager
-def answers() -> Iterator[None]:
-    """A refusal ends the command with its sentence, and changes nothing."""
-    try:
-        yield
-    except MagError as error:
-        db.session.rollback()
-        raise click.ClickException(error.public) from error
 
 
 @operateurs.command("inviter")

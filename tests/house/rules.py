@@ -67,7 +67,7 @@ WEB = (
 )
 LIBRARIES = {
     "flask": (*WEB, "idp/authentication/session.py"),
-    "click": ("*/commands.py", "partners/demo/*", "wsgi.py"),
+    "click": ("*/commands.py", "idp/console.py", "partners/demo/*", "wsgi.py"),
     "flask_sqlalchemy": ("idp/database.py",),
     "sqlalchemy": ("idp/database.py", "idp/ephemeral.py", "idp/keys.py", "*/models.py"),
     "sqlalchemy.exc": ("idp/http.py",),

@@ -157,7 +157,7 @@ def refuse(
 
 def _actor(loss: FactorLoss, declarant: Declarant, now: datetime, by: Declarant | None, operator: str) -> str:
     """Who answers, as the journal names them. Raises LossRefusedError when it is not theirs to answer."""
-    actor = f"declarant:{by.id}" if by else f"operateur:{operator}"
+    actor = by.actor if by else f"operateur:{operator}"
     allowed = by.id != declarant.id and by.may_administer(declarant.siret) if by is not None else bool(operator)
     if not loss.waits or loss.expires_at <= now or not allowed or actor == loss.asked_by:
         raise LossRefusedError(f"loss {loss.id}")

@@ -87,17 +87,17 @@ def agree_by_code(settings: Settings, seals: Seals, admin: Declarant, recours: R
     """The address is dead: a code that the administrator hands over, as it is shown, once. Raises RecoveryDecidedError."""
     code = new_code()
     declarant = _agree(admin, recours, moyen, now, code_hash=code.hash(seals), code_expires_at=now + CODE)
-    journal.record(RecoveryLinkSent(voie=recours.voie, recours_id=recours.id, declarant_id=declarant.id, actor=_actor(admin)), now)
+    journal.record(RecoveryLinkSent(voie=recours.voie, recours_id=recours.id, declarant_id=declarant.id, actor=admin.actor), now)
     _tell_settled(settings, declarant, now, accepted=True)
     return shown(code.text)
 
 
 def _agree(admin: Declarant, recours: Recours, moyen: Moyen, now: datetime, **values: Any) -> Declarant:
     life = {"expires_at": now + CODE}
-    if not recours.move(Etape.OUVERT, to=Etape.REMIS, agreed_by=_actor(admin), agreed_at=now, checks=[moyen.value], **life, **values):
+    if not recours.move(Etape.OUVERT, to=Etape.REMIS, agreed_by=admin.actor, agreed_at=now, checks=[moyen.value], **life, **values):
         raise RecoveryDecidedError(f"recours {recours.id}")
     declarant = _living(recours)
-    _record_step(recours, declarant, "accord", moyen, _actor(admin), now)
+    _record_step(recours, declarant, "accord", moyen, admin.actor, now)
     return declarant
 
 
@@ -109,10 +109,6 @@ def refuse(settings: Settings, recours: Recours, actor: str, now: datetime) -> N
     _record_end(recours, declarant, "refus", actor, now)
     if declarant is not None:
         _tell_settled(settings, declarant, now, accepted=False)
-
-
-def _actor(admin: Declarant) -> str:
-    return f"declarant:{admin.id}"
 
 
 # ------------------------------------------------------------------------------------------------------------ two operators

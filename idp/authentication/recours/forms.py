@@ -7,46 +7,21 @@ from idp.authentication.recours.codes import Code
 from idp.authentication.recours.demandes import Plea
 from idp.authentication.recours.question import LONGEST_ANSWER, LONGEST_QUESTION, OWN, QUESTIONS, SHORTEST_ANSWER, Answer
 from idp.authentication.recours.voies import MOYENS, Moyen, Voie
-from idp.declarants.identite import Identite, InvalidNameError, check_name, fold
-from idp.declarants.inscription import EMAIL, InvalidEmailError
-from idp.entreprises.siret import InvalidSiretError, Siret
+from idp.declarants.identite import Identite, fold
+from idp.declarants.saisie import email_twice, read_identite, shown
 
-LONGEST_TEXT, LONGEST_REASON = 254, 2_000
+LONGEST_REASON = 2_000
 """Characters of a field shown again."""
 Errors = dict[str, str]
 Raw = Mapping[str, str]
 
 
-def shown(text: str, longest: int = LONGEST_TEXT) -> str:
-    return "".join(c for c in text if c.isprintable() or c == "\n")[:longest].strip()
-
-
 def _identite(raw: Raw, errors: Errors) -> Identite | None:
-    siret: Siret | None = None
-    try:
-        siret = Siret.parse(raw.get("siret", ""))
-    except InvalidSiretError as error:
-        errors["siret"] = error.public
-    names = [_name(raw, name, what, errors) for name, what in (("nom", "votre nom"), ("prenom", "votre prénom"))]
-    return Identite(siret, *names) if siret and all(names) else None
+    return read_identite(raw.get("siret", ""), raw.get("nom", ""), raw.get("prenom", ""), errors)
 
 
-def _name(raw: Raw, name: str, what: str, errors: Errors) -> str:
-    try:
-        return check_name(raw.get(name, ""))
-    except InvalidNameError:
-        empty = not raw.get(name, "").strip()
-        errors[name] = f"Saisissez {what}." if empty else f"Vérifiez {what} : des lettres, 80 caractères au plus."
-        return ""
-
-
-def _address(raw: Raw, errors: Errors) -> str:
-    address = shown(raw.get("email", ""))
-    if not EMAIL.fullmatch(address):
-        errors["email"] = InvalidEmailError.public
-    elif address.lower() != shown(raw.get("email2", "")).lower():
-        errors["email2"] = "Les deux adresses ne sont pas les mêmes."
-    return address
+def _paragraph(text: str) -> str:
+    return "".join(c for c in text if c.isprintable() or c == "\n")[:LONGEST_REASON].strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +44,11 @@ class Oubli:
         errors: Errors = {}
         identite = _identite(raw, errors)
         texts = {name: shown(raw.get(name, "")) for name in ("siret", "nom", "prenom", "email", "email2", "telephone")}
-        reason = shown(raw.get("reason", ""), LONGEST_REASON)
+        reason = _paragraph(raw.get("reason", ""))
         if voie is Voie.ASSISTANCE:
             if len(reason) < 10:
                 errors["reason"] = "Dites en une ou deux phrases ce qui s'est passé."
-            _address(raw, errors)
+            texts["email"] = email_twice(raw, errors) or texts["email"]
             if not 6 <= sum(c.isdigit() for c in texts["telephone"]) <= 15:
                 errors["telephone"] = "Saisissez un numéro où vous joindre, comme 01 23 45 67 89."
             texts["telephone"] = texts["telephone"][:30]
@@ -105,7 +80,7 @@ class CodeRecu:
         if not raw.get("code", "").strip():
             errors["code"] = "Saisissez le code que votre administrateur vous a remis."
         texts = {name: shown(raw.get(name, "")) for name in ("siret", "nom", "prenom", "email2")}
-        address = _address(raw, errors)
+        address = email_twice(raw, errors) or shown(raw.get("email", ""))
         return cls(code=Code.parse(raw.get("code", "")[:100]), email=address, identite=identite, errors=errors, **texts)
 
 
@@ -153,7 +128,7 @@ class MaQuestion:
     @classmethod
     def parse(cls, raw: Raw) -> "MaQuestion":
         errors: Errors = {}
-        question, own = _question(raw, errors), shown(raw.get("own", ""), LONGEST_QUESTION).replace("\n", " ")
+        question, own = _question(raw, errors), shown(raw.get("own", ""), LONGEST_QUESTION)
         if question == OWN and len(own) < 10:
             errors["own"] = "Écrivez votre question, en dix caractères au moins."
         typed = raw.get("answer", "")[:LONGEST_ANSWER]

@@ -246,7 +246,7 @@ def decide(numero: int) -> ResponseReturnValue:
     elif form.accepted and form.moyen is not None:
         accords.agree_by_mail(mag.settings, admin, recours, form.moyen, now)
     else:
-        accords.refuse(mag.settings, recours, f"declarant:{admin.id}", now)
+        accords.refuse(mag.settings, recours, admin.actor, now)
     db.session.commit()
     return _page("decide", declarant=declarant, accepted=form.accepted, code=shown, sent_to=declarant.email)
 

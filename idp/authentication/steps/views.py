@@ -17,11 +17,9 @@ from idp.arrival import (
     factor_deadline,
     keep_codes,
     means,
-    person_of,
     place,
     proceed,
     see,
-    session_here,
     take_codes,
 )
 from idp.audit import journal
@@ -43,13 +41,13 @@ from idp.config import HOUR
 from idp.database import db
 from idp.declarants.models import Declarant
 from idp.declarants.parcours import conditions
-from idp.ephemeral import Counter
+from idp.ephemeral import Counter, beyond
 from idp.errors import MagError, RefusedError
 from idp.notifications.messages import in_words
 from idp.notifications.models import OneTimeLink
 from idp.oidc.backchannel.notices import tell_of_person
 from idp.seals import digest, random_token
-from idp.visitor import RECENT
+from idp.visitor import RECENT, person_of, session_here
 
 bp = Blueprint("steps", __name__)
 ANSWERS = 60
@@ -238,7 +236,7 @@ def _proven(purpose: Purpose, person: Declarant | None = None) -> Passkey:
 def _count_answers() -> None:
     """A stranger may send answers: so many from one block of addresses."""
     block = Attempt("", http.client_address()).blocks[0]
-    if http.mag().ephemeral.count(Counter(f"cle:{block}", BLOCK_WINDOW))[0] > ANSWERS:
+    if beyond(http.mag().ephemeral, {Counter(f"cle:{block}", BLOCK_WINDOW): ANSWERS}):
         raise TooManyAttemptsError(f"passkeys from {block}")
 
 

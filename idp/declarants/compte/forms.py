@@ -4,21 +4,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
-from email_validator import EmailNotValidError, validate_email
-
-from idp.declarants.inscription import EMAIL, InvalidEmailError
+from idp.declarants.inscription import InvalidEmailError
 from idp.declarants.models import Declarant
 from idp.declarants.parcours.telephones import InvalidPhoneError, read
+from idp.declarants.saisie import read_email, shown
 
-LONGEST_TEXT = 254
-"""Characters of a field shown again."""
 LONGEST_WORDS = 120
 CLOSING_WORD = "FERMER"
-
-
-def shown(text: str) -> str:
-    """What may be written again in a page."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:LONGEST_TEXT]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +73,9 @@ class NewAddress:
         if not typed:
             return cls(typed, {"email": "Saisissez votre nouvelle adresse électronique."})
         try:
-            email = validate_email(typed, check_deliverability=False, allow_smtputf8=False).ascii_email or ""
-        except EmailNotValidError:
-            email = ""
-        if not EMAIL.fullmatch(email):
-            return cls(typed, {"email": InvalidEmailError.public})
+            email = read_email(typed)
+        except InvalidEmailError as error:
+            return cls(typed, {"email": error.public})
         if current and email.casefold() == current.casefold():
             return cls(typed, {"email": "C'est déjà l'adresse de votre compte."})
         return cls(email)

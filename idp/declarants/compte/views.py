@@ -23,7 +23,7 @@ from idp.declarants.parcours.telephones import region_of
 from idp.declarants.statuts import Act, By
 from idp.declarants.transitions import LastAdministratorError
 from idp.entreprises.models import Etablissement
-from idp.ephemeral import Counter
+from idp.ephemeral import Counter, beyond
 from idp.errors import RefusedError
 from idp.habilitations.depart import Destin, Settlement, holdings, partir
 from idp.habilitations.gesture import Gesture
@@ -40,7 +40,7 @@ MOST_MAILS = 5
 """Mails that one account may have sent in a day to addresses that are not proved yet."""
 
 
-class TooManyMailsError(RefusedError):
+class TooManyAccountMailsError(RefusedError):
     """This account had enough mails sent for today."""
 
     code = "trop_de_courriers"
@@ -59,10 +59,9 @@ def _csrf(found: Visitor) -> str:
 
 
 def _count_mail(person: Declarant) -> None:
-    """Raises TooManyMailsError."""
-    counted = http.mag().ephemeral.count(Counter(f"compte:courriers:{person.id}", DAY))
-    if counted[0] > MOST_MAILS:
-        raise TooManyMailsError(f"declarant {person.id}")
+    """Raises TooManyAccountMailsError."""
+    if beyond(http.mag().ephemeral, {Counter(f"compte:courriers:{person.id}", DAY): MOST_MAILS}):
+        raise TooManyAccountMailsError(f"declarant {person.id}")
 
 
 # ------------------------------------------------------------------------------------------------------------ the account

@@ -1,7 +1,6 @@
 """`mag controles …`, `mag ordre …`, `mag liens …`, `mag representants …`: the registers and the lists that the controls read."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import click
 from flask.cli import AppGroup
 
 from idp import http
+from idp.console import answers
 from idp.database import db
 from idp.declarants.controles import imports, tenue
 from idp.declarants.controles.dossier import Moment, Nature, Sens, Subject
@@ -19,7 +19,6 @@ from idp.declarants.controles.verdict import Verdict
 from idp.declarants.models import Declarant
 from idp.declarants.profils import Profil
 from idp.entreprises.siret import Siret
-from idp.errors import MagError
 
 ACTOR = "commande"
 FICHIER = click.argument("fichier", type=click.Path(exists=True, dir_okay=False, path_type=Path))
@@ -31,16 +30,6 @@ ordre = AppGroup("ordre", help="Tableau de l'Ordre des experts-comptables.")
 liens = AppGroup("liens", help="Liens déclarant-déclaré que disent les déclarations.")
 representants = AppGroup("representants", help="Représentants légaux des entreprises.")
 COMMANDS = (controles, ordre, liens, representants)
-
-
-@contextmanager
-def answers() -> Iterator[None]:
-    """A refusal ends the command with its sentence, and changes nothing."""
-    try:
-        yield
-    except MagError as error:
-        db.session.rollback()
-        raise click.ClickException(error.public) from error
 
 
 def _import(read: Callable[[], Bilan]) -> Bilan:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from idp.audit.models import AuditEvent
 from idp.database import db
-from idp.declarants.models import Declarant
+from idp.declarants.models import ACTOR, Declarant
 from idp.errors import RefusedError, UnknownPageError
 
 
@@ -47,14 +47,14 @@ class SuspendedForSecurityError(RefusedError):
     )
 
 
-COLLEAGUE, TIME = "declarant:", "temps"
+TIME = "temps"
 """How the journal names those whose suspensions an administrator may lift."""
 
 
 def check_may_reinstate(person: Declarant) -> None:
     """The last change of somebody suspended is the suspension, with who decided it. Raises SuspendedForSecurityError."""
     last = AuditEvent.of_person(person.id, ["DeclarantChanged"], datetime.fromtimestamp(0, UTC), limit=1)
-    if last and last[0].actor != TIME and not (last[0].actor or "").startswith(COLLEAGUE):
+    if last and last[0].actor != TIME and not (last[0].actor or "").startswith(ACTOR):
         raise SuspendedForSecurityError(f"declarant {person.id}")
 
 

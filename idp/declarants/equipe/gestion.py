@@ -12,11 +12,7 @@ from idp.declarants.models import AccountEvent, Declarant
 from idp.declarants.statuts import Act, By, Role, transition
 from idp.notifications.models import Mail
 
-TITLES = {
-    Role.DECLARANT: "déclarant",
-    Role.ADMINISTRATEUR: "administrateur",
-    Role.ADMINISTRATEUR_DECLARANT: "administrateur et déclarant",
-}
+TITLES = {role: role.words for role in Role}
 
 
 def changer_role(administrator: Declarant, person: Declarant, role: Role, now: datetime, *, issuer: str) -> bool:
@@ -28,9 +24,9 @@ def changer_role(administrator: Declarant, person: Declarant, role: Role, now: d
     if person.role is role:
         return False
     promoted = role.administers and not person.role.administers
-    transitions.apply(person, Act.CHANGER_ROLE, By.ADMINISTRATEUR, now, role=role, actor=actor(administrator))
+    transitions.apply(person, Act.CHANGER_ROLE, By.ADMINISTRATEUR, now, role=role, actor=administrator.actor)
     if person.email:
-        Mail.write("role", person.email, messages.role_changed(issuer, person.full_name, TITLES[role], person.siret), now, person.id)
+        Mail.write("role", person.email, messages.role_changed(issuer, person.full_name, role.words, person.siret), now, person.id)
     if promoted:
         tell_the_others(administrator, person, now, issuer)
     return True
@@ -47,7 +43,7 @@ def tell_the_others(administrator: Declarant, person: Declarant, now: datetime, 
 def suspendre(administrator: Declarant, person: Declarant, now: datetime, *, issuer: str) -> None:
     """No sign-in until further notice. Raises StatutRefusedError, LastAdministratorError, OwnAccountError, NoLongerAdministratorError."""
     act_on(administrator, person)
-    transitions.apply(person, Act.SUSPENDRE, By.ADMINISTRATEUR, now, actor=actor(administrator))
+    transitions.apply(person, Act.SUSPENDRE, By.ADMINISTRATEUR, now, actor=administrator.actor)
     AccountEvent.write("account-disabled", person, now)
     if person.email:
         Mail.write("suspension", person.email, messages.suspended(issuer, person.full_name, person.siret), now, person.id)
@@ -61,12 +57,7 @@ def reactiver(administrator: Declarant, person: Declarant, now: datetime, *, iss
     act_on(administrator, person)
     transition(person.statut, Act.REACTIVER, By.ADMINISTRATEUR)
     check_may_reinstate(person)
-    transitions.apply(person, Act.REACTIVER, By.ADMINISTRATEUR, now, actor=actor(administrator))
+    transitions.apply(person, Act.REACTIVER, By.ADMINISTRATEUR, now, actor=administrator.actor)
     AccountEvent.write("account-enabled", person, now)
     if person.email:
         Mail.write("reactivation", person.email, messages.reinstated(issuer, person.full_name, person.siret), now, person.id)
-
-
-def actor(administrator: Declarant) -> str:
-    """As the journal names whoever acts on another."""
-    return f"declarant:{administrator.id}"

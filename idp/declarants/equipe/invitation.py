@@ -129,14 +129,14 @@ def _send(invitation: Invitation, administrator: Declarant, change: str, now: da
         issuer, invitation.full_name, administrator.full_name, name, invitation.siret, token, invitation.expires_at
     )
     Mail.write("invitation", invitation.email, message, now)
-    record(invitation, change, now, actor=f"declarant:{administrator.id}")
+    record(invitation, change, now, actor=administrator.actor)
 
 
 def annuler(invitation: Invitation, administrator: Declarant, now: datetime) -> bool:
     """The link dies. False: it was dead."""
     if not invitation.close(Closing.ANNULEE, now):
         return False
-    record(invitation, "annulation", now, actor=f"declarant:{administrator.id}")
+    record(invitation, "annulation", now, actor=administrator.actor)
     return True
 
 
@@ -166,7 +166,7 @@ def accepter(invitation: Invitation, now: datetime, *, issuer: str, rights: bool
         act=Act.ACCEPTER_INVITATION,
         by=By.ADMINISTRATEUR,
         email=invitation.email,
-        actor=f"declarant:{host.id}",
+        actor=host.actor,
     )
     person.email_verified, person.email_verified_at = True, now
     invitation.declarant_id = person.id

@@ -4,16 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from idp.declarants.equipe.models import PAGE
+from idp.declarants.inscription import InvalidEmailError
+from idp.declarants.saisie import read_email, shown
 from idp.declarants.statuts import Role, Statut
 from idp.entreprises.siret import InvalidSiretError, Siret
-
-LONGEST = 200
-"""Characters of a field shown again."""
-
-
-def shown(text: str) -> str:
-    """What may be shown again."""
-    return "".join(c for c in text if c.isprintable())[:LONGEST].strip()
 
 
 def place_in(raw: Mapping[str, str]) -> int:
@@ -86,6 +80,10 @@ class InvitationForm:
         for name, value, what in (("nom", nom, "le nom"), ("prenom", prenom, "le prénom"), ("email", email, "l'adresse électronique")):
             if not value:
                 errors[name] = f"Saisissez {what}."
+        try:
+            email = read_email(email)
+        except InvalidEmailError as error:
+            errors.setdefault("email", error.public)
         if role not in set(Role):
             errors["role"] = "Choisissez un rôle."
         return cls(siret, nom, prenom, email, Role(role) if role in set(Role) else Role.DECLARANT, number, errors)

@@ -4,25 +4,21 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from email_validator import EmailNotValidError, validate_email
 from werkzeug.datastructures import MultiDict
 
 from idp.declarants.identite import Identite, InvalidNameError, check_name
-from idp.declarants.inscription import EMAIL, LONGEST_CLE
+from idp.declarants.inscription import LONGEST_CLE
 from idp.declarants.parcours import telephones
 from idp.declarants.parcours.models import Inscription
 from idp.declarants.parcours.telephones import InvalidPhoneError
 from idp.declarants.profils import Profil, Secteur
+from idp.declarants.saisie import email_twice, shown
 from idp.entreprises.siret import InvalidSiretError, Siret
 
-LONGEST_TEXT = 254
-"""Characters of a field shown again."""
 MISSING = {
     "nom": "Indiquez votre nom.",
     "prenom": "Indiquez votre prénom.",
     "telephone": "Indiquez un numéro de téléphone.",
-    "email": "Indiquez votre adresse électronique.",
-    "email2": "Écrivez l'adresse une seconde fois.",
 }
 NAME = re.compile(r"(?:[^\W_]|[ '’-]|\.(?= |$))+")
 """Letters, and figures for homonyms: mails greet by it, and must not carry somebody else's address."""
@@ -30,11 +26,6 @@ NAME = re.compile(r"(?:[^\W_]|[ '’-]|\.(?= |$))+")
 
 Fields = MultiDict[str, str]
 """`request.form`: several values may bear one name."""
-
-
-def shown(text: str) -> str:
-    """What may be written again in a page."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:LONGEST_TEXT]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,20 +46,6 @@ class Depart:
         return cls(number.grouped, number)
 
 
-def read_email(text: str) -> str:
-    """The address as it is kept. Raises ValueError, whose text says what to do. No network: the mail is the proof."""
-    given = "".join(text.split())
-    if not given:
-        raise ValueError(MISSING["email"])
-    try:
-        found = validate_email(given, check_deliverability=False, allow_smtputf8=False).ascii_email
-    except EmailNotValidError:
-        found = None
-    if not found or not EMAIL.fullmatch(found):
-        raise ValueError("Cette adresse électronique n'est pas valable. Elle s'écrit comme prenom.nom@exemple.fr, sans accent ni espace.")
-    return found
-
-
 @dataclass(frozen=True, slots=True)
 class Adresse:
     """An e-mail address, typed twice."""
@@ -82,23 +59,8 @@ class Adresse:
     def parse(cls, raw: Fields) -> "Adresse":
         email, again = shown(raw.get("email", "")), shown(raw.get("email2", ""))
         errors: dict[str, str] = {}
-        checked = _email(email, again, errors)
+        checked = email_twice(raw, errors)
         return cls(email, again, checked, errors)
-
-
-def _email(email: str, again: str, errors: dict[str, str]) -> str:
-    try:
-        checked = read_email(email)
-    except ValueError as error:
-        errors["email"] = str(error)
-        return ""
-    try:
-        same = read_email(again) == checked
-    except ValueError:
-        same = False
-    if not same:
-        errors["email2"] = "Les deux adresses ne sont pas les mêmes. Vérifiez l'une et l'autre." if again else MISSING["email2"]
-    return checked
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +95,7 @@ class Coordonnees:
             errors["telephone"] = MISSING["telephone"]
         if typed["mobile"]:
             typed["mobile"] = _phone(typed["mobile"], "mobile", region, errors)
-        typed["email"] = _email(typed["email"], typed["email2"], errors) or typed["email"]
+        typed["email"] = email_twice(raw, errors) or typed["email"]
         ordered = {name: errors[name] for name in typed if name in errors}
         return cls(typed["nom"], typed["prenom"], typed["telephone"], typed["mobile"], typed["email"], typed["email2"], ordered)
 

@@ -7,7 +7,7 @@ keep a company from being inscribed: that would take several networks.
 from collections.abc import Sequence
 
 from idp.config import HOUR
-from idp.ephemeral import Counter, Ephemeral
+from idp.ephemeral import Counter, Ephemeral, beyond
 from idp.errors import RefusedError
 from idp.seals import Seals, b64
 
@@ -63,7 +63,8 @@ def count_start(store: Ephemeral, blocks: Sequence[str], siret: str) -> None:
         limits[Counter(f"insc:{block}:j", DAY)] = STARTS_A_DAY * width
     limits[Counter(f"insc:{siret}:{blocks[0]}", DAY)] = SIRET_A_BLOCK
     limits[Counter(f"insc:{siret}", DAY)] = SIRET_A_DAY
-    _count(store, limits, TooManyInscriptionsError)
+    if counter := beyond(store, limits):
+        raise TooManyInscriptionsError(counter.name)
 
 
 def check_draft(mails: int) -> None:
@@ -75,17 +76,10 @@ def check_draft(mails: int) -> None:
 def count_mail(store: Ephemeral, seals: Seals, address: str) -> None:
     """One more mail to this address. Raises TooManyMailsError."""
     name = b64(seals.mac("inscription", address.lower().encode())[:16])
-    _count(store, {Counter(f"inscm:{name}:h", HOUR): MAILS_AN_HOUR, Counter(f"inscm:{name}:j", DAY): MAILS_A_DAY}, TooManyMailsError)
+    if counter := beyond(store, {Counter(f"inscm:{name}:h", HOUR): MAILS_AN_HOUR, Counter(f"inscm:{name}:j", DAY): MAILS_A_DAY}):
+        raise TooManyMailsError(counter.name)
 
 
 def count_try(store: Ephemeral, inscription_id: int) -> bool:
     """One more password tried; whether it may be."""
     return store.count(Counter(f"insce:{inscription_id}", DAY))[0] <= TRIES
-
-
-def _count(store: Ephemeral, limits: dict[Counter, int], error: type[TooManyInscriptionsError] | type[TooManyMailsError]) -> None:
-    numbers = store.count(*limits)
-    for (counter, most), number in zip(limits.items(), numbers, strict=True):
-        if number > most:
-            store.count(*limits, by=-1)
-            raise error(counter.name)

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from idp.declarants.equipe.saisie import shown
 from idp.declarants.identite import fold
+from idp.declarants.saisie import shown
 from idp.entreprises.siret import typed_digits
 from idp.habilitations.droits import FIRST_SIRET, is_siren, is_siret
 from idp.habilitations.perimetre import InvalidPositionError, Position

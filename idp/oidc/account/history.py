@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from idp.audit.models import AuditEvent
+from idp.declarants.models import ACTOR
 from idp.notifications.messages import in_words
 from idp.oidc.client_auth import Clients
 
@@ -99,4 +100,4 @@ def _line(clients: Clients, event: AuditEvent) -> Line:
 def _actor(actor: str | None) -> str:
     if actor is None or actor == "temps":
         return ""
-    return "par un administrateur" if actor.startswith("declarant:") else "par l'assistance"
+    return "par un administrateur" if actor.startswith(ACTOR) else "par l'assistance"

@@ -23,7 +23,7 @@ from idp.database import Connections
 from idp.declarants.identite import Identite, InvalidNameError, check_name
 from idp.declarants.models import BEARER, COLUMNS
 from idp.entreprises.siret import InvalidSiretError, Siret
-from idp.ephemeral import Counter, Ephemeral
+from idp.ephemeral import Counter, Ephemeral, beyond
 from idp.errors import RefusedError
 from idp.keys import Keyring
 from idp.logs import logger, note
@@ -88,7 +88,7 @@ class Backchannel:
     def _brake(self, asked: BackchannelRequest) -> None:
         who = f"{asked.client.client_id}|{asked.hint[0]}|{self._named(asked)}"
         named = b64(self.keyring.mac("ciba", who.encode("utf-8", "surrogatepass"))[:16])
-        if self.store.count(Counter(f"ciba:{named}", WINDOW))[0] > MOST_FOR_ONE:
+        if beyond(self.store, {Counter(f"ciba:{named}", WINDOW): MOST_FOR_ONE}):
             raise TooManyRequestsError("this person was asked too often")
 
     def _accepted(self, asked: BackchannelRequest, now: datetime) -> Mapping[str, Any]:

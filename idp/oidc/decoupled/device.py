@@ -19,7 +19,7 @@ from idp.audit.journal import circumstances
 from idp.authentication.session import Session
 from idp.authentication.throttle import Attempt
 from idp.config import Settings
-from idp.ephemeral import Counter, Ephemeral
+from idp.ephemeral import Counter, Ephemeral, beyond
 from idp.errors import RefusedError
 from idp.logs import note
 from idp.oidc.client import Client
@@ -86,7 +86,7 @@ class DeviceAuthorization:
         return json_answer(self._asked(client, scope, resource, datetime.now(UTC)))
 
     def _brake(self) -> None:
-        if self.store.count(Counter(f"appareil:d:{_block(circumstances.get().address)}", WINDOW))[0] > MOST_ASKED:
+        if beyond(self.store, {Counter(f"appareil:d:{_block(circumstances.get().address)}", WINDOW): MOST_ASKED}):
             raise TooManyRequestsError("too many requests from this address")
 
     def _asked(self, client: Client, scope: list[str], resource: Sequence[str], now: datetime) -> Mapping[str, Any]:

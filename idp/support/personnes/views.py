@@ -29,6 +29,8 @@ from idp.support.facts import by, told
 from idp.support.models import last_facts, people_at, people_writing_from
 from idp.visitor import see
 
+ROLES = {role: role.words.capitalize() for role in Role}
+STATUTS = {statut: statut.words.capitalize() for statut in Statut}
 bp = Blueprint("bureau_personnes", __name__)
 MOST = 50
 HISTORY = 50
@@ -171,18 +173,4 @@ DONE = {
     "reactiver": "La suspension est levée, et la personne est prévenue.",
     "deconnecter": "Toutes les sessions sont fermées, et la personne est prévenue.",
     "liberer": "Le frein est levé : les prochaines tentatives ne seront plus ralenties.",
-}
-ROLES = {
-    Role.DECLARANT: "Déclarant",
-    Role.ADMINISTRATEUR: "Administrateur",
-    Role.ADMINISTRATEUR_DECLARANT: "Administrateur et déclarant",
-}
-
-
-STATUTS = {
-    Statut.ACTIF: "Actif",
-    Statut.PRIMO: "Premier administrateur, en attente de vérification",
-    Statut.CANDIDAT: "Candidat administrateur, en attente d'activation",
-    Statut.SUSPENDU: "Suspendu",
-    Statut.RADIE: "Radié",
 }

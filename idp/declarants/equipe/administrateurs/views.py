@@ -11,7 +11,7 @@ from idp.database import db
 from idp.declarants.equipe import messages
 from idp.declarants.events import MessageRelayed
 from idp.declarants.models import Declarant
-from idp.ephemeral import Counter
+from idp.ephemeral import Counter, beyond
 from idp.errors import RefusedError
 from idp.notifications.models import Mail
 
@@ -67,7 +67,7 @@ def write() -> ResponseReturnValue:
         error = "Choisissez un administrateur à qui MAG peut écrire."
     if error:
         return _page(found, text, error, 422)
-    if mag.ephemeral.count(Counter(f"message:{found.person.id}", DAY))[0] > MOST:
+    if beyond(mag.ephemeral, {Counter(f"message:{found.person.id}", DAY): MOST}):
         raise TooManyMessagesError(f"declarant {found.person.id}")
     for one in recipients:
         message = messages.relayed(mag.settings.issuer, one.full_name, found.person.full_name, found.person.siret, text)

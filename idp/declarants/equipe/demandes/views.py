@@ -155,11 +155,11 @@ def _replace(administrator: Declarant, asked: Candidature, replaced: Declarant) 
     premiers_droits.ouvrir(candidate, mag.catalogue(), now)
     gesture, name, email = Gesture(administrator.id, mag.catalogue(), now), replaced.full_name, replaced.email
     settlement = Settlement(Destin.COLLEGUE, candidate)
-    depart.partir(gesture, replaced, settlement, administrator=administrator, actor=f"declarant:{administrator.id}")
+    depart.partir(gesture, replaced, settlement, administrator=administrator, actor=administrator.actor)
     replaced.version = max(replaced.version, version)
     asked.replaced_id, asked.proof = replaced.id, _proof()
     event = AdministratorReplaced(
-        declarant_id=replaced.id, siret=int(asked.siret), actor=f"declarant:{administrator.id}", by_candidate=candidate.id, proof=_proof()
+        declarant_id=replaced.id, siret=int(asked.siret), actor=administrator.actor, by_candidate=candidate.id, proof=_proof()
     )
     journal.record(event, now)
     removal.remove(mag.settings, mag.registry, replaced, now)

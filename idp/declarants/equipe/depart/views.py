@@ -16,10 +16,11 @@ from idp.declarants.equipe import messages
 from idp.declarants.equipe.authority import OwnAccountError, person_of, set_aside
 from idp.declarants.equipe.invitation import Invited
 from idp.declarants.equipe.models import People
-from idp.declarants.equipe.saisie import InvitationForm, shown
+from idp.declarants.equipe.saisie import InvitationForm
 from idp.declarants.identite import InvalidNameError
 from idp.declarants.inscription import HomonymeError, InvalidEmailError
 from idp.declarants.models import Declarant
+from idp.declarants.saisie import shown
 from idp.declarants.statuts import Act, By, Statut, transition
 from idp.declarants.transitions import check_not_last
 from idp.errors import RefusedError
@@ -64,16 +65,15 @@ def _read(leaver: Declarant) -> Choice:
     """The form, checked against who is there."""
     raw, errors = request.form, {}
     destin = Destin(raw["destin"]) if raw.get("destin") in set(Destin) else None
-    nom, prenom, email = (shown(raw.get(name, "")) for name in ("nom", "prenom", "email"))
+    typed = InvitationForm.parse(raw)
     colleague = Declarant.with_uid(raw.get("collegue", "")[:40]) if destin is Destin.COLLEGUE else None
     if destin is None:
         errors["destin"] = "Choisissez ce que deviennent les droits."
     if destin is Destin.COLLEGUE and not _takes_over(colleague, leaver):
         errors["collegue"] = "Choisissez un collègue dans la liste."
     if destin is Destin.NOUVEAU:
-        typed = InvitationForm.parse(raw).errors
-        errors |= {name: typed[name] for name in ("nom", "prenom", "email") if name in typed}
-    choice = Choice(destin, colleague, nom, prenom, email, errors)
+        errors |= {name: typed.errors[name] for name in ("nom", "prenom", "email") if name in typed.errors}
+    choice = Choice(destin, colleague, typed.nom, typed.prenom, typed.email, errors)
     return _checked(choice, leaver) if destin is Destin.NOUVEAU and not errors else choice
 
 
@@ -207,7 +207,7 @@ def _depart(administrator: Declarant, leaver: Declarant, choice: Choice) -> None
         invitation_id = sent.id
     gesture = Gesture(administrator.id, mag.catalogue(), now)
     settlement = Settlement(choice.destin or Destin.ABANDON, to, invitation_id)
-    held = depart.partir(gesture, leaver, settlement, administrator=administrator, actor=f"declarant:{administrator.id}")
+    held = depart.partir(gesture, leaver, settlement, administrator=administrator, actor=administrator.actor)
     removal.remove(mag.settings, mag.registry, leaver, now)
     if email:
         Mail.write("radiation", email, messages.struck_off(issuer, leaver.full_name, leaver.siret, now), now, leaver.id)

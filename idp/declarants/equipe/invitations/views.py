@@ -23,7 +23,7 @@ from idp.declarants.inscription import HomonymeError, InvalidEmailError
 from idp.declarants.models import Declarant
 from idp.declarants.parcours import conditions
 from idp.entreprises.models import Entreprise, Etablissement
-from idp.ephemeral import Counter
+from idp.ephemeral import Counter, beyond
 from idp.errors import RefusedError, UnknownPageError
 from idp.habilitations import depart
 from idp.habilitations.gesture import Gesture
@@ -152,7 +152,7 @@ def cancel(reference: str) -> ResponseReturnValue:
 
 
 def _brake(name: str, most: int, window: int) -> None:
-    if http.mag().ephemeral.count(Counter(name, window))[0] > most:
+    if beyond(http.mag().ephemeral, {Counter(name, window): most}):
         raise TooManyAnswersError(name)
 
 
