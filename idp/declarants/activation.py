@@ -5,12 +5,12 @@ a letter a day at most, three in all. Left out on purpose: who the candidate is,
 """
 
 import hmac
-import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from idp.audit import journal
+from idp.codes import Codes
 from idp.declarants import transitions
 from idp.declarants.equipe import messages
 from idp.declarants.equipe.models import ActivationKey, Candidature, Decision
@@ -25,9 +25,9 @@ from idp.notifications.models import Letter, Mail
 from idp.notifications.paper import Facts, Key, Paper, Paragraph
 from idp.seals import Seals, b64
 
-ALPHABET = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"
+LENGTH = 16
+KEYS = Codes("ABCDEFGHJKMNPQRSTUVWXYZ23456789", LENGTH, "-")
 """No sign that paper makes look like another: neither I, L, O nor 0, 1."""
-LENGTH, GROUP = 16, 4
 MOST_TRIES, MOST_LETTERS = 5, 3
 BETWEEN = timedelta(days=1)
 MOST_AT_ONE_ADDRESS, WINDOW = 9, timedelta(days=30)
@@ -118,7 +118,7 @@ def ask_key(declarant: Declarant, now: datetime, *, seals: Seals, issuer: str) -
     lines = address_of(declarant)
     if Letter.written_to(KIND, lines, now - WINDOW) >= MOST_AT_ONE_ADDRESS:
         raise LetterRefusedError(f"siret {declarant.siret}", public=FLOODED)
-    key = "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
+    key = KEYS.new()
     ActivationKey.make(declarant.id, digests(seals, declarant.id, key)[0], now)
     Letter.void(KIND, declarant.id, now)
     Letter.write(KIND, lines, paper.render(letter(declarant, lines, key, issuer), now), now, declarant.id)
@@ -140,20 +140,16 @@ def letter(declarant: Declarant, lines: tuple[str, ...], key: str, issuer: str) 
                 (("Établissement", f"SIRET {declarant.siret.grouped}"), ("Personne", declarant.full_name), ("Clé valable jusqu'au", until))
             ),
             Paragraph("Si cette personne doit gérer les comptes et les habilitations de votre établissement, remettez-lui cette clé :"),
-            Key(grouped(key)),
+            Key(KEYS.shown(key)),
             Paragraph(f"Elle la saisira sur {issuer}/activation, après avoir donné son nom et son mot de passe."),
             Paragraph("Si vous ne connaissez pas cette personne, détruisez cette lettre : sans la clé, sa demande s'efface d'elle-même."),
         ),
     )
 
 
-def grouped(key: str) -> str:
-    return "-".join(key[i : i + GROUP] for i in range(0, len(key), GROUP))
-
-
 def read_key(typed: str) -> str:
-    """A key as people copy it: case, spaces and dashes do not matter."""
-    return "".join(c for c in typed[:100].upper() if c.isascii() and c.isalnum())
+    """A key as people copy it: case, spaces and dashes do not matter; empty when it cannot be one."""
+    return KEYS.read(typed) or ""
 
 
 def digests(seals: Seals, declarant_id: int, key: str) -> list[str]:

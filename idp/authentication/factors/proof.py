@@ -3,13 +3,13 @@
 The write that uses a code up is done at once, on its own, before anything opens: of twenty that come together, one wins.
 """
 
-import secrets
 from collections.abc import Sequence
 from datetime import datetime
 
 from idp.authentication import totp
 from idp.authentication.factors import brake
 from idp.authentication.factors.models import RecoveryCode, TotpCredential
+from idp.codes import Codes
 from idp.database import Connections
 from idp.ephemeral import Ephemeral
 from idp.errors import RefusedError
@@ -19,9 +19,9 @@ TOTP, RECOVERY, PASSKEY = "totp", "recovery", "passkey"
 AMR = {TOTP: ("totp", "mfa"), PASSKEY: ("pop", "mfa"), RECOVERY: ("mfa",)}
 """What each adds to `amr`; FranceConnect's `otp` is `totp` under the name that a client chose."""
 SEALED = "totp"
-CODES, CODE_LENGTH = 10, 16
-ALPHABET = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
-"""Of recovery codes: 32 characters, 5 bits each, without O and I, 0 and 1, which look alike."""
+CODES = 10
+BACKUP = Codes("ABCDEFGHJKLMNPQRSTUVWXYZ23456789", 16)
+"""Recovery codes: 32 characters, 5 bits each, without O and I, 0 and 1, which look alike."""
 
 
 class FactorRefusedError(RefusedError):
@@ -80,22 +80,17 @@ def by_recovery(connections: Connections, store: Ephemeral, seals: Seals, declar
     tries = brake.count(store, declarant_id, RECOVERY)
     if tries.braked:
         raise FactorBrakedError(RECOVERY)
-    code = flat(typed)
-    if len(code) != CODE_LENGTH or not RecoveryCode.spend(connections, declarant_id, hashes(seals, declarant_id, code), now):
+    code = BACKUP.read(typed)
+    if code is None or not RecoveryCode.spend(connections, declarant_id, hashes(seals, declarant_id, code), now):
         raise FactorRefusedError("wrong recovery code", closes=tries.last)
     brake.refund(store, declarant_id, RECOVERY)
 
 
 def new_recovery_codes(seals: Seals, declarant_id: int, now: datetime) -> Sequence[str]:
     """Ten codes of 80 bits, to show once; those of before are worth nothing from now on."""
-    codes = ["".join(secrets.choice(ALPHABET) for _ in range(CODE_LENGTH)) for _ in range(CODES)]
+    codes = [BACKUP.new() for _ in range(CODES)]
     RecoveryCode.replace(declarant_id, [hashes(seals, declarant_id, code)[0] for code in codes], now)
-    return [totp.in_groups(code) for code in codes]
-
-
-def flat(typed: str) -> str:
-    """As it was made, however it was typed: small letters, spaces, dashes."""
-    return "".join(c for c in typed.upper() if c in ALPHABET)[: CODE_LENGTH + 1]
+    return [BACKUP.shown(code) for code in codes]
 
 
 def hashes(seals: Seals, declarant_id: int, code: str) -> list[str]:

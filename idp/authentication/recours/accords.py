@@ -9,7 +9,7 @@ from typing import Any
 
 from idp.audit import journal
 from idp.authentication.recours import messages
-from idp.authentication.recours.codes import new_code, shown
+from idp.authentication.recours.codes import new_code
 from idp.authentication.recours.demandes import CANCEL_PURPOSE, PURPOSE
 from idp.authentication.recours.events import RecoveryAgreed, RecoveryLinkSent, RecoveryRefused
 from idp.authentication.recours.models import Recours
@@ -89,7 +89,7 @@ def agree_by_code(settings: Settings, seals: Seals, admin: Declarant, recours: R
     declarant = _agree(admin, recours, moyen, now, code_hash=code.hash(seals), code_expires_at=now + CODE)
     journal.record(RecoveryLinkSent(voie=recours.voie, recours_id=recours.id, declarant_id=declarant.id, actor=admin.actor), now)
     _tell_settled(settings, declarant, now, accepted=True)
-    return shown(code.text)
+    return code.shown
 
 
 def _agree(admin: Declarant, recours: Recours, moyen: Moyen, now: datetime, **values: Any) -> Declarant:

@@ -1,14 +1,12 @@
 """The code that an administrator hands over: 12 characters that nobody misreads, 60 bits, of which a keyed digest is kept."""
 
-import secrets
 from dataclasses import dataclass, field
 
+from idp.codes import Codes
 from idp.seals import Seals
 
-ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+HANDED = Codes("0123456789ABCDEFGHJKMNPQRSTVWXYZ", 12, like={"I": "1", "L": "1", "O": "0"})
 """Crockford's base 32: without I, L, O, U."""
-LENGTH, GROUP = 12, 4
-LIKE = str.maketrans({"I": "1", "L": "1", "O": "0"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +18,13 @@ class Code:
     @classmethod
     def parse(cls, typed: str) -> "Code | None":
         """What a person typed, however they wrote it; None when it cannot be a code."""
-        text = "".join(c for c in typed.upper() if c.isalnum()).translate(LIKE)
-        return cls(text) if len(text) == LENGTH and set(text) <= set(ALPHABET) else None
+        text = HANDED.read(typed)
+        return cls(text) if text is not None else None
+
+    @property
+    def shown(self) -> str:
+        """As an administrator reads it."""
+        return HANDED.shown(self.text)
 
     def hash(self, seals: Seals) -> str:
         """How it is kept, under the current master secret."""
@@ -33,9 +36,4 @@ class Code:
 
 
 def new_code() -> Code:
-    return Code("".join(secrets.choice(ALPHABET) for _ in range(LENGTH)))
-
-
-def shown(text: str) -> str:
-    """`K7QM 2XPA 9F4D`."""
-    return " ".join(text[at : at + GROUP] for at in range(0, LENGTH, GROUP))
+    return Code(HANDED.new())
