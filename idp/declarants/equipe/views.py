@@ -29,7 +29,7 @@ from idp.habilitations.droits import Rights
 from idp.habilitations.gesture import words
 from idp.notifications.messages import in_words
 from idp.oidc.backchannel.notices import tell_of_person
-from idp.oidc.people import People as Profiles
+from idp.oidc.models import RefreshFamily
 
 bp = Blueprint("equipe", __name__, template_folder="templates")
 STATES = {
@@ -153,10 +153,8 @@ def change_role(uid: str) -> ResponseReturnValue:
     wanted = request.form.get("role", "")
     if wanted not in set(Role):
         raise InvalidRequestError("no such role", public="Choisissez un rôle dans la liste.")
-    Profiles(mag.connections, mag.ephemeral).forget(shown.id)
     gestion.changer_role(found.person, shown, Role(wanted), http.now(), issuer=mag.settings.issuer)
     db.session.commit()
-    Profiles(mag.connections, mag.ephemeral).forget(shown.id)
     return visitor.see(f"/equipe/personnes/{uid}", fait="role") if found.person.role.administers else visitor.see("/compte/administrateurs")
 
 
@@ -195,9 +193,9 @@ def suspend(uid: str) -> ResponseReturnValue:
     version = set_aside(shown)
     gestion.suspendre(found.person, shown, now, issuer=issuer)
     shown.version = max(shown.version, version)
+    RefreshFamily.close_everything(shown.id, "suspended", now)
     tell_of_person(mag.registry, mag.settings, shown.id, now)
     db.session.commit()
-    Profiles(mag.connections, mag.ephemeral).forget(shown.id)
     mag.messenger.wake()
     return visitor.see(f"/equipe/personnes/{uid}", fait="suspension")
 
