@@ -14,7 +14,7 @@ from flask import Response, current_app, make_response, request
 
 from idp import http
 from idp.audit import journal
-from idp.authentication import ceremony, devices, entree, remembered
+from idp.authentication import ceremony, challenge, devices, entree, remembered
 from idp.authentication.ceremony import Means, Opened
 from idp.authentication.demande import Demande, open_demande
 from idp.authentication.device_words import device_words
@@ -88,6 +88,31 @@ def remembered_here() -> Remembered:
 
 def device_here() -> Device:
     return Device.read(request.cookies.get(devices.COOKIE, ""))
+
+
+BUCKET = 1024
+"""Bytes: answers to a sign-in are padded to a multiple, so that their length says nothing."""
+
+
+def padded(text: str) -> str:
+    """A page whose length tells nothing."""
+    return text + " " * (-len(text.encode()) % BUCKET)
+
+
+def new_challenge(bits: int) -> str:
+    """The proof of work asked of this browser; empty when none is."""
+    return challenge.make_challenge(http.mag().keyring, bits, http.binding(), http.now()) if bits else ""
+
+
+def proven_bits() -> int:
+    """What the form brings of a proof of work that was asked."""
+    given, number, mag = request.form.get("defi", ""), request.form.get("preuve", ""), http.mag()
+    return challenge.proven_bits(mag.ephemeral, mag.keyring, given, number, http.binding(), http.now()) if given else 0
+
+
+def asked_bits() -> int:
+    """A failure after a proof of work asks for another at once, rather than for the password twice."""
+    return challenge.asked_bits(http.mag().keyring, request.form.get("defi", ""), http.binding())
 
 
 def set_session_cookie(response: Response, cookie: str) -> None:

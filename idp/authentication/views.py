@@ -10,17 +10,21 @@ from flask.typing import ResponseReturnValue
 from idp import http, visitor
 from idp.arrival import (
     Asked,
+    asked_bits,
     device_here,
     keep_remembered,
     means,
+    new_challenge,
+    padded,
     proceed,
+    proven_bits,
     remembered_here,
     see,
     set_session_cookie,
 )
 from idp.audit import journal
 from idp.audit.events import DeviceAdmitted
-from idp.authentication import ceremony, challenge, devices
+from idp.authentication import ceremony, devices
 from idp.authentication.ceremony import Candidate, ChallengeRequiredError, IdentificationRefusedError, Means
 from idp.authentication.devices import Kind
 from idp.authentication.entree import Entree
@@ -41,8 +45,6 @@ from idp.oidc.third_party_login import lieux
 from idp.visitor import person_of, session_here
 
 bp = Blueprint("authentication", __name__, template_folder="templates")
-BUCKET = 1024
-"""Bytes: answers to a sign-in are padded to a multiple, so that their length says nothing."""
 
 
 class LinkDeadError(RefusedError):
@@ -100,13 +102,10 @@ def _page(asked: Asked, form: Identification, status: int = 200, *, notice: str 
         form=form,
         notice=notice,
         remembered=remembered_here().identites,
-        challenge=challenge.make_challenge(http.mag().keyring, bits, http.binding(), http.now()) if bits else "",
+        challenge=new_challenge(bits),
         csrf=http.csrf_token(asked.purpose),
     )
-    if request.method == "POST":
-        size = len(text.encode())
-        text += " " * (-size % BUCKET)
-    return make_response(text, status)
+    return make_response(padded(text) if request.method == "POST" else text, status)
 
 
 @bp.post("/connexion")
@@ -118,12 +117,12 @@ def sign_in() -> ResponseReturnValue:
     form = Identification.parse(request.form)
     if form.identite is None:
         return _page(asked, form, 400 if form.too_long else 422)
-    candidate = Candidate(form.identite, form.password, device_here(), http.client_address(), _proven_bits(), asked.client_id)
+    candidate = Candidate(form.identite, form.password, device_here(), http.client_address(), proven_bits(), asked.client_id)
     try:
         declarant = ceremony.identify(means(), candidate, http.now())
     except IdentificationRefusedError as error:
         db.session.commit()
-        return _page(asked, form, error.status, notice=error.public, bits=_asked_bits())
+        return _page(asked, form, error.status, notice=error.public, bits=asked_bits())
     except ChallengeRequiredError as error:
         db.session.commit()
         return _page(asked, form, error.status, notice=error.public, bits=error.bits)
@@ -132,16 +131,6 @@ def sign_in() -> ResponseReturnValue:
         raise
     arrived = Entree(declarant_id=declarant.id, version=declarant.version, amr=AMR, demande=asked.token, remember=form.remember)
     return proceed(declarant, arrived)
-
-
-def _proven_bits() -> int:
-    given, number, mag = request.form.get("defi", ""), request.form.get("preuve", ""), http.mag()
-    return challenge.proven_bits(mag.ephemeral, mag.keyring, given, number, http.binding(), http.now()) if given else 0
-
-
-def _asked_bits() -> int:
-    """A failure after a proof of work asks for another at once, rather than for the password twice."""
-    return challenge.asked_bits(http.mag().keyring, request.form.get("defi", ""), http.binding())
 
 
 @bp.post("/connexion/annuler")

@@ -4,14 +4,14 @@ The candidate has no session: SIRET, nom, prénom and password, under the brakes
 an hour, known to this browser alone. One answer for every failure, as at the mire.
 """
 
-from flask import Blueprint, Response, current_app, make_response, render_template, request
+from flask import Blueprint, Response, make_response, render_template, request
 from flask.typing import ResponseReturnValue
 
 from idp import http, visitor
+from idp.arrival import asked_bits, device_here, means, new_challenge, padded, proven_bits
 from idp.audit import journal
-from idp.authentication import ceremony, challenge, devices
-from idp.authentication.ceremony import Candidate, ChallengeRequiredError, IdentificationRefusedError, Means
-from idp.authentication.devices import Device
+from idp.authentication import ceremony
+from idp.authentication.ceremony import Candidate, ChallengeRequiredError, IdentificationRefusedError
 from idp.authentication.throttle import TooManyAttemptsError
 from idp.database import db
 from idp.declarants import activation
@@ -27,8 +27,6 @@ from idp.seals import digest, random_token
 bp = Blueprint("cle", __name__)
 COOKIE, KIND, LIFETIME = "__Host-mag_a", "activation", 15 * 60
 WAITING = frozenset({Statut.PRIMO, Statut.CANDIDAT})
-BUCKET = 1024
-"""Bytes: answers are padded to a multiple, as at the mire."""
 SAID = {
     Answer.WRONG: "Cette clé n'est pas la bonne. Recopiez-la telle qu'elle est imprimée : les tirets et les majuscules ne comptent pas.",
     Answer.NO_MORE: "Aucune clé ne peut plus être essayée : demandez une autre lettre, ou l'accord d'un administrateur.",
@@ -61,12 +59,10 @@ def _form(form: Identity, status: int = 200, *, notice: str = "", bits: int = 0)
         "equipe/activation.html",
         form=form,
         notice=notice,
-        challenge=challenge.make_challenge(http.mag().keyring, bits, http.binding(), http.now()) if bits else "",
+        challenge=new_challenge(bits),
         csrf=http.csrf_token("activation"),
     )
-    if request.method == "POST":
-        text += " " * (-len(text.encode()) % BUCKET)
-    return make_response(text, status)
+    return make_response(padded(text) if request.method == "POST" else text, status)
 
 
 @bp.post("/activation")
@@ -77,14 +73,12 @@ def identify() -> ResponseReturnValue:
     form, mag, now = Identity.parse(request.form), http.mag(), http.now()
     if form.identite is None:
         return _form(form, 422)
-    means: Means = current_app.extensions["mag_means"]
-    device = Device.read(request.cookies.get(devices.COOKIE, ""))
-    candidate = Candidate(form.identite, form.password, device, http.client_address(), _proven(), statuts=WAITING)
+    candidate = Candidate(form.identite, form.password, device_here(), http.client_address(), proven_bits(), statuts=WAITING)
     try:
-        person = ceremony.identify(means, candidate, now)
+        person = ceremony.identify(means(), candidate, now)
     except IdentificationRefusedError as error:
         db.session.commit()
-        return _form(form, error.status, notice=error.public, bits=_asked())
+        return _form(form, error.status, notice=error.public, bits=asked_bits())
     except ChallengeRequiredError as error:
         db.session.commit()
         return _form(form, error.status, notice=error.public, bits=error.bits)
@@ -98,15 +92,6 @@ def identify() -> ResponseReturnValue:
     response = visitor.see("/activation")
     http.set_cookie(response, COOKIE, token, max_age=LIFETIME)
     return response
-
-
-def _proven() -> int:
-    given, number, mag = request.form.get("defi", ""), request.form.get("preuve", ""), http.mag()
-    return challenge.proven_bits(mag.ephemeral, mag.keyring, given, number, http.binding(), http.now()) if given else 0
-
-
-def _asked() -> int:
-    return challenge.asked_bits(http.mag().keyring, request.form.get("defi", ""), http.binding())
 
 
 def _state(person: Declarant, status: int = 200, *, error: str = "") -> Response:
