@@ -54,6 +54,9 @@ def seeded(app):
         recours.expires_at, recours.address = now + timedelta(days=7), "jeanne.moreau@nouvelle-adresse.fr"
         recours.reason, recours.telephone = "J'ai changé d'adresse et de téléphone.", "+33 1 23 45 67 89"
         db.session.add(recours)
+        beside = Recours(declarant_id=person.id, siret=Siret(SIRET), voie=Voie.ADMINISTRATEUR, etape=Etape.OUVERT, asked_at=now)
+        beside.expires_at = now + timedelta(days=7)
+        db.session.add(beside)
         options = {
             "service": "",
             "services": (),
