@@ -70,6 +70,7 @@ from idp.notifications.models import Letter, Mail, OneTimeLink
 from idp.oidc import endpoints as oidc_endpoints
 from idp.oidc import views as oidc_views
 from idp.oidc.authorization import AuthorizationDoor
+from idp.oidc.authzen.models import SujetConnu
 from idp.oidc.backchannel import commands as backchannel_commands
 from idp.oidc.backchannel.messenger import Messenger
 from idp.oidc.decoupled import views as decoupled_views
@@ -154,6 +155,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         "appareils": KnownDevice.purge,
         "facteurs perdus": FactorLoss.purge,
         "clés d'accès orphelines": Passkey.purge,
+        "sujets connus": SujetConnu.purge,
         "établissements choisis": EtablissementChoisi.purge,
         "inscriptions": Inscription.purge,
         "courriers": Mail.purge,

@@ -20,13 +20,15 @@ VERSION = 1
 LETTERS = {Droit.DECLARER: "d", Droit.PAYER: "p", Droit.CONSULTER: "c", Droit.TELECHARGER_OFFICIEL: "t"}
 SCOPE = "habilitations:"
 """Prefix of the scopes that name a service: `habilitations:dsn`."""
+DECISION = SCOPE + "decision"
+"""The scope of machines that ask decisions; no service has this name."""
 DISTRIBUTED = "habilitations"
 """Name of the distributed claim of form B."""
 
 
 def services_of_scope(scope: Iterable[str]) -> frozenset[str]:
     """Codes of the services that granted scopes name."""
-    return frozenset(one.removeprefix(SCOPE) for one in scope if one.startswith(SCOPE))
+    return frozenset(one.removeprefix(SCOPE) for one in scope if one.startswith(SCOPE) and one != DECISION)
 
 
 def letters(rights: Rights) -> dict[str, str]:

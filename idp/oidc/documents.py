@@ -10,9 +10,10 @@ from idp.config import Settings
 from idp.database import Kept
 from idp.habilitations.droits import Catalogue
 from idp.keys import Keyring
+from idp.oidc.authzen.access import metadata
 from idp.oidc.metadata import RESOURCES, Members, Offer, discovery, resource
 from idp.oidc.rights import known_services
-from idp.oidc.wire import Answer, Environ
+from idp.oidc.wire import Answer, Environ, holds
 
 PUBLIC = (("Cache-Control", "public, max-age=300"), ("Access-Control-Allow-Origin", "*"))
 
@@ -26,8 +27,7 @@ class Document:
         self.whole, self.unchanged = Answer(200, body, headers=headers), Answer(304, b"", headers=headers)
 
     def answer(self, environ: Environ) -> Answer:
-        held = environ.get("HTTP_IF_NONE_MATCH")
-        return self.unchanged if held and (held == "*" or self.etag in held) else self.whole
+        return self.unchanged if holds(environ, self.etag) else self.whole
 
 
 class Documents:
@@ -50,6 +50,10 @@ class Documents:
     def configuration(self, environ: Environ) -> Answer:
         """RFC 8414 section 3, OpenID Connect Discovery section 4."""
         return self._document("", discovery).answer(environ)
+
+    def decision_point(self, environ: Environ) -> Answer:
+        """AuthZEN Authorization API 1.0 section 9.2."""
+        return self._document("authzen", lambda offer: metadata(offer.settings.issuer)).answer(environ)
 
     def of_resource(self, path: str) -> Callable[[Environ], Answer]:
         """RFC 9728 section 3."""

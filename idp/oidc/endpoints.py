@@ -16,6 +16,12 @@ from idp.logs import logger
 from idp.oidc import cors
 from idp.oidc.alive import Alive
 from idp.oidc.authorization import AuthorizationEndpoint
+from idp.oidc.authzen.access import Access
+from idp.oidc.authzen.decisions import Decisions
+from idp.oidc.authzen.known import Directory
+from idp.oidc.authzen.pages import Places
+from idp.oidc.authzen.searches import Searches
+from idp.oidc.bearer import Bearers
 from idp.oidc.claim_pages import ClaimPages
 from idp.oidc.client_auth import ClientAuthenticator
 from idp.oidc.decoupled.backchannel_request import Requests
@@ -25,12 +31,13 @@ from idp.oidc.documents import Documents
 from idp.oidc.families import Families
 from idp.oidc.introspection import Introspection
 from idp.oidc.issuing import Issuer
-from idp.oidc.metadata import resource_address
+from idp.oidc.metadata import DECISIONS, resource_address
 from idp.oidc.people import People
 from idp.oidc.possession import Possession
 from idp.oidc.pushed_requests import PushedRequestEndpoint
 from idp.oidc.revocation import Revocation
 from idp.oidc.rights import Rights
+from idp.oidc.rights_state import RightsState
 from idp.oidc.server import TokenServer
 from idp.oidc.tokens import Reader
 from idp.oidc.userinfo import UserInfo
@@ -53,6 +60,8 @@ class Endpoint:
     """Public clients call it from a browser."""
     metadata: str = ""
     """Where a protected resource describes itself (RFC 9728)."""
+    echoes: bool = False
+    """The caller names its requests (AuthZEN Authorization API 1.0 section 10.1.5)."""
 
 
 class Machines:
@@ -71,6 +80,7 @@ class Machines:
         possession = Possession(settings, mag.keyring, mag.ephemeral)
         self.server = TokenServer(authenticate, mag.registry, issuer, mag.ephemeral, possession)
         self.authorization = AuthorizationEndpoint(mag, issuer)
+        bearers = Bearers(mag.registry, reader, possession)
         pushed = PushedRequestEndpoint(settings, authenticate, self.authorization.sources, self.authorization.pushed, possession.proofs)
         self._secure = (STRICT_TRANSPORT,) if settings.issuer.startswith("https:") else ()
         documents = Documents(settings, mag.keyring, mag.catalogue, self._registers)
@@ -82,7 +92,7 @@ class Machines:
             "/token": Endpoint(("POST",), self.token, from_pages=True),
             "/userinfo": Endpoint(
                 ("GET", "POST"),
-                UserInfo(settings, mag.registry, alive, rights, mint, reader, possession, mag.policies),
+                UserInfo(settings, bearers, alive, rights, mint, mag.policies),
                 from_pages=True,
                 metadata=resource_address(settings, "/userinfo"),
             ),
@@ -94,6 +104,15 @@ class Machines:
                 metadata=resource_address(settings, "/habilitations/v1"),
             ),
         }
+        directory = Directory(mag.connections, alive, reader)
+        access = Access(
+            settings.issuer, bearers, mag.ephemeral, Decisions(directory, rights), Searches(directory, rights), Places(mag.keyring)
+        )
+        for path, act in access.endpoints.items():
+            endpoints[path] = Endpoint(("POST",), act, metadata=resource_address(settings, DECISIONS), echoes=True)
+        endpoints["/.well-known/authzen-configuration"] = Endpoint(READ, documents.decision_point)
+        described_at = resource_address(settings, "/habilitations/v1")
+        endpoints["/habilitations/v1/etat"] = Endpoint(READ, RightsState(bearers, alive, rights), metadata=described_at)
         scopes = self.authorization.supported_scopes
         device = DeviceAuthorization(settings, authenticate, mag.ephemeral, mag.keyring, scopes)
         requests = Requests(settings, mag.registry, mag.ephemeral, scopes)
@@ -104,6 +123,7 @@ class Machines:
         }
         self.routes = {settings.issuer_path + path: endpoint for path, endpoint in endpoints.items()}
         self.routes[f"/.well-known/oauth-authorization-server{settings.issuer_path}"] = Endpoint(READ, documents.configuration)
+        self.routes[f"/.well-known/authzen-configuration{settings.issuer_path}"] = Endpoint(READ, documents.decision_point)
         for path, act in documents.resources.items():
             self.routes[resource_address(settings, path).removeprefix(settings.issuer_origin)] = Endpoint(READ, act)
 
@@ -131,7 +151,8 @@ class Machines:
             answer = refusal(error, request_id, environ.get("PATH_INFO"))
         if DPOP_NONCE in environ:
             allowed.append(("DPoP-Nonce", environ[DPOP_NONCE]))
-        sent = answer.send(start_response, ("X-Request-ID", request_id), *self._secure, *allowed)
+        named = named_by_caller(environ) if endpoint.echoes else ""
+        sent = answer.send(start_response, ("X-Request-ID", named or request_id), *self._secure, *allowed)
         return [b""] if method == "HEAD" else sent
 
     def _routed(self, endpoint: Endpoint, environ: Environ, method: str, origin: str, allowed: list[tuple[str, str]]) -> Answer:
@@ -150,6 +171,12 @@ class Machines:
     def token(self, environ: Environ) -> Answer:
         """RFC 6749 section 3.2."""
         return self.server.answer(environ)
+
+
+def named_by_caller(environ: Environ) -> str:
+    """The name that the caller gave its request, when it is short and printable; MAG's own stays in the log."""
+    named = str(environ.get("HTTP_X_REQUEST_ID", ""))
+    return named if len(named) <= 128 and named.isascii() and named.isprintable() else ""
 
 
 def refusal(error: Exception, request_id: str, path: object) -> Answer:

@@ -9,6 +9,7 @@ from idp.authentication.session import Session
 from idp.config import Settings
 from idp.habilitations.disclosure import services_of_scope
 from idp.logs import note
+from idp.oidc.authzen.known import keep
 from idp.oidc.backchannel.notices import take_part
 from idp.oidc.claims import DETAILS, amr_for, opened, select_claims
 from idp.oidc.client import JWT_BEARER, Client
@@ -87,6 +88,7 @@ class Issuer:
             refresh_token = self.families.open(client, session, granted, offline=offline, now=now, key=bound_key(client, confirmation))
         if refresh_token is None:
             take_part(self.families.connections, client, session)
+        keep(self.families.connections, self.settings, client, session, granted, self.mint.subjects.of(client, session.uid), now)
         about = grant.narrowed(acting)
         return self._for_person(client, about, granted.scope, confirmation, audience, refresh_token, now, "authorization_code")
 

@@ -16,6 +16,7 @@ from idp.database import db
 from idp.declarants.models import Declarant
 from idp.ephemeral import Ephemeral
 from idp.errors import RefusedError
+from idp.oidc.authzen.models import SujetConnu
 from idp.oidc.backchannel.notices import tell_of_session
 from idp.oidc.client import Client
 from idp.oidc.client_auth import Clients
@@ -97,6 +98,7 @@ def ended(
     `again`: it was ended before; the journal says so once, unless something of it was still open.
     """
     closed = RefreshFamily.close_session(sid, "logout", now)
+    SujetConnu.close_session(sid)
     if closed or not again:
         journal.record(SessionClosed(declarant_id=declarant_id, client_id=client_id, sid=sid, reason=reason), now)
     return tell_of_session(clients, sid, now)

@@ -11,6 +11,7 @@ from typing import Any
 
 from idp.authentication.levels import LEVELS
 from idp.config import Settings
+from idp.habilitations.disclosure import DECISION
 from idp.habilitations.disclosure import SCOPE as HABILITATIONS
 from idp.oidc.claims import CLAIMS, SCOPE_CLAIMS
 from idp.oidc.client import CONTENT_ENCS, KEY_ALGS, RESPONSE_MODES, RESPONSE_TYPES
@@ -42,7 +43,7 @@ class Offer:
 
     @property
     def scopes(self) -> list[str]:
-        return [*SCOPE_CLAIMS, *(HABILITATIONS + code for code in sorted(self.services))]
+        return [*SCOPE_CLAIMS, DECISION, *(HABILITATIONS + code for code in sorted(self.services))]
 
 
 # ------------------------------------------------------------------------------------------------------ authorization server
@@ -172,9 +173,11 @@ def discovery(offer: Offer) -> Members:
 # -------------------------------------------------------------------------------------------------------------- resources
 
 RESOURCE_WELL_KNOWN = "/.well-known/oauth-protected-resource"
+DECISIONS = "/access/v1"
 RESOURCES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "/userinfo": ("Identité du déclarant", ("header", "body")),
     "/habilitations/v1": ("Habilitations du déclarant", ("header",)),
+    DECISIONS: ("Décisions sur les habilitations", ("header",)),
 }
 """MAG's own resources: name, and how a token comes (RFC 6750 section 2)."""
 
@@ -192,7 +195,7 @@ def resource(offer: Offer, path: str) -> Members:
         "resource": offer.at(path),
         "authorization_servers": [offer.settings.issuer],
         "jwks_uri": offer.at("/jwks"),
-        "scopes_supported": offer.scopes if path == "/userinfo" else of_rights,
+        "scopes_supported": {"/userinfo": offer.scopes, DECISIONS: [DECISION]}.get(path, [s for s in of_rights if s != DECISION]),
         "bearer_methods_supported": list(methods),
         "resource_signing_alg_values_supported": list(offer.algorithms),
         "resource_name": name,

@@ -16,6 +16,7 @@ from idp.declarants.models import AccountEvent, Declarant
 from idp.ephemeral import Ephemeral
 from idp.habilitations.choix.models import EtablissementChoisi
 from idp.notifications.models import Letter, Mail, OneTimeLink
+from idp.oidc.authzen.models import SujetConnu
 from idp.oidc.backchannel.notices import tell_of_person
 from idp.oidc.client_auth import Clients
 from idp.oidc.models import Consent, ImportedSubject, RefreshFamily
@@ -39,6 +40,7 @@ def remove(settings: Settings, clients: Clients, declarant: Declarant, now: date
     tell_of_person(clients, settings, declarant.id, now)
     RefreshFamily.close_everything(declarant.id, "removed", now)
     Consent.forget_person(declarant.id)
+    SujetConnu.forget(declarant.id)
     OneTimeLink.void_all(declarant.id, now)
     Letter.void_all(declarant.id, now)
     forget_factors(declarant.id)

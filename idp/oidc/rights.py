@@ -14,7 +14,7 @@ import orjson
 
 from idp.config import Settings
 from idp.database import Connections, Kept
-from idp.habilitations.decision import claim_page, disclose
+from idp.habilitations.decision import claim_page, disclose, rights_version
 from idp.habilitations.disclosure import Disclosure, services_of_scope
 from idp.habilitations.droits import Catalogue
 from idp.habilitations.questions import rights_at
@@ -89,6 +89,10 @@ class Rights:
         if granted := Acting.granted_in(token.claims):
             return {DETAILS: self.acting(client, token.handle.declarant_id, granted, now)}
         return self.claims(client, token.handle.declarant_id, services, now, token.handle, bound, until=token.claims["exp"])
+
+    def version(self, declarant_id: int, now: datetime) -> str:
+        """The `e` of the claims, as it is now. One statement."""
+        return rights_version(self.connections, self.catalogue(), declarant_id, now)
 
     def _disclosed(self, client: Client, declarant_id: int, services: Collection[str], now: datetime) -> Disclosure:
         """Form A within the client's bound, and within as many bytes: few targets with many different rights are long too."""

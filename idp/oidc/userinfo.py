@@ -12,14 +12,13 @@ from idp.config import Settings
 from idp.database import Kept
 from idp.habilitations.disclosure import services_of_scope
 from idp.oidc.alive import Alive
+from idp.oidc.bearer import Bearers
 from idp.oidc.claims import Person, claims_of_scope, opened, select_claims
 from idp.oidc.client import Client
-from idp.oidc.client_auth import Clients
 from idp.oidc.confirmation import Confirmation
-from idp.oidc.possession import Possession
 from idp.oidc.rights import Rights
-from idp.oidc.tokens import AccessToken, Mint, Reader
-from idp.oidc.wire import Answer, Environ, Shown, challenge, insufficient, is_form, json_answer, prefers, read_form, shown_token
+from idp.oidc.tokens import AccessToken, Mint
+from idp.oidc.wire import Answer, Environ, Shown, insufficient, is_form, json_answer, prefers, read_form, shown_token
 
 JWT = "application/jwt"
 EARLIER = 5
@@ -32,35 +31,28 @@ class UserInfo:
     def __init__(
         self,
         settings: Settings,
-        clients: Clients,
+        bearers: Bearers,
         alive: Alive,
         rights: Rights,
         mint: Mint,
-        reader: Reader,
-        possession: Possession,
         policies: Kept[Policies],
     ) -> None:
-        self.settings, self.clients, self.alive = settings, clients, alive
-        self.rights, self.mint, self.reader, self.possession, self.policies = rights, mint, reader, possession, policies
+        self.settings, self.bearers, self.alive = settings, bearers, alive
+        self.rights, self.mint, self.policies = rights, mint, policies
 
     def __call__(self, environ: Environ) -> Answer:
         """The token comes in the header, or in a form body (RFC 6750 section 2.2)."""
-        shown = presented(environ)
-        if not shown:
-            return challenge("")
         now = datetime.now(UTC)
-        token = self.reader.access_token(shown.token, now.timestamp())
-        client = self.clients.find(token.claims["client_id"]) if token else None
-        if token is None or client is None or not token.handle.declarant_id or token.handle.resource:
-            return challenge("invalid_token", dpop=shown.is_dpop)
-        if refusal := self.possession.refusal(environ, shown, Confirmation.read(token.claims.get("cnf")), client):
-            return refusal
-        person = self.alive.person_of(token)
+        found = self.bearers.read(environ, presented(environ), now.timestamp())
+        if isinstance(found, Answer):
+            return found
+        token, client = found.token, found.client
+        person = self.alive.person_of(token) if token.handle.declarant_id else None
         if person is None:
-            return challenge("invalid_token", dpop=shown.is_dpop)
+            return found.refused("invalid_token")
         if "openid" not in token.claims["scope"].split():
-            return challenge("insufficient_scope", dpop=shown.is_dpop)
-        lacking = self._lacking(client, token, now, dpop=shown.is_dpop)
+            return found.refused("insufficient_scope")
+        lacking = self._lacking(client, token, now, dpop=found.is_dpop)
         return lacking or self._answer(client, self._claims(client, token, person, now), prefers(environ, JWT), now)
 
     def _lacking(self, client: Client, token: AccessToken, now: datetime, *, dpop: bool) -> Answer | None:

@@ -168,6 +168,12 @@ def _weight(parameters: str) -> float:
     return 1.0
 
 
+def holds(environ: Environ, etag: str) -> bool:
+    """Whether the caller has this very version already (RFC 9110 section 13.1.2)."""
+    held = environ.get("HTTP_IF_NONE_MATCH")
+    return bool(held) and (held == "*" or etag in str(held))
+
+
 def described(answer: Answer, address: str) -> Answer:
     """A challenge that says where the resource describes itself (RFC 9728 section 5.1)."""
     said = f'realm="mag", resource_metadata="{address}"'
@@ -200,15 +206,29 @@ def read_form(environ: Environ) -> dict[str, str]:
         raise InvalidRequestError("the body must be percent-encoded ASCII") from None
 
 
-def read_body(environ: Environ) -> bytes:
-    """At most 64 KiB. A chunked body without a length is read to the limit (the server has unframed it)."""
+def read_json(environ: Environ, limit: int = BODY_LIMIT) -> dict[str, Any]:
+    """The body of a POST as a JSON object. Raises InvalidRequestError or UnreadableRequestError."""
+    kind = str(environ.get("CONTENT_TYPE", "")).split(";", 1)[0]
+    if kind.strip().lower() != "application/json":
+        raise UnreadableRequestError("the content type must be application/json", 415)
+    try:
+        value = orjson.loads(read_body(environ, limit))
+    except ValueError:
+        raise InvalidRequestError("the body is not JSON") from None
+    if not isinstance(value, dict):
+        raise InvalidRequestError("the body is not a JSON object")
+    return value
+
+
+def read_body(environ: Environ, limit: int = BODY_LIMIT) -> bytes:
+    """At most `limit` bytes. A chunked body without a length is read to the limit (the server has unframed it)."""
     length = str(environ.get("CONTENT_LENGTH") or "")
     if length and not (length.isascii() and length.isdigit()):
         raise InvalidRequestError("the content length is not a number")
-    if len(length) > 9 or (length and int(length) > BODY_LIMIT):
+    if len(length) > 9 or (length and int(length) > limit):
         raise UnreadableRequestError("the body is too large", 413)
-    body: bytes = environ["wsgi.input"].read(int(length) if length else BODY_LIMIT + 1)
-    if len(body) > BODY_LIMIT:
+    body: bytes = environ["wsgi.input"].read(int(length) if length else limit + 1)
+    if len(body) > limit:
         raise UnreadableRequestError("the body is too large", 413)
     if length and len(body) != int(length):
         raise InvalidRequestError("the body is shorter than announced")

@@ -12,6 +12,7 @@ from idp.audit.events import ConsentWithdrawn, PortalDisconnected
 from idp.database import db
 from idp.declarants.models import Declarant
 from idp.notifications.messages import in_words
+from idp.oidc.authzen.models import SujetConnu
 from idp.oidc.client_auth import Clients
 from idp.oidc.models import Consent, RefreshFamily
 from idp.oidc.told import told
@@ -74,6 +75,7 @@ def disconnect(person: Declarant, client_id: str, now: datetime) -> list[str] | 
     """The agreement and what the site kept end; families to end in the store after the commit. None when it had nothing."""
     consent = db.session.get(Consent, (person.id, client_id))
     families = RefreshFamily.close_person(person.id, client_id, "consent_withdrawn", now)
+    SujetConnu.forget(person.id, client_id)
     if consent is None and not families:
         return None
     if consent is not None:

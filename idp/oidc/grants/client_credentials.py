@@ -5,6 +5,7 @@ Implements RFC 6749 section 4.4. Left out on purpose: refresh tokens (section 4.
 
 from typing import Any
 
+from idp.habilitations.disclosure import DECISION
 from idp.habilitations.disclosure import SCOPE as HABILITATIONS
 from idp.oidc.claims import SCOPE_CLAIMS
 from idp.oidc.grants.grant import Grant
@@ -19,7 +20,8 @@ class ClientCredentialsGrant(Grant):
     def validate_token_request(self) -> None:
         """Section 4.4.2; ours: without `scope`, every scope registered that is not about a person."""
         self.granted_to = self.authenticated()
-        allowed = [s for s in sorted(self.granted_to.scope) if s not in SCOPE_CLAIMS and not s.startswith(HABILITATIONS)]
+        scopes = sorted(self.granted_to.scope)
+        allowed = [s for s in scopes if s == DECISION or (s not in SCOPE_CLAIMS and not s.startswith(HABILITATIONS))]
         self.scope = self.narrowed_scope(allowed, "scope is not registered for this client")
         self.audience = aimed_at(self.granted_to, (), self.asked_resource)
 

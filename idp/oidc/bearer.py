@@ -1,0 +1,44 @@
+"""An access token presented at one of MAG's own resources: whose it is, and whether its holder may use it. RFC 6750 section 3.
+
+What the token is about, and whether it still counts, is for the resource to say.
+"""
+
+from dataclasses import dataclass
+
+from idp.oidc.client import Client
+from idp.oidc.client_auth import Clients
+from idp.oidc.confirmation import Confirmation
+from idp.oidc.possession import Possession
+from idp.oidc.tokens import AccessToken, Reader
+from idp.oidc.wire import Answer, Environ, Shown, challenge
+
+
+@dataclass(frozen=True, slots=True)
+class Presented:
+    """A live token of ours, and the client it was issued to."""
+
+    token: AccessToken
+    client: Client
+    is_dpop: bool
+
+    def refused(self, error: str) -> Answer:
+        """Under the scheme that it came under."""
+        return challenge(error, dpop=self.is_dpop)
+
+
+class Bearers:
+    """Reads them, for one process."""
+
+    def __init__(self, clients: Clients, reader: Reader, possession: Possession) -> None:
+        self.clients, self.reader, self.possession = clients, reader, possession
+
+    def read(self, environ: Environ, shown: Shown | None, now: float) -> Presented | Answer:
+        """A token aimed at another API opens nothing here (RFC 8707); one bound to a key is good with its proof alone."""
+        if not shown:
+            return challenge("")
+        token = self.reader.access_token(shown.token, now)
+        client = self.clients.find(token.claims["client_id"]) if token else None
+        if token is None or client is None or token.handle.resource:
+            return challenge("invalid_token", dpop=shown.is_dpop)
+        refusal = self.possession.refusal(environ, shown, Confirmation.read(token.claims.get("cnf")), client)
+        return refusal or Presented(token, client, shown.is_dpop)
