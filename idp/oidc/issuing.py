@@ -75,10 +75,11 @@ class Issuer:
         confirmation: Confirmation | None,
         audience: Sequence[str] = (),
         acting: Acting | None = None,
+        kind: str = "authorization_code",
     ) -> dict[str, Any]:
         """OpenID Connect Core section 3.1.3.3. Raises InvalidGrantError when the person is no longer active.
 
-        `acting`: less than what was granted, for this access token alone (RFC 9396 section 6).
+        `acting`: less than what was granted, for this access token alone (RFC 9396 section 6). `kind`: the grant, for the log.
         """
         now = datetime.now(UTC)
         offline = "offline_access" in granted.scope
@@ -90,7 +91,7 @@ class Issuer:
             take_part(self.families.connections, client, session)
         keep(self.families.connections, self.settings, client, session, granted, self.mint.subjects.of(client, session.uid), now)
         about = grant.narrowed(acting)
-        return self._for_person(client, about, granted.scope, confirmation, audience, refresh_token, now, "authorization_code")
+        return self._for_person(client, about, granted.scope, confirmation, audience, refresh_token, now, kind)
 
     def for_refresh(
         self,

@@ -7,6 +7,7 @@ import pytest
 import time_machine
 from joserfc.jwk import ECKey
 
+from idp.logs import logger
 from idp.oidc.decoupled import device
 from tests.protocol.relying import hidden_fields, unverified_claims
 
@@ -177,11 +178,17 @@ def test_C13_a_code_serves_its_client_alone(partner, tele, signed_in):
     assert poll(tele, told["device_code"]).status_code == 200
 
 
-def test_what_the_person_lets_in_has_the_tokens_of_their_session(tele, signed_in, journal, un_declarant):
+def test_what_the_person_lets_in_has_the_tokens_of_their_session(tele, signed_in, journal, un_declarant, caplog):
     told = ask(tele, scope="openid profile siret").json
     assert "C'est fait" in answer(signed_in, told["user_code"]).text
-    tokens = tele.tokens(poll(tele, told["device_code"]))
+    logger.addHandler(caplog.handler)
+    try:
+        tokens = tele.tokens(poll(tele, told["device_code"]))
+    finally:
+        logger.removeHandler(caplog.handler)
 
+    issued = [record.fields["grant"] for record in caplog.records if record.getMessage() == "token issued"]
+    assert issued == ["device_code"]
     assert tokens.scope == "openid profile siret"
     assert tele.verified(tokens.id_token)["aud"] == "tele"
     assert tele.userinfo(tokens.access_token).json["siret"] == "73282932000074"

@@ -54,5 +54,7 @@ class RedeemedGrant(Grant):
         raise InvalidGrantError(f"{self.CALLED} was already used")
 
     def answer(self) -> dict[str, Any]:
-        redeemed, issuer = self.redeemed, self.context.issuer
-        return issuer.for_code(self.granted_to, redeemed.session, redeemed.granted, self.confirmation, self.audience, self.acting)
+        redeemed, kind = self.redeemed, str(self.GRANT_TYPE).rpartition(":")[2]
+        return self.context.issuer.for_code(
+            self.granted_to, redeemed.session, redeemed.granted, self.confirmation, self.audience, self.acting, kind
+        )
