@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import orjson
+from authlib.oauth2.rfc6749.errors import OAuth2Error
 
 from idp.entreprises.siret import InvalidSiretError, Siret
 from idp.habilitations.disclosure import LETTERS, letters
@@ -30,6 +31,18 @@ ALL = "".join(LETTERS.values())
 
 class InvalidDetailsValueError(ValueError):
     """Not authorization details that MAG understands; the message is plain ASCII, for the partner."""
+
+
+class InvalidDetailsError(OAuth2Error):
+    """Sections 5 and 6, where the partner asks by itself."""
+
+    error = "invalid_authorization_details"
+
+
+def check_no_details(parameters: Mapping[str, Any]) -> None:
+    """Where a person could not be asked for which establishment: what would be left unread would give more than was asked."""
+    if DETAILS in parameters:
+        raise InvalidDetailsError("authorization_details is not taken here")
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from idp.oidc.bearer import Bearers
 from idp.oidc.claims import Person, claims_of_scope, opened, select_claims
 from idp.oidc.client import Client
 from idp.oidc.confirmation import Confirmation
+from idp.oidc.details import Acting
 from idp.oidc.rights import Rights
 from idp.oidc.tokens import AccessToken, Mint
 from idp.oidc.wire import Answer, Environ, Shown, insufficient, is_form, json_answer, prefers, read_form, shown_token
@@ -60,7 +61,8 @@ class UserInfo:
         policies = self.policies()
         if not policies.rules:
             return None
-        services, claims = services_of_scope(token.claims["scope"].split()), token.claims
+        acting, claims = Acting.granted_in(token.claims), token.claims
+        services = services_of_scope(claims["scope"].split()) | (acting.codes if acting else frozenset())
         if MFA not in claims.get("amr", ()) and policies.demands(client.client_id, services, now):
             return insufficient(None, dpop=dpop)
         age = policies.max_age(client.client_id, services, now)

@@ -12,7 +12,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import NotFound
 
 from idp import http, visitor
-from idp.arrival import Asked, see, session_here
+from idp.arrival import Asked, see
 from idp.audit import journal
 from idp.audit.events import ConsentGiven, ConsentRefused, EstablishmentPicked
 from idp.authentication import demande as demandes
@@ -129,7 +129,7 @@ class Picking:
     @classmethod
     def read(cls, given: Mapping[str, str]) -> "Picking | Response":
         """Of the page's address or form; elsewhere, when there is nobody, or nothing to pick."""
-        asked, session = Asked.read(given.get("demande", "")), session_here()
+        asked, session = Asked.read(given.get("demande", "")), visitor.session_here()
         if asked.demande is None or session is None:
             return see(f"{http.path('/connexion')}{'?' + urlencode({'demande': asked.token}) if asked.token else ''}")
         answered = {name: "1" for name in ("choix", "niveau") if name in given}

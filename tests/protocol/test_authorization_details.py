@@ -113,6 +113,29 @@ def test_9396_6_a_grant_that_is_about_nobody_takes_none(partner, grant):
     assert (refused.status_code, refused.json["error"]) == (400, "invalid_authorization_details")
 
 
+@pytest.mark.parametrize(
+    ("path", "grant"),
+    [
+        ("/device_authorization", "urn:ietf:params:oauth:grant-type:device_code"),
+        ("/bc-authorize", "urn:openid:params:grant-type:ciba"),
+    ],
+)
+@ONE_BACKEND
+def test_9396_3_details_that_would_be_left_unread_are_refused(partner, path, grant):
+    tele = partner(
+        "tele",
+        grant_types=[grant],
+        redirect_uris=[],
+        response_types=[],
+        scope=SCOPE,
+        authorization_details_types=[TYPE],
+        backchannel_token_delivery_mode="poll",
+    )
+    refused = tele.post(path, {"scope": "openid", "login_hint": "anne.lefevre@exemple.fr", "authorization_details": details()})
+
+    assert (refused.status_code, refused.json["error"]) == (400, "invalid_authorization_details")
+
+
 # -------------------------------------------------------------------------------------------------------------- granted
 
 

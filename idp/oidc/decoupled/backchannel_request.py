@@ -16,6 +16,7 @@ from idp.ephemeral import Ephemeral
 from idp.oidc.client import Client
 from idp.oidc.client_auth import Clients
 from idp.oidc.client_jwt import ClientJwtError, check_once, check_parties, check_times, verified
+from idp.oidc.details import check_no_details
 from idp.oidc.resources import opened_resources
 
 LIFETIME = 600
@@ -64,6 +65,7 @@ class Requests:
     def read(self, client: Client, form: Mapping[str, str]) -> BackchannelRequest:
         """Raises OAuth2Error."""
         parameters = self._parameters(client, form)
+        check_no_details(parameters)
         for check in CHECKS:
             check(client, parameters)
         supported = self.supported_scopes()

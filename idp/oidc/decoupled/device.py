@@ -26,6 +26,7 @@ from idp.oidc.client import Client
 from idp.oidc.client_auth import ClientAuthenticator
 from idp.oidc.decoupled import awaited as waiting
 from idp.oidc.decoupled.awaited import INTERVAL, Awaited
+from idp.oidc.details import check_no_details
 from idp.oidc.resources import opened_resources
 from idp.oidc.wire import Answer, Environ, json_answer, read_form
 from idp.seals import Seals, b64, digest
@@ -79,6 +80,7 @@ class DeviceAuthorization:
         client = self.authenticate(environ, form)
         if GRANT_TYPE not in client.grant_types:
             raise UnauthorizedClientError("this client may not use this grant_type")
+        check_no_details(form)
         scope = asked_scope(client, form.get("scope", ""), self.supported_scopes())
         resource = opened_resources(client, form.get("resource", ""))
         if client.is_public:

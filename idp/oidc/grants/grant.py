@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Any, ClassVar, Protocol, cast
 
-from authlib.oauth2.rfc6749.errors import InvalidScopeError, OAuth2Error, UnauthorizedClientError
+from authlib.oauth2.rfc6749.errors import InvalidScopeError, UnauthorizedClientError
 from authlib.oauth2.rfc6749.grants import BaseGrant, TokenEndpointMixin
 
 from idp.ephemeral import Ephemeral
@@ -12,18 +12,11 @@ from idp.oidc.claims import DETAILS
 from idp.oidc.client import Client
 from idp.oidc.client_auth import Clients
 from idp.oidc.confirmation import Confirmation
-from idp.oidc.details import Acting, InvalidDetailsValueError, read_details
+from idp.oidc.details import Acting, InvalidDetailsError, InvalidDetailsValueError, check_no_details, read_details
 from idp.oidc.issuing import Issuer
 from idp.oidc.possession import Possession
 from idp.oidc.resources import read_resources
 from idp.oidc.tokens import Reader
-
-
-class InvalidDetailsError(OAuth2Error):
-    """RFC 9396 sections 5 and 6."""
-
-    error = "invalid_authorization_details"
-    description = "this grant type takes no authorization_details"
 
 
 class Context(Protocol):
@@ -65,8 +58,8 @@ class Grant(BaseGrant, TokenEndpointMixin):
 
     def _asked_acting(self, client: Client) -> Acting | None:
         """RFC 9396 section 6: read before anything is spent. Raises InvalidDetailsError."""
-        if DETAILS in self.form and not self.NARROWS:
-            raise InvalidDetailsError()
+        if not self.NARROWS:
+            check_no_details(self.form)
         try:
             return read_details(self.form.get(DETAILS, ""), client.authorization_details_types)
         except InvalidDetailsValueError as error:
