@@ -14,7 +14,7 @@ from idp.authentication.recours import accords, limites
 from idp.authentication.recours.codes import Code
 from idp.authentication.recours.demandes import PURPOSE
 from idp.authentication.recours.models import Recours
-from idp.authentication.recours.voies import CODE_TRIES, MOST_WAITING
+from idp.authentication.recours.voies import CODE_TRIES, MOST_WAITING, Voie
 from idp.database import db
 from idp.declarants.models import Declarant
 from idp.declarants.statuts import Statut
@@ -138,6 +138,17 @@ def test_C36_a_request_of_a_stranger_does_not_stop_the_owners(app, client, peopl
 
     assert pleas(app) == ["voleur@exemple.fr", "neuve@exemple.fr"]
     assert len(leaving(app, "recours_administrateur")) == 2
+
+
+def test_whoever_decides_reads_that_another_request_is_under_way(app, client, admin):
+    ask(client, "administrateur")
+    alone = admin.get(f"/equipe/recours/{number_of(app)}").text
+    ask(client, "assistance", "198.51.100.7")
+    with app.app_context():
+        asked = db.session.scalar(select(Recours.id).filter_by(voie=Voie.ADMINISTRATEUR).where(Recours.declarant_id.is_not(None)))
+
+    assert "Une autre demande" not in alone
+    assert "Une autre demande d&#39;aide est en cours" in admin.get(f"/equipe/recours/{asked}").text
 
 
 def test_of_too_many_requests_for_one_account_the_oldest_goes_and_the_same_one_joins(app, client, people):

@@ -223,8 +223,17 @@ def look(numero: int) -> ResponseReturnValue:
 
 def _look(recours: Recours, declarant: Declarant, form: Decision, status: int = 200) -> Response:
     times = {"asked": in_words(recours.asked_at), "until": in_words(recours.expires_at)}
+    beside = Recours.beside(recours, http.now())
     return _page(
-        "decision", status, recours=recours, declarant=declarant, form=form, moyens=MOYENS, csrf=http.csrf_token("accord"), **times
+        "decision",
+        status,
+        beside=beside,
+        recours=recours,
+        declarant=declarant,
+        form=form,
+        moyens=MOYENS,
+        csrf=http.csrf_token("accord"),
+        **times,
     )
 
 
