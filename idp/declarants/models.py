@@ -320,6 +320,10 @@ class Declarant(Model):
 EVENTS_KEPT = timedelta(days=90)
 
 
+PURGED, DISABLED, ENABLED, CHANGED = "account-purged", "account-disabled", "account-enabled", "identifier-changed"
+"""What happens to an account, as RISC 1.0 section 2 names it."""
+
+
 class AccountEvent(Model):
     """What partners are to be told of a person whom they know: the row says that it happened, its delivery is another room's."""
 
@@ -328,7 +332,7 @@ class AccountEvent(Model):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     kind: Mapped[str] = mapped_column(String(40))
-    """`account-purged`, `account-disabled`, `identifier-changed`… as RISC names them."""
+    """One of those above."""
     declarant_id: Mapped[int]
     uid: Mapped[str] = mapped_column(String(40))
     at: Mapped[datetime]

@@ -12,7 +12,7 @@ from idp.audit.events import DeclarantPseudonymised
 from idp.authentication.factors.models import forget_factors
 from idp.authentication.session import close_every_session
 from idp.config import Settings
-from idp.declarants.models import AccountEvent, Declarant
+from idp.declarants.models import PURGED, AccountEvent, Declarant
 from idp.ephemeral import Ephemeral
 from idp.habilitations.choix.models import EtablissementChoisi
 from idp.notifications.models import Letter, Mail, OneTimeLink
@@ -23,8 +23,6 @@ from idp.oidc.models import Consent, ImportedSubject, RefreshFamily
 
 KEPT = timedelta(days=30)
 """Between the end of an account and the erasure of what names the person."""
-PURGED, DISABLED = "account-purged", "account-disabled"
-"""RISC 1.0 section 2: the words of the events that partners will receive."""
 
 
 def end_sessions(store: Ephemeral, settings: Settings, declarant: Declarant) -> None:

@@ -9,7 +9,7 @@ from datetime import datetime
 from idp.authentication.session import close_every_session
 from idp.config import Settings
 from idp.declarants import inscription
-from idp.declarants.models import AccountEvent, Declarant
+from idp.declarants.models import DISABLED, ENABLED, AccountEvent, Declarant
 from idp.declarants.statuts import Act, By, transition
 from idp.ephemeral import Ephemeral
 from idp.notifications.messages import Message
@@ -17,10 +17,6 @@ from idp.notifications.models import Mail
 from idp.oidc.backchannel.notices import tell_of_person
 from idp.oidc.client_auth import Clients
 from idp.oidc.models import RefreshFamily
-from idp.oidc.removal import DISABLED
-
-ENABLED = "account-enabled"
-"""RISC 1.0 section 2."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from idp.audit import journal
 from idp.database import db
 from idp.declarants.compte import messages
 from idp.declarants.compte.events import EmailChangeAsked, EmailChanged, EmailChangeReverted, EmailConfirmed
-from idp.declarants.models import AccountEvent, Declarant
+from idp.declarants.models import CHANGED, AccountEvent, Declarant
 from idp.errors import RefusedError
 from idp.notifications.models import Mail, OneTimeLink
 
@@ -18,7 +18,6 @@ CONFIRM, REVERT, STILL = "adresse_nouvelle", "adresse_annuler", "adresse_toujour
 """Purposes of links."""
 CONFIRM_LIFE, REVERT_LIFE = timedelta(hours=24), timedelta(hours=72)
 MOMENT = timedelta(minutes=2)
-CHANGED = "identifier-changed"
 
 
 class AddressLinkDeadError(RefusedError):

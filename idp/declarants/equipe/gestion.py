@@ -8,7 +8,7 @@ from datetime import datetime
 from idp.declarants import transitions
 from idp.declarants.equipe import messages
 from idp.declarants.equipe.authority import act_on, check_may_reinstate
-from idp.declarants.models import AccountEvent, Declarant
+from idp.declarants.models import DISABLED, ENABLED, AccountEvent, Declarant
 from idp.declarants.statuts import Act, By, Role, transition
 from idp.notifications.models import Mail
 
@@ -44,7 +44,7 @@ def suspendre(administrator: Declarant, person: Declarant, now: datetime, *, iss
     """No sign-in until further notice. Raises StatutRefusedError, LastAdministratorError, OwnAccountError, NoLongerAdministratorError."""
     act_on(administrator, person)
     transitions.apply(person, Act.SUSPENDRE, By.ADMINISTRATEUR, now, actor=administrator.actor)
-    AccountEvent.write("account-disabled", person, now)
+    AccountEvent.write(DISABLED, person, now)
     if person.email:
         Mail.write("suspension", person.email, messages.suspended(issuer, person.full_name, person.siret), now, person.id)
 
@@ -58,6 +58,6 @@ def reactiver(administrator: Declarant, person: Declarant, now: datetime, *, iss
     transition(person.statut, Act.REACTIVER, By.ADMINISTRATEUR)
     check_may_reinstate(person)
     transitions.apply(person, Act.REACTIVER, By.ADMINISTRATEUR, now, actor=administrator.actor)
-    AccountEvent.write("account-enabled", person, now)
+    AccountEvent.write(ENABLED, person, now)
     if person.email:
         Mail.write("reactivation", person.email, messages.reinstated(issuer, person.full_name, person.siret), now, person.id)
