@@ -170,7 +170,7 @@ class Arrival:
 
 def remaining(person: Declarant, found: Entree, now: datetime) -> Step | None:
     """The next step; None: the session may open."""
-    password_due = person.password_locked_at is not None
+    password_due = person.password_locked_at is not None or found.weak
     return next_step(
         person,
         found,

@@ -22,7 +22,7 @@ from idp.authentication.factors.models import KnownDevice
 from idp.authentication.levels import AMR, level_of
 from idp.authentication.passwords import Decoys, Passwords, Stored
 from idp.authentication.session import Session, open_session
-from idp.authentication.throttle import DAY, Attempt, Throttle, TooManyAttemptsError, Verdict, account_of
+from idp.authentication.throttle import DAY, Attempt, Throttle, TooManyAttemptsError, Verdict, account_of, sprayed
 from idp.config import Settings
 from idp.database import Connections, db
 from idp.declarants.identite import Identite, fold
@@ -49,7 +49,7 @@ class IdentificationRefusedError(RefusedError):
 
 
 class ChallengeRequiredError(RefusedError):
-    """A proof of work of so many bits must come with the next attempt. Depends on the address alone."""
+    """A proof of work of so many bits must come with the next attempt. Depends on address and input, never on who exists."""
 
     code = "preuve_demandee"
     number = "M400002"
@@ -128,7 +128,8 @@ def _count(means: Means, candidate: Candidate, declarant: Declarant | None, acco
     known = candidate.device.knows(means.seals, *subject, now, declarant.forgotten_devices if declarant else devices.NONE)
     if _is_test_identity(means.settings, candidate.identite):
         return None
-    attempt = Attempt(account, candidate.address, candidate.device.name if known else "")
+    device, siret = candidate.device.name if known else "", str(candidate.identite.siret)
+    attempt = Attempt(account, candidate.address, device, siret, sprayed(means.seals, candidate.password))
     try:
         verdict = means.throttle.count(attempt)
     except TooManyAttemptsError:

@@ -58,19 +58,21 @@ class Entree:
     """`sid` of the session that is raised to two factors; empty for a sign-in."""
     put_off: bool = False
     """The person puts off having a second factor, while that is allowed."""
+    weak: bool = False
+    """The password that was typed is not one that may be chosen today."""
 
     @property
     def is_strong(self) -> bool:
         return MFA in self.amr
 
     def dump(self, binding: str) -> str:
-        values = (self.declarant_id, self.version, self.amr, self.demande, self.remember, self.raised, self.put_off)
+        values = (self.declarant_id, self.version, self.amr, self.demande, self.remember, self.raised, self.put_off, self.weak)
         return orjson.dumps([digest(binding), *values]).decode()
 
     @classmethod
     def load(cls, text: str, binding: str) -> Self | None:
         """None for another browser."""
-        held, declarant_id, version, amr, demande, remember, raised, put_off = orjson.loads(text)
+        held, declarant_id, version, amr, demande, remember, raised, put_off, weak = orjson.loads(text)
         if held != digest(binding):
             return None
         return cls(
@@ -81,6 +83,7 @@ class Entree:
             remember=remember,
             raised=raised,
             put_off=put_off,
+            weak=weak,
         )
 
 

@@ -9,9 +9,11 @@ Layers, by the letters of docs/securite.md:
   2022-100, case 2). Identities that nobody bears have counters too.
 - L3, a block of addresses (/32 or /64, and double for /24 or /48): 20 failures on 5 accounts in 10 minutes bring a proof of
   work to strangers, 100 bring them a refusal. A device that its account knows is left to L1.
+- L4, one password, by 32 bits of a keyed digest: failed on more than 50 accounts in an hour, it brings a proof of work to the
+  strangers who type it, and a line in the log. Nothing tells what it was.
+- L5, a SIRET: failures under more than 10 names in an hour bring a proof of work to the strangers who type it.
 - L6, the whole service: failures beyond 5 times the usual hour bring a proof of work to strangers, and a line in the log.
 
-Left out on purpose, for a change of their own: L4 (one password sprayed over many accounts), L5 (many names on one SIRET).
 A store that does not answer refuses the attempt: nothing here fails open.
 """
 
@@ -34,6 +36,8 @@ TRUSTED, TRUSTED_WINDOW = 10, 15 * MINUTE
 BLOCK_FAILURES, BLOCK_ACCOUNTS, BLOCK_WINDOW = 20, 5, 10 * MINUTE
 BLOCK_REFUSAL = 5
 """Times the failures of a block that bring a refusal instead of a proof of work."""
+SPRAYED, NAMES = 50, 10
+"""Accounts on which one password failed, names that failed on one SIRET, in an hour."""
 GLOBAL_FLOOR, GLOBAL_TIMES = 500, 5
 LEARNT = 24
 """Hours before this one whose failures say what is usual."""
@@ -60,6 +64,10 @@ class Attempt:
     """Digest of the identity typed; never the identity itself."""
     address: str
     device: str = ""
+    siret: str = ""
+    """Typed; empty: L5 does not look."""
+    password: str = ""
+    """Some bits of its keyed digest (`sprayed`), of which many passwords are; empty: L4 does not look."""
 
     @property
     def blocks(self) -> tuple[str, str]:
@@ -92,6 +100,11 @@ def account_of(seals: Seals, identite: Identite) -> str:
     return b64(seals.mac("throttle", f"{identite.siret}|{identite.cle}".encode("utf-8", "surrogatepass"))[:16])
 
 
+def sprayed(seals: Seals, password: str) -> str:
+    """What L4 knows a password by: 32 bits, too few to look one up, enough to count one that everybody is tried with."""
+    return b64(seals.mac("spray", password.encode("utf-8", "surrogatepass"))[:4])
+
+
 class Throttle:
     """The counters of one process; they live in the store, shared by all."""
 
@@ -99,8 +112,8 @@ class Throttle:
         self._store, self._clock = store, clock
         self._usual = (0, GLOBAL_FLOOR)
         """The minute in which it was learnt, and the failures an hour that are too many."""
-        self._alarmed = ""
-        """The last hour whose excess this process knows to be told."""
+        self._alarmed: dict[str, str] = {}
+        """By alarm, the last hour whose excess this process knows to be told."""
 
     def count(self, attempt: Attempt) -> Verdict:
         """Count one more attempt, and say what to do with it. Raises TooManyAttemptsError, StoreUnavailableError."""
@@ -110,7 +123,11 @@ class Throttle:
         self._settle(counters, numbers)
         layer = _braked(attempt, numbers)
         if numbers["g"] > limit:
-            self._alarm(counters["g"], limit)
+            self._alarm(counters["g"].name, "sign-ins fail far more than usual: strangers must bring a proof of work", limit)
+        if numbers.get("m", 0) > SPRAYED:
+            self._alarm(
+                f"l4:{self._hour(0).name}", "one password is tried on many accounts: strangers who type it bring a proof of work", SPRAYED
+            )
         if layer:
             self._store.count(*counters.values(), by=-1)
             counters = {}
@@ -138,13 +155,13 @@ class Throttle:
         for counter in self._own(Attempt(account, "0.0.0.0")).values():  # noqa: S104  # any address
             self._store.delete("n", counter.name)
 
-    def _alarm(self, hour: Counter, limit: int) -> None:
+    def _alarm(self, hour: str, words: str, limit: int) -> None:
         """One line an hour for the whole service, when its failures go beyond what is usual."""
-        if self._alarmed == hour.name:
+        if self._alarmed.get(words) == hour:
             return
-        self._alarmed = hour.name
-        if self._store.count(Counter(f"{hour.name}:alerte", HOUR)) == [1]:
-            logger.warning("sign-ins fail far more than usual: strangers must bring a proof of work", extra={"fields": {"limit": limit}})
+        self._alarmed[words] = hour
+        if self._store.count(Counter(f"{hour}:alerte", HOUR)) == [1]:
+            logger.warning(words, extra={"fields": {"limit": limit}})
 
     def _own(self, attempt: Attempt) -> dict[str, Counter]:
         """The counters of the account: of one device, or of all strangers."""
@@ -155,12 +172,19 @@ class Throttle:
         return {"s": Counter(f"{name}:q", FREE_WINDOW), "d": Counter(f"{name}:j", DAY), "w": Counter(f"{name}:w", MINUTE)}
 
     def _counters(self, attempt: Attempt) -> dict[str, Counter]:
-        """Every counter of an attempt. a: failures of a block; e: accounts it tried; p: this account from it; g: the hour."""
+        """Every counter of an attempt. a: failures of a block; e: accounts it tried; p: this account from it; g: the hour.
+
+        m: accounts that a password failed on; n: names that failed on a SIRET; mp, np: this account among them.
+        """
         counters = self._own(attempt)
         for width, block in enumerate(attempt.blocks, 1):
             counters[f"a{width}"] = Counter(f"l3:{block}", BLOCK_WINDOW)
             counters[f"e{width}"] = Counter(f"l3:{block}:e", BLOCK_WINDOW)
             counters[f"p{width}"] = Counter(f"l3:{block}:{attempt.account}", BLOCK_WINDOW)
+        for name, layer, what in (("m", "l4", attempt.password), ("n", "l5", attempt.siret)):
+            if what:
+                counters[name] = Counter(f"{layer}:{what}", HOUR)
+                counters[f"{name}p"] = Counter(f"{layer}:{what}:{attempt.account}", HOUR)
         counters["g"] = self._hour(0)
         return counters
 
@@ -168,8 +192,9 @@ class Throttle:
         return Counter(f"l6:{int(self._clock()) // HOUR - ago}", (LEARNT + 2) * HOUR)
 
     def _settle(self, counters: dict[str, Counter], numbers: dict[str, int]) -> None:
-        """An account that the block tried already is not one more account: that count is taken back at once."""
-        seen = [f"e{width}" for width in (1, 2) if numbers[f"p{width}"] > 1]
+        """An account that was counted already is not one more account: that count is taken back at once."""
+        pairs = {"e1": "p1", "e2": "p2", "m": "mp", "n": "np"}
+        seen = [name for name, own in pairs.items() if numbers.get(own, 0) > 1]
         if seen:
             self._store.count(*(counters.pop(name) for name in seen), by=-1)
             numbers.update({name: numbers[name] - 1 for name in seen})
@@ -189,10 +214,11 @@ def _hammers(numbers: dict[str, int], times: int = 1) -> bool:
 
 
 def _bits(numbers: dict[str, int], limit: int) -> int:
-    """What strangers owe: L3 to the block they come from, L6 to the whole service."""
+    """What strangers owe: L3 to the block they come from, L4 to a password, L5 to a SIRET, L6 to the whole service."""
     if numbers["g"] > limit:
         return GLOBAL_BITS
-    return BLOCK_BITS if _hammers(numbers) else 0
+    many = numbers.get("m", 0) > SPRAYED or numbers.get("n", 0) > NAMES
+    return BLOCK_BITS if many or _hammers(numbers) else 0
 
 
 def _braked(attempt: Attempt, numbers: dict[str, int]) -> str:

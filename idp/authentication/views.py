@@ -1,5 +1,6 @@
 """The mire: the page where a person signs in, and what surrounds it. Nothing here decides; `ceremony.py` does."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from urllib.parse import urlencode
 
@@ -30,6 +31,7 @@ from idp.authentication.devices import Kind
 from idp.authentication.entree import Entree
 from idp.authentication.forms import Identification, hinted
 from idp.authentication.levels import AMR, in_french
+from idp.authentication.password_policy import holds, in_force, own_words
 from idp.authentication.passwords import Decoys, Passwords
 from idp.authentication.session import close_every_session, close_session
 from idp.authentication.throttle import Throttle, TooManyAttemptsError
@@ -130,7 +132,13 @@ def sign_in() -> ResponseReturnValue:
         db.session.commit()
         raise
     arrived = Entree(declarant_id=declarant.id, version=declarant.version, amr=AMR, demande=asked.token, remember=form.remember)
-    return proceed(declarant, arrived)
+    return proceed(declarant, replace(arrived, weak=_is_weak(declarant, form.password)))
+
+
+def _is_weak(declarant: Declarant, password: str) -> bool:
+    """Imported with the rule of before MAG (fact 16), or become too common since: another one is chosen before anything opens."""
+    own = own_words(declarant.siret, declarant.nom, declarant.prenom)
+    return not holds(password, in_force(http.mag().settings), own)
 
 
 @bp.post("/connexion/annuler")

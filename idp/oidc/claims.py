@@ -11,7 +11,7 @@ from typing import Any
 SCOPE_CLAIMS: Mapping[str, tuple[str, ...]] = {
     "openid": ("sub",),
     "profile": ("name", "given_name", "family_name", "usual_name", "job", "updated_at"),
-    "email": ("email", "email_verified"),
+    "email": ("email", "email_verified", "email_verified_at"),
     "phone": ("phone_number", "phone_number_verified"),
     "given_name": ("given_name",),
     "usual_name": ("usual_name",),
@@ -56,6 +56,8 @@ class Person:
     role: str
     email: str | None = None
     email_verified: bool = False
+    email_verified_at: int = 0
+    """Epoch seconds of the last proof that the person reads that address."""
     telephone: str | None = None
     fonction: str | None = None
     service_interne: str | None = None
@@ -102,6 +104,7 @@ def values(person: Person, *, idp_id: str, acr: str, amr: Iterable[str]) -> dict
         "updated_at": person.updated_at or None,
         "email": person.email,
         "email_verified": person.email_verified if person.email else None,
+        "email_verified_at": (person.email_verified_at or None) if person.email and person.email_verified else None,
         "phone_number": person.telephone,
         "phone_number_verified": False if person.telephone else None,
         "uid": person.uid,

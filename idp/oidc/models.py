@@ -276,6 +276,7 @@ PERSON = Statement(
             Declarant.role,
             Declarant.email,
             Declarant.email_verified,
+            Declarant.email_verified_at,
             Declarant.telephone,
             Declarant.fonction,
             Declarant.service_interne,
@@ -287,7 +288,10 @@ PERSON = Statement(
         .where(Declarant.id == bindparam("declarant_id", type_=Integer), Declarant.statut == Statut.ACTIF)
     )
 )
-TOLD = ("siret", "nom", "prenom", "role", "statut", "email", "email_verified", "telephone", "fonction", "service_interne", "updated_at")
+TOLD = (
+    *("siret", "nom", "prenom", "role", "statut", "email", "email_verified", "email_verified_at"),
+    *("telephone", "fonction", "service_interne", "updated_at"),
+)
 """Columns of a person that PERSON reads, or looks at."""
 
 

@@ -4,6 +4,7 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 
 import pytest
 import time_machine
@@ -16,7 +17,7 @@ from idp.authentication.throttle import FREE
 from idp.database import db
 from idp.declarants.models import Declarant
 from idp.declarants.statuts import Statut
-from idp.entreprises.siret import Siret
+from idp.entreprises.siret import Siret, is_siret
 from idp.notifications.models import Mail
 from idp.oidc.models import RefreshFamily
 from tests.factories import PASSWORD, SIRET, csrf_in, se_connecter, un_declarant, une_demande_de, une_personne_suspendue
@@ -229,9 +230,16 @@ def test_a_person_without_an_address_or_suspended_receives_nothing(app, new_clie
 # ----------------------------------------------------------------------------------------------------------- proof of work
 
 
+def sirets(count):
+    """Numbers of so many establishments."""
+    found = (text for n in range(1, 10_000) if is_siret(text := f"{SIRET[:9]}{n:05d}") and text != SIRET)
+    return islice(found, count)
+
+
 def hammer(new_client, count, address="203.0.113.5"):
-    for n in range(count):
-        se_connecter(new_client(), address=address, nom=f"Personne {n}", password="mauvais")
+    """One address, many people of as many companies: L3 alone is concerned."""
+    for n, siret in enumerate(sirets(count)):
+        se_connecter(new_client(), address=address, siret=siret, nom=f"Personne {n}", password="mauvais")
 
 
 def solve(challenge):

@@ -1,5 +1,7 @@
 """Which claims a scope opens, and their values: OpenID Connect Core sections 5.1, 5.3.2 and 5.4, and ProConnect's names."""
 
+from dataclasses import replace
+
 import pytest
 
 from idp.oidc.claims import CLAIMS, SCOPE_CLAIMS, Person, claims_of_scope, select_claims
@@ -12,6 +14,7 @@ PERSON = Person(
     role="administrateur_declarant",
     email="anne@exemple.fr",
     email_verified=True,
+    email_verified_at=1_690_000_000,
     telephone="+33123456789",
     updated_at=1_700_000_000,
     organization_label="ATOLL",
@@ -29,7 +32,7 @@ def test_every_claim_has_a_value_that_is_neither_null_nor_empty():
 def test_claims_have_the_types_of_the_standard():
     told = select_claims(PERSON, CLAIMS, **KNOWN)
 
-    assert told["email_verified"] is True
+    assert (told["email_verified"], told["email_verified_at"]) == (True, 1_690_000_000)
     assert told["phone_number_verified"] is False
     assert told["updated_at"] == 1_700_000_000
     assert told["roles"] == ["administrateur", "declarant"]
@@ -55,7 +58,8 @@ def test_only_what_was_asked_is_told():
 
 
 @pytest.mark.parametrize(
-    ("scope", "claims"), [("email", {"email", "email_verified"}), ("siret", {"siret"}), ("inconnu", set()), ("chorusdt", set())]
+    ("scope", "claims"),
+    [("email", {"email", "email_verified", "email_verified_at"}), ("siret", {"siret"}), ("inconnu", set()), ("chorusdt", set())],
 )
 def test_5_4_a_scope_opens_its_claims(scope, claims):
     assert claims_of_scope([scope]) == claims
@@ -63,3 +67,10 @@ def test_5_4_a_scope_opens_its_claims(scope, claims):
 
 def test_scopes_speak_of_known_claims():
     assert {claim for scope in SCOPE_CLAIMS for claim in claims_of_scope([scope])} <= set(CLAIMS)
+
+
+def test_an_address_that_is_no_longer_proved_has_no_date():
+    told = select_claims(replace(PERSON, email_verified=False), CLAIMS, **KNOWN)
+
+    assert told["email_verified"] is False
+    assert "email_verified_at" not in told

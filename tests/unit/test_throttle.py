@@ -10,6 +10,8 @@ from idp.authentication.throttle import (
     DAILY,
     FREE,
     GLOBAL_BITS,
+    NAMES,
+    SPRAYED,
     TRUSTED,
     Attempt,
     Throttle,
@@ -41,9 +43,9 @@ def throttle(tmp_path: Path, clock):
     return Throttle(SqlEphemeral(connections, clock=clock), clock=clock)
 
 
-def fail(throttle, account="victime", address="192.0.2.1", device=""):
+def fail(throttle, account="victime", address="192.0.2.1", device="", siret="", password=""):
     """One attempt that fails, if it is not braked; its verdict."""
-    verdict = throttle.count(Attempt(account, address, device))
+    verdict = throttle.count(Attempt(account, address, device, siret, password))
     if not verdict.braked:
         throttle.failed(verdict)
     return verdict
@@ -306,3 +308,41 @@ def test_L2_a_failure_that_took_long_still_makes_strangers_wait(throttle, clock)
     throttle.failed(verdicts[-1])
 
     assert fail(throttle).braked == "L2"
+
+
+# ---------------------------------------------------------------------------------------- L4, one password; L5, one SIRET
+
+
+def elsewhere(count):
+    """So many accounts, each tried from a network of its own."""
+    return ((f"compte{n}", f"10.{n}.0.1") for n in range(count))
+
+
+def test_L4_a_password_that_fails_on_many_accounts_costs_work_to_whoever_types_it(throttle, clock, caplog):
+    tried = [fail(throttle, account, address, password="abc").bits for account, address in elsewhere(SPRAYED + 2)]
+
+    assert tried == [0] * SPRAYED + [BLOCK_BITS] * 2
+    assert fail(throttle, "autre", "172.16.0.1", password="def").bits == 0, "another password"
+    assert fail(throttle, "autre", "172.16.0.1", device="a", password="abc").bits == 0, "a device that its account knows"
+    assert [record.message for record in caplog.records] == [
+        "one password is tried on many accounts: strangers who type it bring a proof of work"
+    ]
+    clock.at += 61 * MINUTE
+    assert fail(throttle, "autre", "172.16.0.1", password="abc").bits == 0
+
+
+def test_L4_one_account_is_counted_once_and_a_success_is_not(throttle):
+    for _ in range(3 * SPRAYED):
+        fail(throttle, password="abc")
+    for account, address in elsewhere(SPRAYED + 5):
+        throttle.refund(throttle.count(Attempt(account, address, "", "", "abc")))
+
+    assert fail(throttle, "autre", "172.16.0.1", password="abc").bits == 0
+
+
+def test_L5_many_names_on_one_siret_cost_work_on_it_alone(throttle):
+    tried = [fail(throttle, account, address, siret="73282932000074").bits for account, address in elsewhere(NAMES + 2)]
+
+    assert tried == [0] * NAMES + [BLOCK_BITS] * 2
+    assert fail(throttle, "autre", "172.16.0.1", siret="35600000000048").bits == 0
+    assert fail(throttle, "autre", "172.16.0.1", device="a", siret="73282932000074").bits == 0

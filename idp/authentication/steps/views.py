@@ -379,7 +379,7 @@ def new_password() -> ResponseReturnValue:
     tell_of_person(mag.registry, mag.settings, person.id, now)
     db.session.commit()
     mag.messenger.wake()
-    return proceed(person, replace(arrival.entree, version=person.version))
+    return proceed(person, replace(arrival.entree, version=person.version, weak=False))
 
 
 @bp.get("/connexion/conditions")
