@@ -40,6 +40,7 @@ from idp.declarants.compte.acces import views as compte_acces_views
 from idp.declarants.compte.donnees import views as compte_donnees_views
 from idp.declarants.controles import commands as controles_commands
 from idp.declarants.controles.models import Controle, EntreeListe
+from idp.declarants.controles.representants import views as representants_views
 from idp.declarants.equipe import views as equipe_views
 from idp.declarants.equipe.administrateurs import views as administrateurs_views
 from idp.declarants.equipe.cle import views as cle_views
@@ -177,6 +178,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         decoupled_views.bp,
         parcours_views.bp,
         arrivee_views.bp,
+        representants_views.bp,
         equipe_views.bp,
         demandes_views.bp,
         invitations_views.bp,

@@ -78,8 +78,8 @@ def inscrire(
     statut = transition(None, act, by).after
     if statut is None:
         raise StatutRefusedError(f"{act} gives no status")
-    if email is not None and not EMAIL.fullmatch(email):
-        raise InvalidEmailError("not an address")
+    if email is not None:
+        check_email(email)
     checked = Identite(identite.siret, check_name(identite.nom), check_name(identite.prenom))
     if len(checked.cle) > LONGEST_CLE:
         raise InvalidNameError("too long once folded")
@@ -94,6 +94,13 @@ def inscrire(
     siret = int(checked.siret)
     journal.record(DeclarantInscribed(declarant_id=declarant.id, siret=siret, act=act, role=role, statut=statut, actor=actor), now)
     return declarant
+
+
+def check_email(email: str) -> str:
+    """Raises InvalidEmailError."""
+    if not EMAIL.fullmatch(email):
+        raise InvalidEmailError("not an address")
+    return email
 
 
 def check_free(identite: Identite) -> None:

@@ -146,8 +146,8 @@ TABLE = (
         Statut.PRIMO,
         Act.TRANSMETTRE,
         Statut.CANDIDAT,
-        (By.OPERATEUR,),
-        "Un opérateur valide, mais l'établissement a un administrateur depuis : c'est à lui de répondre.",
+        (By.CONTROLES, By.OPERATEUR),
+        "L'inscription est validée, mais l'établissement a un administrateur depuis : c'est à lui de répondre.",
     ),
     _line(Statut.PRIMO, Act.ECARTER, None, (By.CONTROLES, By.OPERATEUR), "Les contrôles s'y opposent, ou un opérateur a refusé."),
     _line(Statut.PRIMO, Act.EXPIRER, None, (By.TEMPS,), "Personne n'a tranché dans le délai."),
@@ -160,6 +160,7 @@ TABLE = (
         "Tous les administrateurs de l'établissement sont suspendus : un opérateur donne l'accord à leur place.",
     ),
     _line(Statut.CANDIDAT, Act.REFUSER, None, (By.ADMINISTRATEUR,), "Un administrateur en place refuse."),
+    _line(Statut.CANDIDAT, Act.ECARTER, None, (By.OPERATEUR,), "Les contrôles ont un doute, et un opérateur refuse."),
     _line(Statut.CANDIDAT, Act.ACTIVER, Statut.ACTIF, (By.CLE,), "La clé postée à l'adresse de l'établissement est saisie."),
     _line(Statut.CANDIDAT, Act.EXPIRER, None, (By.TEMPS,), "Aucune décision en 15 jours."),
     _line(

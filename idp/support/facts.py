@@ -6,6 +6,8 @@ WORDS = {
     "DeclarantErased": "Effacement de l'identité",
     "ControlsRun": "Contrôles passés",
     "ControlsSettled": "Vérification réglée par un opérateur",
+    "RepresentantAsked": "Accord d'un représentant légal demandé",
+    "RepresentantAnswered": "Réponse d'un représentant légal",
     "InscriptionConfirmed": "Inscription confirmée par le lien du courrier",
     "ConnexionOpened": "Connexion",
     "ConnexionRefused": "Connexion refusée",
@@ -49,4 +51,6 @@ def by(actor: str | None, kind: str) -> str:
     if actor is None:
         return "les contrôles" if kind == "ControlsRun" else "la personne"
     room, _, name = actor.partition(":")
-    return {"operateur": f"opérateur {name}", "declarant": f"déclarant n° {name}"}.get(room) or OURS.get(actor, actor)
+    return {"representant": "le représentant légal", "operateur": f"opérateur {name}", "declarant": f"déclarant n° {name}"}.get(
+        room
+    ) or OURS.get(actor, actor)

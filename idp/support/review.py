@@ -15,14 +15,14 @@ from idp.declarants.controles.events import ControlsSettled
 from idp.declarants.controles.models import Controle
 from idp.declarants.cooptation import open_candidacy
 from idp.declarants.models import Declarant
-from idp.declarants.statuts import Act, By, Statut
+from idp.declarants.statuts import Act, Statut
 from idp.entreprises.models import Etablissement
 from idp.errors import NotFoundError, RefusedError
 from idp.habilitations import premiers_droits
 from idp.habilitations.droits import Catalogue
 from idp.notifications.models import Mail
+from idp.oidc.suspension import Author
 from idp.support import messages
-from idp.support.models import Operateur
 
 SHORTEST, LONGEST = 10, 1000
 """Characters of a reason."""
@@ -69,7 +69,12 @@ class Review:
 
     @property
     def waits(self) -> bool:
-        return self.controle.decided_at is None and self.declarant is not None and self.declarant.statut is Statut.PRIMO
+        return self.controle.waits_about(self.declarant)
+
+    @property
+    def active(self) -> bool:
+        """The person is in already, invited or let in by colleagues: to set them aside is to suspend them."""
+        return self.declarant is not None and self.declarant.statut is Statut.ACTIF
 
     @property
     def place(self) -> str:
@@ -96,28 +101,34 @@ def check_reason(unverified_reason: str) -> str:
 
 
 def settle(
-    settings: Settings, catalogue: Catalogue, review: Review, decision: Decision, reason: str, operator: Operateur, now: datetime
+    settings: Settings, catalogue: Catalogue, review: Review, decision: Decision, reason: str, author: Author, now: datetime
 ) -> None:
-    """Decide, and tell the person. Whose establishment has an administrator by now becomes a candidate, whom he answers (fact 30).
+    """Decide, and tell the person. What sets aside somebody who is in already, the page does first: it suspends them.
 
-    Raises ReasonMissingError, ReviewSettledError, LastAdministratorError.
+    Raises ReasonMissingError, ReviewSettledError.
     """
     kept = check_reason(reason)
     declarant, controle = review.declarant, review.controle
-    if declarant is None or not review.waits or not controle.settle(decision, kept, operator.actor, now):
+    if declarant is None or not review.waits or not controle.settle(decision, kept, author.actor, now):
         raise ReviewSettledError(f"controle {controle.id}")
-    about = {"declarant_id": declarant.id, "siret": int(declarant.siret), "actor": operator.actor}
+    about = {"declarant_id": declarant.id, "siret": int(declarant.siret), "actor": author.actor}
     journal.record(ControlsSettled(decision=decision, reason=kept, **about), now)  # type: ignore[arg-type]  # three kinds of value
-    place, name, address = review.place, declarant.full_name, declarant.email or ""
-    if decision is Decision.VALIDER:
-        Etablissement.hold(declarant.siret)
-        if Declarant.is_administered(declarant.siret):
-            transitions.apply(declarant, Act.TRANSMETTRE, By.OPERATEUR, now, actor=operator.actor)
-            open_candidacy(declarant, now, issuer=settings.issuer)
-            return
-        transitions.apply(declarant, Act.VALIDER, By.OPERATEUR, now, actor=operator.actor)
-        premiers_droits.ouvrir(declarant, catalogue, now)
-        Mail.write("inscription_validee", address, messages.validated(settings.issuer, name, place), now, declarant.id)
+    if decision is Decision.ECARTER and declarant.statut in (Statut.PRIMO, Statut.CANDIDAT):
+        name, address = declarant.full_name, declarant.email or ""
+        transitions.apply(declarant, Act.ECARTER, author.by, now, actor=author.actor)
+        Mail.write("inscription_ecartee", address, messages.set_aside(settings.issuer, name, review.place), now)
+    elif decision is Decision.VALIDER and declarant.statut is Statut.PRIMO:
+        _open(settings, catalogue, review, declarant, author, now)
+
+
+def _open(settings: Settings, catalogue: Catalogue, review: Review, declarant: Declarant, author: Author, now: datetime) -> None:
+    """The first administrator is in; whose establishment has one by now becomes a candidate, whom he answers (fact 30)."""
+    Etablissement.hold(declarant.siret)
+    if Declarant.is_administered(declarant.siret):
+        transitions.apply(declarant, Act.TRANSMETTRE, author.by, now, actor=author.actor)
+        open_candidacy(declarant, now, issuer=settings.issuer)
         return
-    transitions.apply(declarant, Act.ECARTER, By.OPERATEUR, now, actor=operator.actor)
-    Mail.write("inscription_ecartee", address, messages.set_aside(settings.issuer, name, place), now)
+    transitions.apply(declarant, Act.VALIDER, author.by, now, actor=author.actor)
+    premiers_droits.ouvrir(declarant, catalogue, now)
+    message = messages.validated(settings.issuer, declarant.full_name, review.place)
+    Mail.write("inscription_validee", declarant.email or "", message, now, declarant.id)

@@ -1,7 +1,8 @@
 """`mag controles …`, `mag ordre …`, `mag liens …`, `mag representants …`: the registers and the lists that the controls read."""
 
+from collections import Counter
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
@@ -10,7 +11,7 @@ from flask.cli import AppGroup
 from idp import http
 from idp.console import answers
 from idp.database import db
-from idp.declarants.controles import imports, tenue
+from idp.declarants.controles import imports, reexamen, tenue
 from idp.declarants.controles.dossier import Moment, Nature, Sens, Subject
 from idp.declarants.controles.imports import Bilan
 from idp.declarants.controles.models import EntreeListe
@@ -64,7 +65,7 @@ def import_liens(fichier: Path) -> None:
 @FICHIER
 @COMPLET
 def import_representants(fichier: Path, *, complet: bool) -> None:
-    """Importe des représentants légaux (CSV : siren, nom, prenom, qualite)."""
+    """Importe des représentants légaux (CSV : siren, nom, prenom, qualite ; email s'il est connu)."""
     _import(lambda: imports.importer_representants(fichier, datetime.now(UTC), ACTOR, complet=complet))
 
 
@@ -132,6 +133,21 @@ def lister(sens: str | None) -> None:
 def _shown(line: EntreeListe) -> str:
     until = f", jusqu'au {line.expires_at:%d/%m/%Y}" if line.expires_at else ""
     return f"{line.sens} {line.nature} {line.valeur} ({line.service or 'tous les services'}) : {line.motif} — {line.proprietaire}{until}"
+
+
+@controles.command("revoir")
+@click.option("--jours", type=click.IntRange(1, 3650), default=30, show_default=True, help="Un examen vaut ce nombre de jours.")
+def revoir(jours: int) -> None:
+    """Repasse les contrôles d'avant déclaration ; le bureau montre ce qui est douteux. Pour un minuteur : deux fois ne nuit pas."""
+    now, seen, after = datetime.now(UTC), Counter[Verdict](), 0
+    while True:
+        batch, after = reexamen.revoir(now, now - timedelta(days=jours), after)
+        db.session.commit()
+        if not after:
+            break
+        seen += batch
+    told = ", ".join(f"{verdict.titre.lower()} : {seen[verdict]}" for verdict in Verdict)
+    click.echo(f"{seen.total()} personnes examinées ({told}).")
 
 
 @controles.command("essayer")

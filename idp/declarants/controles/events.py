@@ -24,6 +24,22 @@ class ControlsSettled(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RepresentantAsked(Event):
+    """The agreement of a legal representative was asked for: by mail, or by a letter."""
+
+    accord_id: int
+    by_mail: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepresentantAnswered(Event):
+    """A legal representative agreed, or refused."""
+
+    accord_id: int
+    answer: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ListChanged(Event):
     """A line of a list of the controls was added, changed or removed."""
 

@@ -21,6 +21,7 @@ from idp.declarants.controles.dossier import Nature, Sens
 from idp.declarants.controles.events import RegisterImported
 from idp.declarants.controles.models import BATCH, LIENS_BATCH, LIENS_VERSION, InscritOrdre, RepresentantLegal
 from idp.declarants.identite import fold
+from idp.declarants.inscription import check_email
 from idp.entreprises.siret import Siren, Siret
 from idp.errors import MagError, RefusedError
 
@@ -101,11 +102,13 @@ def importer_ordre(path: Path, now: datetime, actor: str, *, complet: bool) -> B
 
 
 def importer_representants(path: Path, now: datetime, actor: str, *, complet: bool) -> Bilan:
-    """`siren`, `nom`, `prenom`, `qualite`. `complet`: whoever is not in the file no longer represents anybody."""
+    """`siren`, `nom`, `prenom`, `qualite`, and `email` where known. `complet`: whoever is not in the file no longer represents anybody."""
 
     def row(line: Row) -> dict[str, Any]:
         names = {"nom": _text(fold(line["nom"]), 80, "nom"), "prenom": _text(fold(line["prenom"]), 80, "prénom")}
-        return {"siren": int(Siren.parse(line["siren"])), **names, "qualite": _text(line["qualite"], 120, "qualité"), "imported_at": now}
+        email = check_email(line["email"]) if line.get("email") else None
+        qualite = _text(line["qualite"], 120, "qualité")
+        return {"siren": int(Siren.parse(line["siren"])), **names, "qualite": qualite, "email": email, "imported_at": now}
 
     bilan, key = Bilan(), ("siren", "nom", "prenom")
     for rows in _batches(path, ("siren", "nom", "prenom", "qualite"), row, bilan):

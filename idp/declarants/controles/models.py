@@ -25,6 +25,11 @@ KEPT = timedelta(days=365)
 """Evidence about people who were erased, and lines that no longer hold."""
 
 
+DOUBTFUL = (Verdict.MANUAL, Verdict.BLOCK)
+"""What an operator looks at. Who inscribes alone and is blocked is erased at once: a BLOCK is of somebody whom a colleague brought."""
+EXAMINED = (Statut.PRIMO, Statut.CANDIDAT, Statut.ACTIF, Statut.SUSPENDU)
+
+
 class Controle(Model):
     """One examination of one person: its verdict, its evidence, and what an operator decided of it."""
 
@@ -73,6 +78,11 @@ class Controle(Model):
         return list(db.session.scalars(select(cls).filter_by(declarant_id=declarant_id).order_by(cls.id.desc())))
 
     @classmethod
+    def last(cls, declarant_id: int, moment: Moment) -> Self | None:
+        """The latest of one moment."""
+        return db.session.scalar(select(cls).filter_by(declarant_id=declarant_id, moment=moment).order_by(cls.id.desc()).limit(1))
+
+    @classmethod
     def waiting(
         cls,
         *,
@@ -83,7 +93,7 @@ class Controle(Model):
         after: int = 0,
         limit: int,
     ) -> list[tuple[Self, Declarant]]:
-        """The queue, the oldest first, those after `after`: whoever is PRIMO and whose examination nobody settled.
+        """The queue, the oldest first, those after `after`: examinations of living people that nobody settled.
 
         `motif`: code of a rule; `before`: examined earlier than that.
         """
@@ -105,7 +115,11 @@ class Controle(Model):
 
     @classmethod
     def _undecided(cls) -> tuple[Any, ...]:
-        return (cls.verdict == Verdict.MANUAL, cls.decided_at.is_(None), Declarant.statut == Statut.PRIMO)
+        return (cls.verdict.in_(DOUBTFUL), cls.decided_at.is_(None), Declarant.statut.in_(EXAMINED))
+
+    def waits_about(self, declarant: Declarant | None) -> bool:
+        """For an operator's decision about this person, who is still there."""
+        return self.verdict in DOUBTFUL and self.decided_at is None and declarant is not None and declarant.statut in EXAMINED
 
     def settle(self, decision: str, reason: str, by: str, now: datetime) -> bool:
         """Keep a decision; False when another operator already did, and nothing changes."""
@@ -268,12 +282,17 @@ class RepresentantLegal(Model):
     nom: Mapped[str] = mapped_column(String(80), primary_key=True)
     prenom: Mapped[str] = mapped_column(String(80), primary_key=True)
     qualite: Mapped[str] = mapped_column(String(120))
+    email: Mapped[str | None] = mapped_column(String(254))
+    """Where the register says that they are written to, if it does."""
     imported_at: Mapped[datetime]
 
     @classmethod
+    def rows(cls, siren: Siren) -> list[Self]:
+        return list(db.session.scalars(select(cls).filter_by(siren=int(siren)).order_by(cls.nom, cls.prenom)))
+
+    @classmethod
     def of(cls, siren: Siren) -> tuple[Mandataire, ...]:
-        found = db.session.scalars(select(cls).filter_by(siren=int(siren)).order_by(cls.nom, cls.prenom))
-        return tuple(Mandataire(row.nom, row.prenom, row.qualite, row.imported_at) for row in found)
+        return tuple(Mandataire(row.nom, row.prenom, row.qualite, row.imported_at) for row in cls.rows(siren))
 
 
 Register = type[LienDeclare] | type[InscritOrdre] | type[RepresentantLegal] | type[EntreeListe]
@@ -330,6 +349,13 @@ def _upsert_links(insert: Any, fields: Any, values: Sequence[dict[str, Any]] | N
 def forget_older(model: type[InscritOrdre] | type[RepresentantLegal], than: datetime) -> int:
     """Delete what the import of that instant did not bring: the file was the whole register. How many."""
     return int(getattr(db.session.execute(delete(model).where(model.imported_at < than)), "rowcount", 0))
+
+
+def to_examine(before: datetime, after: int, limit: int) -> list[Declarant]:
+    """Active people whom nobody examined at the moment of a declaration since `before`, by number, those after `after`."""
+    recent = exists().where(Controle.declarant_id == Declarant.id, Controle.moment == Moment.DECLARATION, Controle.examined_at >= before)
+    query = select(Declarant).where(Declarant.statut == Statut.ACTIF, Declarant.id > after, ~recent)
+    return list(db.session.scalars(query.order_by(Declarant.id).limit(limit)))
 
 
 def people_of(siren: Siren, but: tuple[Siret, str]) -> int:

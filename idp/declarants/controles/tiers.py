@@ -3,7 +3,7 @@
 The two are alternatives: a new accounting firm has declared for nobody yet, a payroll bureau is not an accountant.
 """
 
-from idp.declarants.controles.dossier import Dossier, Lien, Moment
+from idp.declarants.controles.dossier import Dossier, Lien
 from idp.declarants.controles.verdict import Finding, Verdict
 
 RECENT = 13
@@ -11,10 +11,10 @@ RECENT = 13
 
 
 def concerns(dossier: Dossier) -> bool:
-    """A tiers who is inscribed, or anybody about to declare for another company."""
+    """A tiers, or anybody about to declare for another company."""
     subject = dossier.subject
-    if subject.moment is Moment.DECLARATION:
-        return subject.declare is not None and subject.declare.siren != subject.siret.siren
+    if subject.declare is not None:
+        return subject.declare.siren != subject.siret.siren
     return subject.profil.tiers
 
 

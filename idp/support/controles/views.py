@@ -9,21 +9,29 @@ from idp import http
 from idp.database import db
 from idp.declarants.controles import imports, tenue
 from idp.declarants.controles.dossier import Nature, Sens
-from idp.declarants.controles.models import Controle, EntreeListe
+from idp.declarants.controles.models import Controle, EntreeListe, RepresentantLegal
 from idp.declarants.controles.registre import TITRES
+from idp.declarants.controles.representants import accord
+from idp.declarants.controles.representants.accord import Representant
+from idp.declarants.controles.representants.models import AccordRepresentant
 from idp.declarants.controles.verdict import Verdict
+from idp.declarants.identite import check_name
 from idp.declarants.models import Declarant
 from idp.declarants.profils import Profil
+from idp.declarants.statuts import By, Statut
 from idp.entreprises.models import Etablissement
 from idp.entreprises.siret import typed_digits
 from idp.errors import MagError, NotFoundError
-from idp.support import bureau, review
+from idp.oidc import suspension
+from idp.oidc.suspension import Author
+from idp.support import bureau, messages, review
 from idp.support.facts import by, told
-from idp.support.models import last_facts
+from idp.support.models import Operateur, last_facts
 from idp.support.review import Decision, Review
 from idp.visitor import see
 
 bp = Blueprint("bureau_controles", __name__)
+WHO = ("nom", "prenom", "qualite", "email")  # of a legal representative
 PAGE = 25
 AGES = {"": "Tous les âges", "1": "Plus d'un jour", "3": "Plus de trois jours", "7": "Plus d'une semaine"}
 
@@ -69,16 +77,45 @@ def settle(controle_id: int) -> ResponseReturnValue:
     found, reason = review.find(controle_id), request.form.get("motif", "")
     try:
         decision = Decision(request.form.get("decision", ""))
-        review.settle(mag.settings, mag.catalogue(), found, decision, reason, operator, http.now())
+        review.check_reason(reason)
+        if decision is Decision.ECARTER and found.active and found.waits:
+            _suspend(found, operator)
+        review.settle(mag.settings, mag.catalogue(), found, decision, reason, Author(By.OPERATEUR, operator.actor), http.now())
     except ValueError:
         return _review(found, "Choisissez Valider ou Écarter.", reason), 422
     except review.ReasonMissingError as error:
         return _review(found, error.public, reason), error.status
+    bureau.commit_end()
+    return see(f"/controles/{controle_id}")
+
+
+def _suspend(found: Review, operator: Operateur) -> None:
+    """Somebody who is in already: no way in any more, sessions end, partners are told."""
+    mag, now, declarant = http.mag(), http.now(), found.declarant
+    if declarant is not None:
+        mail = ("bureau_suspendre", messages.suspended(mag.settings.issuer, declarant.full_name, now))
+        suspension.suspend(mag.ephemeral, mag.settings, mag.registry, declarant, Author(By.OPERATEUR, operator.actor), mail, now)
+
+
+@bp.post("/controles/<int(max=2147483647):controle_id>/representant")
+def ask_representative(controle_id: int) -> ResponseReturnValue:
+    """The agreement of a legal representative is asked for: of one whom the register names, or whom the operator found."""
+    operator, mag = bureau.acting(bureau.REVIEWS), http.mag()
+    found = review.find(controle_id)
+    if not found.waits or found.declarant is None or found.declarant.statut is not Statut.PRIMO:
+        raise review.ReviewSettledError(f"controle {controle_id}")
+    typed = {name: " ".join(request.form.get(name, "").split())[:120] for name in WHO}
+    try:
+        who = Representant(check_name(typed["nom"]), check_name(typed["prenom"]), typed["qualite"] or "représentant légal", typed["email"])
+        accord.ask(mag.settings, mag.keyring, found.controle, found.declarant, who, http.now(), operator.actor)
+    except MagError as error:
+        db.session.rollback()
+        return _review(review.find(controle_id), error.public, "", typed), 409 if error.status == 409 else 422
     db.session.commit()
     return see(f"/controles/{controle_id}")
 
 
-def _review(found: Review, refused: str, reason: str) -> str:
+def _review(found: Review, refused: str, reason: str, who: dict[str, str] | None = None) -> str:
     controle, declarant = found.controle, found.declarant
     place = Etablissement.find(controle.siret)
     labels = {verdict.value: verdict.titre for verdict in Verdict}
@@ -95,6 +132,10 @@ def _review(found: Review, refused: str, reason: str) -> str:
         administered=Declarant.is_administered(controle.siret),
         refused=refused,
         reason=reason,
+        representants=RepresentantLegal.rows(controle.siret.siren),
+        accords=AccordRepresentant.of(controle.id),
+        most=accord.MOST,
+        who=who or {},
         days=_days(controle),
     )
 

@@ -12,6 +12,7 @@ from idp.authentication.new_password import NewPassword
 from idp.authentication.password_change import change_password
 from idp.authentication.password_policy import in_force, own_words
 from idp.database import db
+from idp.declarants.controles import reexamen
 from idp.declarants.equipe import invitation as invitations
 from idp.declarants.equipe.authority import sirets_of
 from idp.declarants.equipe.gestion import TITLES
@@ -214,6 +215,7 @@ def accept(token: str) -> ResponseReturnValue:
     if form.errors:
         return _answer_page(token, found, form, 422, agreed=agreed)
     person = invitations.accepter(found, now, issuer=mag.settings.issuer, rights=found.keeper_id is not None)
+    reexamen.invite(person, now)
     means: Means = current_app.extensions["mag_means"]
     change_password(means.store, means.settings, means.passwords, person, form.password, now)
     tell_of_person(mag.registry, mag.settings, person.id, now)

@@ -17,6 +17,8 @@ from idp.authentication.demande import Demande, seal_demande
 from idp.authentication.password_policy import PasswordTooLongError
 from idp.authentication.passwords import Stored
 from idp.database import db
+from idp.declarants.controles.models import Controle
+from idp.declarants.controles.representants import accord
 from idp.declarants.controles.verdict import Verdict
 from idp.declarants.cooptation import open_candidacy
 from idp.declarants.inscription import HomonymeError
@@ -128,6 +130,8 @@ def _settle(draft: Inscription, declarant: Declarant | None) -> None:
         opens = {one.code: int(one.opens_at.timestamp()) for one in premiers_droits.ouvrir(declarant, mag.catalogue(), now)}
     elif declarant.statut is Statut.CANDIDAT:
         open_candidacy(declarant, now, issuer=issuer)
+    else:
+        accord.ask_known(mag.settings, mag.keyring, Controle.of(declarant.id)[0], declarant, now)
     known = mag.catalogue().services
     services = [
         {"code": code, "libelle": known[code].libelle, "opens_at": opens.get(code)} for code in draft.services or [] if code in known
