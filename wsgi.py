@@ -70,6 +70,7 @@ from idp.notifications import commands as notifications_commands
 from idp.notifications.models import Letter, Mail, OneTimeLink
 from idp.oidc import endpoints as oidc_endpoints
 from idp.oidc import views as oidc_views
+from idp.oidc.account.recus import views as recus_views
 from idp.oidc.authorization import AuthorizationDoor
 from idp.oidc.authzen.models import SujetConnu
 from idp.oidc.backchannel import commands as backchannel_commands
@@ -175,6 +176,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         factors_views.bp,
         appareils_views.bp,
         oidc_views.bp,
+        recus_views.bp,
         decoupled_views.bp,
         parcours_views.bp,
         arrivee_views.bp,

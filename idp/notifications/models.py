@@ -75,6 +75,12 @@ class Mail(Model):
         due, body, html = (now, message.body, message.html or None) if recipient else (None, None, None)
         connections.run(POST, **row, next_try_at=due, body=body, html=html)
 
+    @classmethod
+    def of(cls, declarant_id: int, limit: int) -> list[Self]:
+        """The lines of those that were written to somebody, the latest first; never their texts."""
+        query = select(cls).options(defer(cls.body), defer(cls.html)).filter_by(declarant_id=declarant_id)
+        return list(db.session.scalars(query.order_by(cls.id.desc()).limit(limit)))
+
     def discard(self) -> None:
         """There was nobody to write to, and nothing must show that the work was not done."""
         db.session.delete(self)
@@ -196,6 +202,11 @@ class Letter(Model):
         waiting = (cls.kind == kind, cls.declarant_id == declarant_id, cls.printed_at.is_(None), cls.void_at.is_(None))
         query = update(cls).where(*waiting).values(void_at=now, pdf=None).returning(cls.id)
         return len(db.session.scalars(query, execution_options=UNSYNCHRONISED).all())
+
+    @classmethod
+    def of(cls, declarant_id: int) -> list[Self]:
+        """The lines of those that were written about somebody, the oldest first; never what they hold."""
+        return list(db.session.scalars(select(cls).options(defer(cls.pdf)).filter_by(declarant_id=declarant_id).order_by(cls.id)))
 
     @classmethod
     def written_to(cls, kind: str, recipient_lines: Sequence[str], since: datetime) -> int:

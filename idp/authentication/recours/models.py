@@ -142,6 +142,11 @@ class Recours(Model):
         return len(db.session.scalars(delete(cls).where(cls.expires_at < before).returning(cls.id)).all())
 
     @classmethod
+    def of(cls, declarant_id: int) -> list[Self]:
+        """All that are kept of a person, the oldest first."""
+        return list(db.session.scalars(select(cls).filter_by(declarant_id=declarant_id).order_by(cls.id)))
+
+    @classmethod
     def count_of(cls, declarant_id: int) -> int:
         """How many a person ever made that are still kept."""
         return db.session.scalar(select(func.count()).where(cls.declarant_id == declarant_id)) or 0

@@ -111,6 +111,7 @@ def paper(what: Mapping[str, Any], jws: str) -> Paper:
                 f"MAG ({what['iss']}) a signé ce compte rendu, numéro {what['jti']}. Le compte rendu signé se télécharge à la fin de "
                 "l'inscription et figure dans le courrier électronique de confirmation."
             ),
+            Paragraph(f"Quiconque le reçoit peut le vérifier sur {what['iss']}/verifier."),
             Paragraph(f"Empreinte SHA-256 du compte rendu signé : {digest(jws)}"),
             Paragraph(f"Empreinte SHA-256 des conditions acceptées : {what['conditions']['sha256']}"),
         ),

@@ -1,6 +1,7 @@
 """Everything that MAG keeps about one person, as one JSON document they may take elsewhere (GDPR articles 15 and 20).
 
-Left out on purpose: secrets, of which MAG keeps digests; why sign-ins were refused; each single target of rights, which the pages
+Left out on purpose: secrets, of which MAG keeps digests; texts of mails, erased once sent; why sign-ins were refused, and what the
+controls found, which would tell a fraud what to change (article 15, paragraph 4); each single target of rights, which the pages
 of rights list: services and droits are summed up here.
 """
 
@@ -9,15 +10,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from idp.authentication.factors.models import KnownDevice, Passkey, RecoveryCode, TotpCredential
+from idp.authentication.factors.models import FactorLoss, KnownDevice, Passkey, RecoveryCode, TotpCredential
+from idp.authentication.recours.models import Recours, SecretQuestion
 from idp.config import Settings
 from idp.database import Connections
 from idp.declarants.models import Declarant
-from idp.declarants.parcours.models import ConditionsAcceptees, ConsentementInformation
+from idp.declarants.parcours.models import ConditionsAcceptees, ConsentementInformation, RecuInscription
 from idp.entreprises.models import Entreprise
 from idp.ephemeral import Ephemeral
 from idp.habilitations.decision import services_of
 from idp.habilitations.droits import Catalogue
+from idp.notifications.models import Letter, Mail
 from idp.oidc.account.history import lines
 from idp.oidc.account.portals import portals
 from idp.oidc.account.sessions import open_sessions
@@ -46,12 +49,24 @@ def everything(sources: Sources, person: Declarant, now: datetime) -> dict[str, 
         "produit_le": _instant(now),
         "identite": _identity(person),
         "entreprise": _company(person),
-        "acces": _access(person),
+        "acces": _access(person, now),
         "conditions_acceptees": [
             {"version": one.version, "sha256": one.sha256, "acceptees_le": _instant(one.accepted_at)}
             for one in ConditionsAcceptees.of(person.id)
         ],
         "information_par_courrier": ConsentementInformation.given_by(person.id),
+        "compte_rendu_d_inscription": _receipt(person),
+        "recours": [
+            {"voie": one.voie.value, "etape": one.etape.value, "demande_le": _instant(one.asked_at), "fini_le": _instant(one.closed_at)}
+            for one in Recours.of(person.id)
+        ],
+        "courriers": [
+            {"objet": one.subject, "adresse": one.recipient, "ecrit_le": _instant(one.created_at), "parti_le": _instant(one.sent_at)}
+            for one in Mail.of(person.id, MOST_LINES)
+        ],
+        "lettres": [
+            {"objet": one.kind, "adresse": one.recipient.splitlines(), "ecrite_le": _instant(one.created_at)} for one in Letter.of(person.id)
+        ],
         "droits": _rights(sources, person, services, now),
         "sites_connectes": [
             {
@@ -98,17 +113,25 @@ def _company(person: Declarant) -> dict[str, Any]:
     return {"siren": str(person.siret.siren), "nom": found.nom_affiche if found else None}
 
 
-def _access(person: Declarant) -> dict[str, Any]:
-    totp = TotpCredential.of(person.id)
+def _access(person: Declarant, now: datetime) -> dict[str, Any]:
+    totp, question, loss = TotpCredential.of(person.id), SecretQuestion.of(person.id), FactorLoss.live(person.id, now)
     return {
         "mot_de_passe_change_le": _instant(person.password_changed_at),
         "application_de_codes_depuis": _instant(totp.confirmed_at) if totp else None,
         "codes_de_secours_restants": RecoveryCode.left(person.id),
+        "question_secrete_choisie_le": _instant(question.set_at) if question else None,
+        "second_facteur_declare_perdu_le": _instant(loss.asked_at) if loss else None,
         "cles_d_acces": [{"nom": link.name, "ajoutee_le": _instant(link.added_at)} for _, link in Passkey.of(person.id)],
         "appareils_connus": [
             {"appareil": device.label, "reseau": device.network, "vu_le": _instant(device.seen_at)} for device in KnownDevice.of(person.id)
         ],
     }
+
+
+def _receipt(person: Declarant) -> dict[str, Any] | None:
+    """As it was signed."""
+    kept = RecuInscription.of(person.id)
+    return {"contenu": kept.claims, "signe": kept.jws} if kept else None
 
 
 def _rights(sources: Sources, person: Declarant, services: Mapping[str, str], now: datetime) -> list[dict[str, Any]]:

@@ -1,0 +1,1 @@
+"""Receipts that MAG signed, read by anybody who was given one."""

@@ -1,0 +1,68 @@
+"""Whether a receipt is MAG's: a compact JWS signed by a key that is still published, or the very one that MAG kept (facts 23, 44, 45).
+
+Signing keys leave the published set a day after their last use; receipts are kept for years, so that a copy that MAG kept is a
+proof too. What is read is never trusted before. Left out on purpose: tokens, which are no receipts.
+"""
+
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from idp.declarants.identite import Identite, InvalidNameError
+from idp.declarants.models import Declarant
+from idp.declarants.parcours.models import RecuInscription
+from idp.declarants.parcours.recu import TYP
+from idp.entreprises.siret import InvalidSiretError, Siret
+from idp.keys import PublishedKeys
+from idp.oidc.jose import Compact, UnreadableError
+
+LONGEST = 16 * 1024
+"""Characters."""
+ALGORITHMS = ("ES256",)
+
+
+class Proof(StrEnum):
+    """Why it is genuine."""
+
+    CLE = "cle"
+    COPIE = "copie"
+
+
+@dataclass(frozen=True, slots=True)
+class Genuine:
+    """What the receipt says, and why it is believed."""
+
+    claims: Mapping[str, Any]
+    proof: Proof
+
+
+def genuine(published: PublishedKeys, issuer: str, unverified_text: str) -> Genuine | None:
+    """None for whatever is not a receipt of this issuer, whole and unchanged."""
+    text = "".join(unverified_text.split())
+    try:
+        unverified = Compact.read(text, LONGEST)
+        said = unverified.claims()
+    except UnreadableError:
+        return None
+    if not unverified.is_acceptable or unverified.header.get("typ") != TYP or said.get("iss") != issuer:
+        return None
+    claims = unverified.verified([published.keyset], ALGORITHMS)
+    if claims is not None:
+        return Genuine(claims, Proof.CLE)
+    kept = _kept(said)
+    same = kept is not None and hmac.compare_digest(kept.jws, text)
+    return Genuine(kept.claims, Proof.COPIE) if kept is not None and same else None
+
+
+def _kept(said: Mapping[str, Any]) -> RecuInscription | None:
+    """The receipt of whoever the text says that it is about."""
+    words = [said.get(name) for name in ("siret", "nom", "prenom")]
+    if not all(isinstance(word, str) for word in words):
+        return None
+    try:
+        found = Declarant.find(Identite(Siret.parse(str(words[0])), str(words[1]), str(words[2])))
+    except (InvalidSiretError, InvalidNameError):
+        return None
+    return RecuInscription.of(found.id) if found is not None else None
