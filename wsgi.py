@@ -52,6 +52,7 @@ from idp.declarants.models import AccountEvent
 from idp.declarants.parcours import views as parcours_views
 from idp.declarants.parcours.arrivee import views as arrivee_views
 from idp.declarants.parcours.models import Inscription
+from idp.declarants.parcours.relais import views as relais_views
 from idp.entreprises import commands as entreprises_commands
 from idp.ephemeral import open_ephemeral
 from idp.errors import SettingError, StoreUnavailableError
@@ -87,6 +88,7 @@ from idp.support import commands as support_commands
 from idp.support import views as support_views
 from idp.support.controles import views as reviews_views
 from idp.support.facteurs import views as losses_views
+from idp.support.fiches import views as cards_views
 from idp.support.lettres import views as letters_views
 from idp.support.personnes import views as people_views
 from idp.support.recours import views as recoveries_views
@@ -180,6 +182,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         decoupled_views.bp,
         parcours_views.bp,
         arrivee_views.bp,
+        relais_views.bp,
         representants_views.bp,
         equipe_views.bp,
         demandes_views.bp,
@@ -228,7 +231,7 @@ def create_desk(settings: Settings, mag: http.Mag) -> Flask:
     desk.extensions["mag"] = mag
     http.install(desk, settings.desk_url)
     bureau.install(desk)
-    for room in (support_views, reviews_views, people_views, recoveries_views, losses_views, letters_views):
+    for room in (support_views, reviews_views, people_views, recoveries_views, losses_views, cards_views, letters_views):
         desk.register_blueprint(room.bp)
     return desk
 

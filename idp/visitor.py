@@ -154,6 +154,7 @@ MENU = (
     ("/droits", "Mes droits", False),
     ("/autorisations", "Mes autorisations", False),
     ("/compte/administrateurs", "Mes administrateurs", False),
+    ("/compte/etablissement", "Mon établissement", False),
     ("/equipe", "Espace administrateur", True),
     ("/equipe/droits", "Habilitations", True),
 )

@@ -43,6 +43,14 @@ class AuditEvent(Model):
         return {who: at for who, at in db.session.execute(found.group_by(cls.declarant_id)) if who is not None}
 
     @classmethod
+    def of_kind(cls, kind: str, since: datetime, *, before: int | None = None, limit: int = 50) -> list[Self]:
+        """Facts of one kind about anybody, the latest first; `before` is the number of the last one of the page before."""
+        query = select(cls).where(cls.kind == kind, cls.at > since)
+        if before is not None:
+            query = query.where(cls.id < before)
+        return list(db.session.scalars(query.order_by(cls.id.desc()).limit(limit)))
+
+    @classmethod
     def of_person(
         cls, declarant_id: int, kinds: Iterable[str], since: datetime, *, before: int | None = None, limit: int = 50
     ) -> list[Self]:

@@ -4,6 +4,7 @@ WORDS = {
     "DeclarantInscribed": "Inscription",
     "DeclarantChanged": "Changement de statut ou de rôle",
     "DeclarantErased": "Effacement de l'identité",
+    "CardContested": "Fiche de l'établissement dite fausse",
     "ControlsRun": "Contrôles passés",
     "ControlsSettled": "Vérification réglée par un opérateur",
     "RepresentantAsked": "Accord d'un représentant légal demandé",

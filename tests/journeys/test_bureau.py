@@ -308,6 +308,7 @@ def test_leaving_ends_the_session(app, wsgi_app):
 PAGES = {
     "/controles": {Fonction.CONTROLES},
     "/listes": {Fonction.CONTROLES},
+    "/fiches": {Fonction.CONTROLES},
     "/personnes": {Fonction.ASSISTANCE, Fonction.SECURITE},
     "/recours": {Fonction.ASSISTANCE, Fonction.SECURITE},
     "/facteurs": {Fonction.ASSISTANCE, Fonction.SECURITE},

@@ -59,3 +59,17 @@ class InformationConsent(Event):
     """A person asked to be informed by mail, or asked no longer to be."""
 
     given: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WordRelayed(Event):
+    """Before signing up, somebody had the administrators of an establishment told that they would join."""
+
+    recipients: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CardContested(Event):
+    """What the directory says of an establishment is said to be false; `what`, in French."""
+
+    what: str

@@ -125,3 +125,31 @@ def set_aside(issuer: str, name: str, place: str) -> Message:
         "un deuxième prénom (« Jean Marie ») ou un numéro (« Jean 2 »).",
         "Si vous pensez qu'il s'agit d'une erreur, adressez-vous à l'assistance, en donnant le SIRET de votre établissement.",
     )
+
+
+def wishes_to_join(issuer: str, name: str, person: str, email: str, place: str) -> Message:
+    """To the administrators: somebody who has no account yet, and who was told nothing of them."""
+    return letter(
+        issuer,
+        "Une personne demande à rejoindre votre établissement",
+        name,
+        f"Une personne qui dit s'appeler {person} demande à rejoindre {place}, dans MAG. Elle a donné cette adresse : {email}.",
+        "MAG n'a vérifié ni son nom ni son adresse, et ne lui a pas dit qui vous êtes. Si vous la connaissez, invitez-la : elle aura un "
+        "compte avec les droits que vous lui donnerez.",
+        Action("Inviter une personne", f"{issuer}/equipe/inviter"),
+        "Si vous ne la connaissez pas, ne faites rien.",
+    )
+
+
+def card_contested(issuer: str, name: str, place: str, what: str, person: str) -> Message:
+    """To the administrators: the directory is said to be wrong."""
+    who = person or "Une personne qui s'inscrit"
+    return letter(
+        issuer,
+        "Des informations de votre établissement seraient fausses",
+        name,
+        f"{who} signale que la fiche de {place} est fausse : {what}.",
+        "Cette fiche vient du répertoire Sirene de l'Insee. Si elle est fausse, corrigez-la au guichet des formalités des entreprises : la "
+        "correction arrivera dans MAG d'elle-même.",
+        Action("Lire la fiche", f"{issuer}/compte/etablissement"),
+    )

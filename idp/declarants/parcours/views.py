@@ -36,6 +36,7 @@ from idp.declarants.parcours.events import (
 from idp.declarants.parcours.forms import Activite, Adresse, Coordonnees, Depart, chosen_services
 from idp.declarants.parcours.limits import TooManyInscriptionsError, TooManyMailsError
 from idp.declarants.parcours.models import CONFIRM, COOKIE, IDLE, LINK_LIFE, RESUME, Inscription
+from idp.declarants.parcours.relais import mots
 from idp.declarants.parcours.telephones import region_of
 from idp.declarants.profils import Profil, Secteur
 from idp.entreprises.models import Carte, ClosedSiretError, Entreprise, Etablissement, UnknownSiretError
@@ -235,7 +236,8 @@ def etablissement() -> ResponseReturnValue:
     """Fact 14: what the directory says, read-only. Fact 26: that an administrator exists, and nothing of who."""
     draft = _at(Etape.ETABLISSEMENT)
     card = _card(draft.siret)
-    return _page("etablissement", Etape.ETABLISSEMENT, draft, card=card, administered=Declarant.is_administered(draft.siret))
+    said: dict[str, Any] = {"faux": mots.FAUX, "contested": "fait" in request.args, "csrf_relais": http.csrf_token("relais")}
+    return _page("etablissement", Etape.ETABLISSEMENT, draft, card=card, administered=Declarant.is_administered(draft.siret), **said)
 
 
 @bp.post("/inscription/etablissement")

@@ -65,7 +65,8 @@ def everything(sources: Sources, person: Declarant, now: datetime) -> dict[str, 
             for one in Mail.of(person.id, MOST_LINES)
         ],
         "lettres": [
-            {"objet": one.kind, "adresse": one.recipient.splitlines(), "ecrite_le": _instant(one.created_at)} for one in Letter.of(person.id)
+            {"objet": one.kind, "adresse": one.recipient.splitlines(), "ecrite_le": _instant(one.created_at)}
+            for one in Letter.of(person.id)
         ],
         "droits": _rights(sources, person, services, now),
         "sites_connectes": [

@@ -15,7 +15,7 @@ from idp.visitor import see
 
 bp = Blueprint("bureau_lettres", __name__)
 MOST = 200
-KINDS = {"cle_activation": "Clé d'activation"}
+KINDS = {"cle_activation": "Clé d'activation", "accord_representant": "Accord du représentant légal"}
 
 
 @bp.get("/lettres")

@@ -1,0 +1,1 @@
+"""Cards of the directory that people say to be false (fact 14)."""
