@@ -107,7 +107,7 @@ def test_every_command_of_the_page(issuer: str, tmp_path: Path) -> None:
     reader = Reader(issuer, tmp_path)
     seen = {int(text.split(".")[0]): [reader.type(block) for block in blocks("sh", text)] for text in SEQUENCES}
 
-    assert list(seen) == list(range(1, 11))
+    assert list(seen) == list(range(1, 12))
     assert seen[1][-1]["siret"] == factories.SIRET
     assert [answer.get("active") for answer in seen[2]] == [True, None, False]
     assert {"id_token", "refresh_token"} <= set(seen[3][-1])
@@ -118,12 +118,14 @@ def test_every_command_of_the_page(issuer: str, tmp_path: Path) -> None:
     assert {"access_token", "id_token"} <= set(seen[8][-1])
     assert {"access_token", "id_token"} <= set(seen[9][-1])
     assert set(seen[10][-1]) & {"access_token", "id_token", "refresh_token"} == {"access_token"}
+    assert seen[11][-1]["decision"] is False
 
 
 @pytest.mark.parametrize("sequence", SEQUENCES, ids=lambda text: text.split(".")[0])
 def test_a_diagram_names_addresses_that_exist(issuer: str, sequence: str) -> None:
-    published = requests.get(f"{issuer}/.well-known/openid-configuration", timeout=10).json()
-    doors = {urlsplit(value).path for value in published.values() if isinstance(value, str) and value.startswith(issuer)}
+    documents = (f"{issuer}/.well-known/{name}-configuration" for name in ("openid", "authzen"))
+    published = [value for document in documents for value in requests.get(document, timeout=10).json().values()]
+    doors = {urlsplit(value).path for value in published if isinstance(value, str) and value.startswith(issuer)}
     (diagram,) = blocks("mermaid", sequence)
 
     assert set(re.findall(r"(?:GET|POST) (/[\w/-]+)", diagram)) <= doors | PAGES

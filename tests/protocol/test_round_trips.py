@@ -120,6 +120,14 @@ def test_a_client_that_is_told_of_sign_outs_pays_a_statement_only_without_refres
     assert cost(lambda: portail.tokens(portail.redeem(codes.pop()))) == (1, sql, 0)
 
 
+def test_a_client_that_asks_decisions_pays_a_statement_for_each_subject_it_is_told(partner, signed_in, cost, no_orm):
+    portail = partner(scope="openid habilitations:decision")
+    codes = [portail.code(signed_in) for _ in range(2)]
+    no_orm()
+
+    assert cost(lambda: portail.tokens(portail.redeem(codes.pop()))) == (1, 2, 0)
+
+
 def test_a_refresh_costs_one_statement(partner, code_flow, cost, no_orm):
     portail = partner()
     held = [code_flow(portail).refresh_token]

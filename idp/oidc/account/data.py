@@ -18,8 +18,9 @@ from idp.declarants.models import Declarant
 from idp.declarants.parcours.models import ConditionsAcceptees, ConsentementInformation, RecuInscription
 from idp.entreprises.models import Entreprise
 from idp.ephemeral import Ephemeral
+from idp.habilitations.choix.models import EtablissementChoisi
 from idp.habilitations.decision import services_of
-from idp.habilitations.droits import Catalogue
+from idp.habilitations.droits import Catalogue, written
 from idp.notifications.models import Letter, Mail
 from idp.oidc.account.history import lines
 from idp.oidc.account.portals import portals
@@ -83,6 +84,7 @@ def everything(sources: Sources, person: Declarant, now: datetime) -> dict[str, 
             {"appareil": one.device, "adresse": one.address, "ouverte_le": one.opened, "sites": list(one.sites)}
             for one in open_sessions(sources.store, sources.settings, sources.clients, person, now)
         ],
+        "etablissements_choisis": [written(siret) for siret in EtablissementChoisi.of(person.id)],
         "historique": [
             {"le": _instant(line.at), "fait": line.said, "precisions": list(line.details)}
             for line in lines(sources.clients, person.id, now, limit=MOST_LINES)[0]
