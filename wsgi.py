@@ -60,6 +60,9 @@ from idp.habilitations import commands as habilitations_commands
 from idp.habilitations.choix.models import EtablissementChoisi
 from idp.habilitations.decision import read_catalogue
 from idp.habilitations.espace import views as droits_views
+from idp.habilitations.espace.dossiers import views as dossiers_views
+from idp.habilitations.espace.gestes import views as gestes_views
+from idp.habilitations.espace.suivi import views as suivi_views
 from idp.habilitations.fichiers import commands as fichiers_commands
 from idp.habilitations.fichiers import views as fichiers_views
 from idp.habilitations.fichiers.decisions import views as fichiers_decisions_views
@@ -191,6 +194,9 @@ def create_app(settings: Settings | None = None) -> Flask:
         administrateurs_views.bp,
         cle_views.bp,
         droits_views.bp,
+        gestes_views.bp,
+        dossiers_views.bp,
+        suivi_views.bp,
         compte_views.bp,
         compte_acces_views.bp,
         compte_donnees_views.bp,

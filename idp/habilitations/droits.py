@@ -217,6 +217,11 @@ class Catalogue:
         text = repr((sorted((code, droit.value, tuple(masks)) for (code, droit), masks in accepted.items()), rules))
         return cls(known, accepted, hashlib.blake2b(text.encode(), digest_size=8).digest(), liens)
 
+    @property
+    def offered(self) -> list[Service]:
+        """Services that may be given, in the order of the catalogue."""
+        return sorted((one for one in self.services.values() if one.enabled), key=lambda one: one.bit)
+
     def masks(self, rights: Rights) -> Masks:
         """The bits of rights whose services are known."""
         return union(self.services[code].mask_of(droit) for code, droits in rights.items() for droit in droits)

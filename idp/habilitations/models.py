@@ -29,6 +29,8 @@ from sqlalchemy import (
     distinct,
     exists,
     func,
+    insert,
+    literal,
     literal_column,
     or_,
     select,
@@ -277,6 +279,21 @@ class PortefeuilleClient(Masques, DatesInKey, Model):
     cible: Mapped[int] = mapped_column(BigInt, primary_key=True, autoincrement=False)
     operation_id: Mapped[int] = mapped_column(ForeignKey("operations.id"))
 
+    @classmethod
+    def targets(cls, portefeuille_id: int) -> list[int]:
+        """Every client, in order."""
+        query = select(cls.cible).where(cls.portefeuille_id == portefeuille_id).distinct()
+        return list(db.session.scalars(query.order_by(cls.cible)))
+
+    @classmethod
+    def move(cls, origin: int, to: int, first: int, last: int, operation_id: int) -> None:
+        """Clients between two, both included, pass from one portfolio to another. Two statements."""
+        names = ["cible", "effective_from", "ends_at", *(d.value for d in Droit)]
+        here = and_(cls.portefeuille_id == origin, cls.cible.between(first, last))
+        rows = select(literal(to, BigInt), literal(operation_id, BigInt), *(getattr(cls, name) for name in names)).where(here)
+        db.session.execute(insert(cls).from_select(["portefeuille_id", "operation_id", *names], rows))
+        db.session.execute(delete(cls).where(here), execution_options={"synchronize_session": False})
+
 
 class PortefeuilleMembre(Masques, Dates, Model):
     """A member: his ceiling within the portfolio."""
@@ -287,6 +304,10 @@ class PortefeuilleMembre(Masques, Dates, Model):
     declarant_id: Mapped[int] = mapped_column(ForeignKey("declarants.id"), primary_key=True)
     portefeuille_id: Mapped[int] = mapped_column(ForeignKey("portefeuilles.id"), primary_key=True)
     operation_id: Mapped[int] = mapped_column(ForeignKey("operations.id"))
+
+    @classmethod
+    def in_portfolio(cls, portefeuille_id: int) -> list[Self]:
+        return list(db.session.scalars(select(cls).where(cls.portefeuille_id == portefeuille_id).order_by(cls.declarant_id)))
 
     @classmethod
     def of(cls, declarant_id: int) -> list[tuple[Self, Portefeuille]]:

@@ -18,8 +18,7 @@ ADVISED_CLIENTS = 100
 
 def creer(gesture: Gesture, siren: int, nom: str, rights: Rights) -> Portefeuille:
     """Open a portfolio for a firm, with the services of its container. Raises AttributionRefusedError."""
-    if not 1 <= len(nom.strip()) <= 120:
-        raise refusal("name", "Donnez au portefeuille un nom de 1 à 120 caractères.")
+    check_name(nom)
     masks = gesture.masks(rights)
     portefeuille = Portefeuille(siren=siren, nom=nom.strip(), clients=0)
     portefeuille.masks = masks
@@ -27,6 +26,23 @@ def creer(gesture: Gesture, siren: int, nom: str, rights: Rights) -> Portefeuill
     db.session.flush()
     portefeuille.operation_id = gesture.trace("creer_portefeuille", masks, portefeuille_id=portefeuille.id)
     return portefeuille
+
+
+def check_name(nom: str) -> None:
+    """Raises AttributionRefusedError."""
+    if not 1 <= len(nom.strip()) <= 120:
+        raise refusal("name", "Donnez au portefeuille un nom de 1 à 120 caractères.")
+
+
+def renommer(gesture: Gesture, portefeuille_id: int, nom: str) -> bool:
+    """Another name. False: it had it. Raises AttributionRefusedError."""
+    check_name(nom)
+    portefeuille = found(portefeuille_id)
+    if portefeuille.nom == nom.strip():
+        return False
+    gesture.trace("renommer", portefeuille.masks, portefeuille_id=portefeuille_id)
+    portefeuille.nom = nom.strip()
+    return True
 
 
 def found(portefeuille_id: int) -> Portefeuille:

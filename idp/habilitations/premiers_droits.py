@@ -31,8 +31,7 @@ class Opening:
 
 def offered(catalogue: Catalogue, *, head_office: bool) -> list[Service]:
     """The services that somebody may choose for an establishment, in the order of the catalogue."""
-    services = sorted(catalogue.services.values(), key=lambda service: service.bit)
-    return [service for service in services if service.enabled and (head_office or service.grain is Grain.SIRET)]
+    return [service for service in catalogue.offered if head_office or service.grain is Grain.SIRET]
 
 
 def proposed(catalogue: Catalogue, profil: Profil, *, head_office: bool) -> list[str]:

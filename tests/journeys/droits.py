@@ -1,5 +1,7 @@
 """What the journeys of rights share: a firm with an administrator, two colleagues, and a portfolio of clients."""
 
+import html
+import re
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,8 +18,8 @@ from idp.habilitations.catalogue import parse, refresh, shipped
 from idp.habilitations.droits import Droit
 from idp.habilitations.gesture import Gesture
 from idp.habilitations.portefeuilles import ajouter_clients, ajouter_membre, creer
-from tests.factories import SIRET, un_declarant
-from tests.journeys.equipe import administrateur_connecte, un_etablissement
+from tests.factories import SIRET, csrf_in, un_declarant
+from tests.journeys.equipe import administrateur_connecte, texte, un_etablissement
 
 D, P, C, T = Droit
 HERE = int(SIRET)
@@ -96,3 +98,36 @@ def statements(app: Flask) -> Any:
         yield lambda: len(seen) + held.count - before
     finally:
         event.remove(engine, "before_cursor_execute", note)
+
+
+def simuler(client: Any, **fields: Any) -> Any:
+    """The first posting of a form of acts."""
+    page = client.get("/equipe/droits/personnes/" + fields["personne"][0] + "/agir") if "personne" in fields else None
+    token = csrf_in((page or client.get("/equipe/droits/portefeuilles/nouveau")).text)
+    return client.post("/equipe/droits/gestes", data={"csrf": token, **fields})
+
+
+def champs(page: Any) -> dict[str, list[str]]:
+    """The hidden fields of the confirmation."""
+    form = page.text.split('<form method="post"')[1].split("</form>")[0]
+    found: dict[str, list[str]] = {}
+    for name, value in re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', form):
+        found.setdefault(html.unescape(name), []).append(html.unescape(value))
+    return found
+
+
+def a_taper(page: Any) -> str:
+    found = re.search(r'<label for="tape">[^<]*?(\d+)</label>', page.text)
+    return found[1] if found else ""
+
+
+def confirmer(client: Any, page: Any, **changes: Any) -> Any:
+    """The second posting, as the preview asks for it."""
+    return client.post("/equipe/droits/gestes", data={**champs(page), "tape": a_taper(page), **changes})
+
+
+def fait(client: Any, page: Any) -> int:
+    """Confirm a preview; the operation."""
+    response = confirmer(client, page)
+    assert response.status_code == 303, texte(response)
+    return int(re.search(r"/operations/(\d+)", response.headers["Location"])[1])  # type: ignore[index]

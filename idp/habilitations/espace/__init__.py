@@ -7,7 +7,8 @@
     models      the statements of these pages
     views       rights seen three ways, why, one's own rights
     gestes      acts: simulated, confirmed, listed, undone
-    dossiers    portfolios: container, content, members
+    dossiers    portfolios: templates, lists, forms
+    entreprise  the targets of a whole company
     suivi       promotions proposed, rights that nobody uses
 
 Left out: mass files; what partners ask.

@@ -10,7 +10,7 @@ from idp.habilitations.droits import FIRST_SIRET, is_siren, is_siret
 from idp.habilitations.perimetre import InvalidPositionError, Position
 
 LONGEST_NUMBER = 14
-MOST_TICKS = 300
+MOST_TICKS = 250
 """Ticks kept from page to page: an address has 8 KiB."""
 Range = tuple[int, int]
 

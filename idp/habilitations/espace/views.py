@@ -46,11 +46,6 @@ def lecteur() -> Lecteur:
     return Lecteur(mag.connections, mag.catalogue(), http.now())
 
 
-def services(catalogue: Catalogue) -> list[Service]:
-    """Those that may be given, in the order of the catalogue."""
-    return sorted((one for one in catalogue.services.values() if one.enabled), key=lambda one: one.bit)
-
-
 def accepted_of(catalogue: Catalogue, code: str) -> Masks:
     """Bits that give a right, whichever, on a service."""
     return union(masks for (one, _), masks in catalogue.accepted.items() if one == code)
@@ -119,7 +114,7 @@ def _rights_of(shown: Declarant, template: str, **context: Any) -> ResponseRetur
         volume=volume,
         coming=[(row, _spoken(row.masks, reader.catalogue)) for row in coming],
         most=models.MOST_COUNTED,
-        services=services(reader.catalogue),
+        services=reader.catalogue.offered,
         is_company=is_company,
         **context,
     )
@@ -158,7 +153,7 @@ def establishments() -> ResponseReturnValue:
         noms=models.noms(page.cibles),
         ways=entreprise.ways(page.cibles, portee.sirets, portee.siren, reader.now) if page.cibles else {},
         filtre=filtre,
-        services=services(reader.catalogue),
+        services=reader.catalogue.offered,
         is_company=is_company,
     )
 
@@ -183,8 +178,9 @@ def establishment(cible: int) -> ResponseReturnValue:
         filtre=filtre,
         after=after,
         following=shown[-1].id if len(page) > SIZE else 0,
-        services=services(reader.catalogue),
+        services=reader.catalogue.offered,
         is_company=is_company,
+        choix="choix" in request.args,
     )
 
 
@@ -203,7 +199,7 @@ def all_services() -> ResponseReturnValue:
     found = visitor.administrator()
     portee, catalogue = Portee.of(found.person), http.mag().catalogue()
     containers = models.containers(portee.siren)
-    rows = [(one, words(one.droits), _how_many(containers, one)) for one in services(catalogue)]
+    rows = [(one, words(one.droits), _how_many(containers, one)) for one in catalogue.offered]
     return render_template("droits/services.html", visitor=found, portee=portee, rows=rows, Grain=Grain)
 
 
@@ -292,7 +288,7 @@ def _why(shown: Declarant, cible: int, code: str, **context: Any) -> ResponseRet
         nom=models.noms([cible])[cible],
         service=asked,
         answers=answers,
-        services=services(catalogue),
+        services=catalogue.offered,
         is_company=is_company,
         **context,
     )

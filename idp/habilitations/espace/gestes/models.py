@@ -1,0 +1,79 @@
+"""Operations of a company's administrators, and the places that one of them touched."""
+
+from collections.abc import Collection
+from typing import Any
+
+from sqlalchemy import select, union
+
+from idp.database import db
+from idp.declarants.models import Declarant
+from idp.habilitations.espace.cellules import Place
+from idp.habilitations.historique.models import LIVE, SetClos
+from idp.habilitations.models import Operation, Portefeuille, PortefeuilleClient, PortefeuilleMembre
+
+
+def people_of(ids: Collection[int]) -> dict[int, Declarant]:
+    return {one.id: one for one in db.session.scalars(select(Declarant).where(Declarant.id.in_(ids)))}
+
+
+def operations(sirets: range, before: int, limit: int) -> list[tuple[Operation, Declarant]]:
+    """What administrators of these establishments did, the latest first."""
+    query = (
+        select(Operation, Declarant)
+        .join(Declarant, Declarant.id == Operation.by_id)
+        .where(Declarant.siret >= sirets.start, Declarant.siret < sirets.stop)
+    )
+    if before:
+        query = query.where(Operation.id < before)
+    return [(operation, by) for operation, by in db.session.execute(query.order_by(Operation.id.desc()).limit(limit))]
+
+
+def undone_by(ids: Collection[int]) -> dict[int, int]:
+    """Of these operations, those that were undone, and by which."""
+    query = select(Operation.annule_id, Operation.id).where(Operation.annule_id.in_(ids))
+    return {undone: by for undone, by in db.session.execute(query) if undone is not None}
+
+
+def since(portefeuille_id: int, after: int, limit: int = 10) -> list[tuple[Operation, Declarant | None]]:
+    """Operations that changed a portfolio after one, the first ones first."""
+    query = (
+        select(Operation, Declarant)
+        .outerjoin(Declarant, Declarant.id == Operation.by_id)
+        .where(Operation.portefeuille_id == portefeuille_id, Operation.id > after)
+    )
+    return [(operation, by) for operation, by in db.session.execute(query.order_by(Operation.id).limit(limit))]
+
+
+def last_on(portefeuille_id: int) -> int:
+    """The last operation that changed a portfolio; 0 for none."""
+    query = select(Operation.id).where(Operation.portefeuille_id == portefeuille_id).order_by(Operation.id.desc()).limit(1)
+    return db.session.scalar(query) or 0
+
+
+def _touched(operation_id: int, genre: str) -> Any:
+    """Subjects and targets that an operation opened, changed or closed."""
+    live = next(one for one in LIVE if one.genre == genre)
+    opened = select(live.sujet.label("sujet"), live.cible.label("cible")).where(live.kind.operation_id == operation_id)
+    closed = select(SetClos.sujet, SetClos.cible).where(SetClos.closed_by == operation_id, SetClos.genre == genre)
+    return union(opened, closed).subquery(f"touched_{genre}")
+
+
+def places(operation_id: int, limit: int) -> list[Place]:
+    """Accounts and targets whose rights an operation may have changed, `limit` at most."""
+    client, membre = PortefeuilleClient, PortefeuilleMembre
+    direct, excluded, content, members = (_touched(operation_id, genre) for genre in "dxcm")
+    container = union(
+        select(SetClos.sujet).where(SetClos.closed_by == operation_id, SetClos.genre == "p"),
+        select(Portefeuille.id).where(Portefeuille.operation_id == operation_id),
+    ).subquery("containers")
+    queries: tuple[Any, ...] = (
+        select(direct.c.sujet, direct.c.cible),
+        select(excluded.c.sujet, excluded.c.cible),
+        select(membre.declarant_id, content.c.cible).join(content, content.c.sujet == membre.portefeuille_id),
+        select(members.c.sujet, client.cible).join(client, client.portefeuille_id == members.c.cible),
+        select(membre.declarant_id, client.cible)
+        .join(client, client.portefeuille_id == membre.portefeuille_id)
+        .where(membre.portefeuille_id.in_(select(container.c.sujet))),
+    )
+    every = union(*(query.limit(limit).subquery().select() for query in queries)).subquery("every")
+    return [(who, cible) for who, cible in db.session.execute(select(every.c[0], every.c[1]).limit(limit))]
