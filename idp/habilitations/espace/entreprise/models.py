@@ -1,4 +1,4 @@
-"""What a company's people hold, target by target. Whatever their number, a page reads a bounded number of rows.
+"""Targets on which several sources give something, in order. Whatever their number, a page reads a bounded number of rows.
 
 Targets are looked up source by source (an account, a portfolio, an establishment that declares): of each, those up to its `SPAN`-th after
 a place; the least of these ends is how far all of them are known, and the page stops there.
