@@ -31,7 +31,7 @@ def may(app, who, cible, droit=D, service="dsn"):
 
 def lu(client, portefeuille_id):
     """What a form says that its administrator read."""
-    page = client.get(f"{HOME}/{portefeuille_id}/membres")
+    page = client.get(f"/equipe/droits/portefeuilles/{portefeuille_id}/membres")
     return {
         "csrf": csrf_in(page.text),
         "portefeuille": str(portefeuille_id),
@@ -110,7 +110,7 @@ def test_portfolios_of_another_firm_do_not_exist(app, client, new_client, cabine
     assert theirs.post(f"{HOME}/{cabinet.nord}/nom", data={"csrf": csrf_in(page.text), "nom": "Pris"}).status_code == 404
 
 
-@pytest.mark.parametrize("path", [f"{HOME}/nouveau", f"{HOME}/1/nom"])
+@pytest.mark.parametrize("path", [f"{HOME}/nouveau", "/equipe/droits/portefeuilles/1/nom"])
 def test_forms_of_portfolios_need_their_anti_forgery_value(client, cabinet, path):
     assert client.post(path, data={"nom": "Sud", "modele": "dsn"}).status_code == 403
 

@@ -13,13 +13,14 @@ from idp.habilitations import decision
 from idp.habilitations.droits import Catalogue, siren_of
 from idp.habilitations.espace import models
 from idp.habilitations.espace.cellules import Ligne, lire
+from idp.habilitations.espace.entreprise.models import of_person
 from idp.habilitations.espace.models import Nom
 from idp.habilitations.espace.saisie import Filtre
 from idp.habilitations.gesture import refusal
 from idp.habilitations.perimetre import Page, Position, Target
 
 SIZE = 25
-ROUNDS = 3
+ROUNDS = 1
 """Walks of a page that looks for a name."""
 MOST_CHANGED = 5_000
 """Targets that one act may change for one person; beyond, portfolios and files do better."""
@@ -63,12 +64,11 @@ class Lecteur:
     def _targets(self, declarant_id: int, filtre: Filtre, most: int) -> tuple[Sequence[Target], Position | None]:
         if filtre.digits:
             after = filtre.apres.cible if filtre.apres else 0
-            found = models.targets_of(declarant_id, filtre.ranges, after, most + 1)
-            kept = found[:most]
-            return [Target(cible, {}) for cible in kept], Position(0, kept[-1]) if len(found) > most else None
+            found = of_person(declarant_id).page(self.now, after=after, limit=most, ranges=filtre.ranges)
+            return [Target(cible, {}) for cible in found.cibles], None if found.following is None else Position(0, found.following)
         if filtre.words:
             return self._named(declarant_id, filtre, most)
-        limit = decision.LONGEST_PAGE if filtre.service or most > SIZE else 4 * SIZE
+        limit = decision.LONGEST_PAGE if filtre.service or most > SIZE else SIZE + 10
         page = self._walk(declarant_id, filtre, filtre.apres, limit, most)
         return page.targets, page.following
 

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, func, literal, or_, select, union, union_all
+from sqlalchemy import ColumnElement, and_, case, func, literal, or_, select, union_all
 
 from idp.database import BigInt, Connections, Instant, Statement, db
-from idp.declarants.controles.models import LienDeclare
 from idp.declarants.models import Declarant
 from idp.entreprises.models import Entreprise, Etablissement
 from idp.entreprises.siret import Siren, Siret
@@ -16,12 +15,10 @@ from idp.habilitations.droits import Droit, Masks, is_siret, siren_of
 from idp.habilitations.models import (
     DroitDirect,
     Portefeuille,
-    PortefeuilleClient,
     PortefeuilleMembre,
     common,
     constant,
     is_live,
-    plain,
 )
 
 MOST_COUNTED = 10_000
@@ -108,29 +105,6 @@ def within(column: Any, ranges: Ranges) -> ColumnElement[bool]:
     return or_(*(column.between(first, last) for first, last in ranges))
 
 
-def targets_of(declarant_id: int, ranges: Ranges, after: int, limit: int) -> list[int]:
-    """What an account may hold something on, among targets whose number begins so, in order."""
-    direct, client, membre = DroitDirect, PortefeuilleClient, PortefeuilleMembre
-    own = select(direct.cible).where(direct.declarant_id == declarant_id, within(direct.cible, ranges), direct.cible > after)
-    through = (
-        select(client.cible)
-        .join_from(membre, client, client.portefeuille_id == membre.portefeuille_id)
-        .where(membre.declarant_id == declarant_id, within(client.cible, ranges), client.cible > after)
-    )
-    declared = (
-        select(plain(LienDeclare.siret_declare))
-        .join_from(Declarant, LienDeclare, LienDeclare.siret_declarant == Declarant.siret)
-        .where(Declarant.id == declarant_id, within(plain(LienDeclare.siret_declare), ranges), plain(LienDeclare.siret_declare) > after)
-    )
-    every = union(*(one.order_by(one.selected_columns[0]).limit(limit).subquery().select() for one in (own, through, declared))).subquery()
-    return list(db.session.scalars(select(every.c[0]).distinct().order_by(every.c[0]).limit(limit)))
-
-
-def bounded(query: Any, most: int = MOST_COUNTED) -> int:
-    """How many rows, `most` + 1 for more."""
-    return db.session.scalar(select(func.count()).select_from(query.limit(most + 1).subquery())) or 0
-
-
 @dataclass(frozen=True, slots=True)
 class Volume:
     """What one account holds, counted; `directs` stops at MOST_COUNTED + 1."""
@@ -142,18 +116,18 @@ class Volume:
 
 
 def volume(declarant_id: int, now: datetime) -> Volume:
-    """Three statements."""
+    """Two statements."""
     direct, membre = DroitDirect, PortefeuilleMembre
-    mine = select(constant(1)).where(direct.declarant_id == declarant_id)
+    first = select(direct.effective_from).where(direct.declarant_id == declarant_id).limit(MOST_COUNTED + 1).subquery()
+    late = func.coalesce(func.sum(case((first.c.effective_from > now, 1), else_=0)), 0)
+    directs, coming = db.session.execute(select(func.count(), late).select_from(first)).one()
     shared = (
         select(func.count(), func.coalesce(func.sum(Portefeuille.clients), 0))
         .join_from(membre, Portefeuille, Portefeuille.id == membre.portefeuille_id)
         .where(membre.declarant_id == declarant_id)
     )
     number, clients = db.session.execute(shared).one()
-    first = select(direct.effective_from).where(direct.declarant_id == declarant_id).limit(MOST_COUNTED).subquery()
-    coming = db.session.scalar(select(func.count()).select_from(first).where(first.c.effective_from > now)) or 0
-    return Volume(bounded(mine), coming, number, int(clients))
+    return Volume(directs, int(coming), number, int(clients))
 
 
 def coming(declarant_id: int, now: datetime, limit: int) -> list[DroitDirect]:
@@ -208,7 +182,8 @@ def _count_first(who: int, accepted: Masks, now: datetime) -> Any:
     return select(literal(who), func.coalesce(func.sum(held), 0), func.count()).select_from(rows)
 
 
-def containers(siren: int) -> list[Masks]:
-    """What the portfolios of a company may open."""
-    columns = (getattr(Portefeuille, d) for d in Droit)
-    return [Masks(*masks) for masks in db.session.execute(select(*columns).where(Portefeuille.siren == siren))]
+def containers(siren: int) -> list[tuple[Masks, int]]:
+    """What the portfolios of a company may open, and how many may open the same."""
+    columns = [getattr(Portefeuille, d) for d in Droit]
+    rows = db.session.execute(select(func.count(), *columns).where(Portefeuille.siren == siren).group_by(*columns))
+    return [(Masks(*masks), many) for many, *masks in rows]

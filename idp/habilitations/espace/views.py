@@ -135,16 +135,8 @@ def establishments() -> ResponseReturnValue:
     filtre = _known(reader.catalogue, Filtre.parse(request.args))
     after = filtre.apres.cible if filtre.apres else 0
     accepted = accepted_of(reader.catalogue, filtre.service) if filtre.service else None
-    page = entreprise.company_targets(
-        portee.sirets,
-        portee.siren,
-        reader.now,
-        after=after,
-        limit=SIZE,
-        ranges=filtre.ranges,
-        accepted=accepted,
-        follows=reader.catalogue.follows_links(filtre.services),
-    )
+    sources = entreprise.of_company(portee.sirets, portee.siren).narrowed(accepted, follows=reader.catalogue.follows_links(filtre.services))
+    page = sources.page(reader.now, after=after, limit=SIZE, ranges=filtre.ranges)
     return render_template(
         "droits/etablissements.html",
         visitor=found,
@@ -203,8 +195,9 @@ def all_services() -> ResponseReturnValue:
     return render_template("droits/services.html", visitor=found, portee=portee, rows=rows, Grain=Grain)
 
 
-def _how_many(containers: Sequence[Masks], service: Service) -> int:
-    return sum(masks.meets(service.masks) for masks in containers)
+def _how_many(containers: Sequence[tuple[Masks, int]], service: Service) -> int:
+    wanted = service.masks
+    return sum(many for masks, many in containers if masks.meets(wanted))
 
 
 @bp.get("/equipe/droits/services/<code>")

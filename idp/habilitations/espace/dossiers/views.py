@@ -3,6 +3,8 @@
 Every form says which version of the portfolio it was read from.
 """
 
+from functools import cache
+
 from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 
@@ -118,6 +120,7 @@ def one(portefeuille_id: int) -> ResponseReturnValue:
     page = models.clients(portefeuille.id, after=after, limit=SIZE + 1, ranges=filtre.ranges)
     cibles = page[:SIZE]
     content = models.content(portefeuille.id, cibles)
+    said = cache(lambda masks: spoken(catalogue, masks))
     members = models.members(portefeuille.id, after=number(request.args.get("membres", "")), limit=SIZE + 1)
     return render_template(
         "droits/portefeuille.html",
@@ -125,10 +128,10 @@ def one(portefeuille_id: int) -> ResponseReturnValue:
         portefeuille=portefeuille,
         may_edit=portee.may_edit(portefeuille),
         version=_version(portefeuille),
-        container=spoken(catalogue, portefeuille.masks),
-        clients=[(cible, [(row, spoken(catalogue, row.masks)) for row in content[cible]]) for cible in cibles],
+        container=said(portefeuille.masks),
+        clients=[(cible, [(row, said(row.masks)) for row in content[cible]]) for cible in cibles],
         noms=noms.noms(cibles),
-        members=[(membre, person, spoken(catalogue, membre.masks.common(portefeuille.masks))) for membre, person in members[:SIZE]],
+        members=[(membre, person, said(membre.masks.common(portefeuille.masks))) for membre, person in members[:SIZE]],
         more_members=members[SIZE - 1][1].id if len(members) > SIZE else 0,
         following=cibles[-1] if len(page) > SIZE else 0,
         filtre=filtre,

@@ -1,15 +1,16 @@
 """Targets on which several sources give something, in order. Whatever their number, a page reads a bounded number of rows.
 
-Targets are looked up source by source (an account, a portfolio, an establishment that declares): of each, those up to its `SPAN`-th after
-a place; the least of these ends is how far all of them are known, and the page stops there.
+A source is an account, a portfolio, or an establishment that declares. Of each, its first target after a place: when many sources have one,
+the `limit`-th of these bounds the page, and the sources that begin beyond it are left aside. Of the others, targets up to the `span`-th;
+the least of these ends is how far all of them are known, and the page stops there.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, select, union
+from sqlalchemy import ColumnElement, String, and_, func, literal, select, union
 from sqlalchemy.sql.selectable import CTE
 
 from idp.database import db
@@ -17,98 +18,160 @@ from idp.declarants.controles.models import LienDeclare
 from idp.declarants.models import Declarant
 from idp.declarants.statuts import Statut
 from idp.habilitations.droits import Masks, siren_of
-from idp.habilitations.espace.models import Ranges, meets, within
+from idp.habilitations.espace.models import Ranges, meets
 from idp.habilitations.fenetre import first_month
 from idp.habilitations.models import DroitDirect, Portefeuille, PortefeuilleClient, PortefeuilleMembre, constant, plain
 from idp.habilitations.perimetre import EXHAUSTED
 
-SPAN, BUDGET = 200, 20_000
-"""Targets looked at in each source, and in all of them together."""
+BUDGET = 5_000
+"""Targets looked at, in all sources together, for a page that is narrowed to a service."""
+WHOLE: Ranges = ((0, EXHAUSTED),)
 
 
 @dataclass(frozen=True, slots=True)
 class Cibles:
-    """Some targets of a company's people, in order; `following` is after which target the list goes on, None at its end."""
+    """Some targets, in order; `following` is after which target the list goes on, None at its end."""
 
     cibles: tuple[int, ...]
     following: int | None
 
 
-def company_targets(
-    sirets: range,
-    siren: int,
-    now: datetime,
-    *,
-    after: int,
-    limit: int,
-    ranges: Ranges = (),
-    accepted: Masks | None = None,
-    follows: bool = True,
-) -> Cibles:
-    """Targets on which a company's people, or its portfolios, hold something, narrowed by number and by right. Two statements."""
-    span = SPAN if ranges or accepted else limit + 1
-    sources = _sources(
-        sirets, siren, after, min(span, max(limit + 1, BUDGET // max(1, _how_many(sirets, siren)))), first_month(now), follows
-    )
-    ends = union(*(select(source.ends.c.borne).where(source.ends.c.borne.is_not(None)) for source in sources)).subquery("ends")
-    frontier = func.coalesce(select(func.min(ends.c.borne)).scalar_subquery(), constant(EXHAUSTED))
-    every = union(*(_held(source, after, ranges, accepted) for source in sources)).subquery("every")
-    query = select(every.c.cible, frontier).where(every.c.cible <= frontier).distinct().order_by(every.c.cible).limit(limit + 1)
-    rows = db.session.execute(query).all()
-    if len(rows) > limit:
-        return Cibles(tuple(row[0] for row in rows[:limit]), rows[limit - 1][0])
-    known = rows[0][1] if rows else db.session.scalar(select(frontier)) or EXHAUSTED
-    return Cibles(tuple(row[0] for row in rows), known if known < EXHAUSTED else None)
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Whose targets: conditions on accounts and on portfolios."""
+
+    people: ColumnElement[bool]
+    folders: ColumnElement[bool]
+    accepted: Masks | None = None
+    """Bits of which one is enough; None for anything."""
+    follows: bool = True
+    """Whether recent declarations count."""
+
+    def page(self, now: datetime, *, after: int, limit: int, ranges: Ranges = ()) -> Cibles:
+        """Targets after one, within some ranges. One statement a range, two when narrowed to a service."""
+        found: tuple[int, ...] = ()
+        span = limit + 1 if self.accepted is None else max(limit + 1, BUDGET // max(1, self._how_many()))
+        for first, last in ranges or WHOLE:
+            start = max(after, first - 1)
+            part = self._within(now, start, last, limit - len(found), span) if start < last else Cibles((), None)
+            found += part.cibles
+            if part.following is not None:
+                return Cibles(found, part.following)
+            if len(found) == limit:
+                return Cibles(found, last)
+        return Cibles(found, None)
+
+    def _how_many(self) -> int:
+        people = select(func.count()).select_from(Declarant).where(self.people).scalar_subquery()
+        portfolios = select(func.count()).select_from(Portefeuille).where(self._open()).scalar_subquery()
+        return db.session.scalar(select(people + portfolios)) or 0
+
+    def _open(self) -> ColumnElement[bool]:
+        """Portfolios whose container may give what is looked for."""
+        return self.folders if self.accepted is None else and_(self.folders, meets(Portefeuille, self.accepted))
+
+    def _within(self, now: datetime, after: int, last: int, limit: int, span: int) -> Cibles:
+        kinds = self._kinds(now)
+        firsts = [kind.firsts(after, last) for kind in kinds]
+        beginnings = union(*(select(one.c.first.label("first")).where(one.c.first.is_not(None)) for one in firsts)).subquery("beginnings")
+        many = limit + 1 if self.accepted is None else BUDGET // 25
+        bound = select(beginnings.c.first).order_by(beginnings.c.first).limit(1).offset(many - 1).scalar_subquery()
+        known = select(func.coalesce(bound, constant(last)).label("bound")).cte("known").prefix_with("MATERIALIZED")
+        ends = [kind.ends(one, known, after, span) for kind, one in zip(kinds, firsts, strict=True)]
+        finite = union(*(select(one.c.borne).where(one.c.borne.is_not(None)) for one in ends)).subquery("finite")
+        least = select(func.min(finite.c.borne)).scalar_subquery()
+        upto = select(known.c.bound).scalar_subquery()
+        frontier = func.coalesce(least, upto)
+        every = union(*(kind.held(one, self.accepted) for kind, one in zip(kinds, ends, strict=True))).subquery("every")
+        edge = select(frontier.label("frontier")).cte("edge").prefix_with("MATERIALIZED")
+        targets = select(every.c.cible).where(every.c.cible <= select(edge.c.frontier).scalar_subquery())
+        rows = targets.distinct().order_by(every.c.cible).limit(limit + 1).subquery("targets")
+        found = db.session.execute(select(edge.c.frontier, rows.c.cible).select_from(edge).outerjoin(rows, constant(1) == constant(1)))
+        return _read(sorted((row[1] or 0, row[0]) for row in found), last, limit)
+
+    def _kinds(self, now: datetime) -> list["_Kind"]:
+        direct, client, lien = DroitDirect, PortefeuilleClient, LienDeclare
+        people = select(Declarant.id.label("owner")).where(self.people).subquery("people")
+        folders = select(Portefeuille.id.label("owner")).where(self._open()).subquery("folders")
+        found = [
+            _Kind(people, direct, direct.declarant_id, direct.cible),
+            _Kind(folders, client, client.portefeuille_id, client.cible),
+        ]
+        if self.follows:
+            declarers = select(Declarant.siret.label("owner")).where(self.people).distinct().subquery("declarers")
+            links = _Kind(declarers, lien, lien.siret_declarant, plain(lien.siret_declare), lien.dernier_mois, first_month(now))
+            found.append(links)
+        return found
+
+    def narrowed(self, accepted: Masks | None, *, follows: bool) -> "Sources":
+        return replace(self, accepted=accepted, follows=follows)
+
+
+def _read(rows: Sequence[tuple[int, int]], last: int, limit: int) -> Cibles:
+    """The rows of a statement: target (0 for none) and frontier."""
+    cibles = tuple(cible for cible, _ in rows if cible)
+    frontier = min(rows[0][1], last)
+    if len(cibles) > limit:
+        return Cibles(cibles[:limit], cibles[limit - 1])
+    return Cibles(cibles, frontier if frontier < last else None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """One table of sets, and who owns them."""
+
+    owners: Any
+    row: Any
+    owner: Any
+    cible: Any
+    recent: Any = None
+    since: str = ""
+    """The column of months, and the first that counts."""
+
+    @property
+    def conditions(self) -> tuple[ColumnElement[bool], ...]:
+        return () if self.recent is None else (self.recent >= self.since,)
+
+    def _constants(self, after: int) -> tuple[ColumnElement[Any], ...]:
+        return constant(after).label("start"), literal(self.since, String).label("since")
+
+    def firsts(self, after: int, last: int) -> CTE:
+        """Of each owner, the first target after a place."""
+        own = (self.owner == self.owners.c.owner, self.cible > after, self.cible <= last, *self.conditions)
+        first = select(self.cible).where(*own).order_by(self.cible).limit(1).correlate(self.owners).scalar_subquery()
+        return select(self.owners.c.owner, first.label("first")).cte(f"firsts_{self.row.__tablename__}").prefix_with("MATERIALIZED")
+
+    def ends(self, firsts: CTE, known: CTE, after: int, span: int) -> CTE:
+        """Of the owners that begin in time, how far their first `span` targets go; null: they have no more."""
+        own = (self.owner == firsts.c.owner, self.cible > after, self.cible <= known.c.bound, *self.conditions)
+        end = select(self.cible).where(*own).order_by(self.cible).limit(1).offset(span - 1).correlate(firsts, known).scalar_subquery()
+        query = select(firsts.c.owner, end.label("borne"), known.c.bound, *self._constants(after)).where(firsts.c.first <= known.c.bound)
+        return query.cte(f"ends_{self.row.__tablename__}").prefix_with("MATERIALIZED")
+
+    def held(self, ends: CTE, accepted: Masks | None) -> Any:
+        """The targets of these owners, up to their ends. Whatever could be asked of the table alone comes from the ends: planners can
+        then only probe, owner by owner.
+        """
+        until = func.coalesce(ends.c.borne, ends.c.bound)
+        here = [self.owner == ends.c.owner, self.cible > ends.c.start, self.cible <= until]
+        here += [self.recent >= ends.c.since] if self.recent is not None else []
+        here += [meets(self.row, accepted)] if accepted is not None and self.row is not LienDeclare else []
+        return select(self.cible.label("cible")).select_from(ends).where(*here)
+
+
+def of_company(sirets: range, siren: int) -> Sources:
+    """What a company's active people hold, and its portfolios."""
+    return Sources(_ours(sirets), Portefeuille.siren == siren)
+
+
+def of_person(declarant_id: int) -> Sources:
+    """What one account may hold something on."""
+    mine = select(PortefeuilleMembre.portefeuille_id).where(PortefeuilleMembre.declarant_id == declarant_id)
+    return Sources(Declarant.id == declarant_id, Portefeuille.id.in_(mine))
 
 
 def _ours(sirets: range) -> ColumnElement[bool]:
     return and_(Declarant.siret >= sirets.start, Declarant.siret < sirets.stop, Declarant.statut == Statut.ACTIF)
-
-
-def _how_many(sirets: range, siren: int) -> int:
-    people = select(func.count()).select_from(Declarant).where(_ours(sirets)).scalar_subquery()
-    portfolios = select(func.count()).select_from(Portefeuille).where(Portefeuille.siren == siren).scalar_subquery()
-    return db.session.scalar(select(people + portfolios)) or 0
-
-
-@dataclass(frozen=True, slots=True)
-class _Source:
-    """Rows of one kind: of each owner, how far its first `span` targets go (null: it has no more)."""
-
-    ends: CTE
-    row: Any
-    owner: Any
-    cible: Any
-    conditions: tuple[ColumnElement[bool], ...]
-
-
-def _sources(sirets: range, siren: int, after: int, span: int, month: str, follows: bool) -> list[_Source]:
-    direct, client, lien = DroitDirect, PortefeuilleClient, LienDeclare
-    people = select(Declarant.id.label("owner")).where(_ours(sirets)).subquery("people")
-    folders = select(Portefeuille.id.label("owner")).where(Portefeuille.siren == siren).subquery("folders")
-    found = [
-        _source(people, direct, direct.declarant_id, direct.cible, after, span),
-        _source(folders, client, client.portefeuille_id, client.cible, after, span),
-    ]
-    if follows:
-        declarers = select(Declarant.siret.label("owner")).where(_ours(sirets)).distinct().subquery("declarers")
-        found.append(_source(declarers, lien, lien.siret_declarant, plain(lien.siret_declare), after, span, lien.dernier_mois >= month))
-    return found
-
-
-def _source(owners: Any, row: Any, owner: Any, cible: Any, after: int, span: int, *conditions: ColumnElement[bool]) -> _Source:
-    end = select(cible).where(owner == owners.c.owner, cible > after, *conditions).order_by(cible).limit(1).offset(span - 1)
-    ends = select(owners.c.owner, end.correlate(owners).scalar_subquery().label("borne")).cte(f"ends_{row.__tablename__}")
-    return _Source(ends.prefix_with("MATERIALIZED"), row, owner, cible, conditions)
-
-
-def _held(source: _Source, after: int, ranges: Ranges, accepted: Masks | None) -> Any:
-    """The targets of one source, up to its end."""
-    until = func.coalesce(source.ends.c.borne, constant(EXHAUSTED))
-    here = [source.owner == source.ends.c.owner, source.cible > after, source.cible <= until, *source.conditions]
-    here += [within(source.cible, ranges)] if ranges else []
-    here += [meets(source.row, accepted)] if accepted is not None and source.row is not LienDeclare else []
-    return select(source.cible.label("cible")).select_from(source.ends).where(*here)
 
 
 @dataclass(frozen=True, slots=True)
