@@ -113,7 +113,7 @@ class Lecteur:
             if len(found) > MOST_CHANGED:
                 raise refusal(
                     "too many targets",
-                    f"Ce filtre trouve plus de {MOST_CHANGED} établissements : précisez-le, ou passez par un portefeuille.",
+                    f"Ce filtre trouve plus de {MOST_CHANGED} établissements : précisez-le, ou passez par un portefeuille ou un fichier.",
                 )
             here = Filtre(filtre.texte, filtre.service, following) if following else None
         return tuple(found)

@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 from idp import http, visitor
 from idp.database import db
 from idp.declarants.equipe.models import People
-from idp.declarants.equipe.saisie import shown
+from idp.declarants.saisie import shown
 from idp.habilitations import portefeuilles
 from idp.habilitations.droits import Catalogue, Grain, Masks, Rights, words
 from idp.habilitations.espace import models as noms

@@ -45,6 +45,7 @@ NOMS: Mapping[str, str] = {
     "retirer_membre": "Membres d'un portefeuille",
     "scinder": "Scission d'un portefeuille",
     "importer_plat": "Import",
+    "importer_fichier": "Fichier de droits",
 }
 """Kinds of operations, as pages call them."""
 

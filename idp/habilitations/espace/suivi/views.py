@@ -11,8 +11,8 @@ from idp.audit.models import AuditEvent
 from idp.authentication.factors.models import KnownDevice
 from idp.database import db
 from idp.declarants.equipe.models import People
-from idp.declarants.equipe.saisie import shown
 from idp.declarants.models import Declarant
+from idp.declarants.saisie import shown
 from idp.errors import UnknownPageError
 from idp.habilitations.droits import words
 from idp.habilitations.espace import models as noms
