@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from joserfc.jwk import ECKey
 
+from tests.cabinet import un_cabinet
 from tests.protocol.relying import Partner, answer_of, hidden_fields
 
 DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
@@ -126,6 +127,17 @@ def test_a_client_that_asks_decisions_pays_a_statement_for_each_subject_it_is_to
     no_orm()
 
     assert cost(lambda: portail.tokens(portail.redeem(codes.pop()))) == (1, 2, 0)
+
+
+def test_a_token_for_one_establishment_pays_its_rights_each_time(services, wsgi_app, partner, un_declarant, signed_in, cost, no_orm):
+    (siret,) = un_cabinet(wsgi_app.flask, un_declarant, 1, wsgi_app.mag.catalogue())
+    portail = partner(scope="openid habilitations:dsn", authorization_details_types=["urn:mag:habilitation"])
+    asked = {"scope": "openid habilitations:dsn", "authorization_details": f'[{{"type":"urn:mag:habilitation","siret":"{siret}"}}]'}
+    codes = [portail.code(signed_in, **asked) for _ in range(2)]
+    no_orm()
+
+    assert cost(lambda: portail.code(signed_in, **asked)) == (1, 1, 0)
+    assert cost(lambda: granted(portail.redeem(codes.pop()))) == (1, 2, 0)
 
 
 def test_a_refresh_costs_one_statement(partner, code_flow, cost, no_orm):

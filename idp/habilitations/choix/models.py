@@ -25,6 +25,8 @@ from sqlalchemy import (
     select,
     tuple_,
 )
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Mapped, mapped_column
 
 from idp.database import BigInt, Model, Statement, db
@@ -79,9 +81,10 @@ class EtablissementChoisi(Model):
 
     @classmethod
     def keep(cls, declarant_id: int, siret: int, now: datetime) -> None:
-        """This one is the last; what no page will show any more leaves."""
-        db.session.merge(cls(declarant_id=declarant_id, siret=siret, chosen_at=now))
-        db.session.flush()
+        """This one is the last; what no page will show any more leaves. Two at once are one (C82)."""
+        insert = postgresql_insert if db.session.get_bind().dialect.name == "postgresql" else sqlite_insert
+        row = insert(cls).values(declarant_id=declarant_id, siret=siret, chosen_at=now)
+        db.session.execute(row.on_conflict_do_update(index_elements=["declarant_id", "siret"], set_={"chosen_at": now}))
         cls._delete(cls.declarant_id == declarant_id, cls.siret.not_in(cls.of(declarant_id)))
 
     @classmethod
