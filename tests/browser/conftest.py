@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from aiosmtpd.controller import Controller
-from axe_playwright_python.sync_playwright import Axe
+from axe_playwright_python.base import AXE_SCRIPT, AxeResults
 from flask import Flask
 
 from idp.config import Settings
@@ -24,14 +24,29 @@ RULES = {
 """Of the rest axe need not find every place, which takes it as long again."""
 
 
+SETTLE = """() => {
+    for (const moving of document.getAnimations())
+        if (Number.isFinite(moving.effect.getComputedTiming().endTime)) moving.finish();
+}"""
+"""Colours that pass from light to dark have arrived."""
+
+
 def look_at(opened: Any, name: str = "") -> None:
-    """No horizontal scroll, one title, no fault that axe knows; an image of that name where MAG_TEST_SCREENSHOTS says."""
+    """Light and dark, wide and narrow: no horizontal scroll, no fault that axe knows, one title; images go to MAG_TEST_SCREENSHOTS."""
     opened.wait_for_load_state()
-    if name and (folder := os.environ.get("MAG_TEST_SCREENSHOTS")):
-        opened.screenshot(path=f"{folder}/{name}.png", full_page=True)
-    assert opened.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"), opened.url
-    found = Axe().run(opened, options=RULES)
-    assert found.violations_count == 0, found.generate_report()
+    before = opened.viewport_size
+    opened.evaluate(AXE_SCRIPT)
+    for scheme, width in LOOKS:
+        opened.emulate_media(color_scheme=scheme)
+        opened.set_viewport_size({"width": width, "height": 900})
+        opened.evaluate(SETTLE)
+        if name and (folder := os.environ.get("MAG_TEST_SCREENSHOTS")):
+            opened.screenshot(path=f"{folder}/{name}-{scheme}-{width}.png", full_page=True)
+        assert opened.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"), (opened.url, width)
+        found = AxeResults(opened.evaluate("options => axe.run(document, options)", RULES))
+        assert found.violations_count == 0, (scheme, width, found.generate_report())
+    opened.emulate_media(color_scheme="light")
+    opened.set_viewport_size(before)
     assert opened.locator("h1").count() == 1, opened.url
 
 

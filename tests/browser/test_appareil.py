@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.browser.conftest import LOOKS, look_at
+from tests.browser.conftest import look_at
 from tests.factories import PASSWORD, SIRET, un_declarant
 from tests.protocol.relying import SECRET, register
 
@@ -102,9 +102,8 @@ def test_a_refusal_is_one_key_away(mag, page):
     assert poll(mag, told, 400)["error"] == "access_denied"
 
 
-@pytest.mark.parametrize(("scheme", "width"), LOOKS)
-def test_pages_are_accessible_and_never_scroll_sideways(mag, page, scheme, width):
-    told, opened = ask(mag), page(color_scheme=scheme, viewport={"width": width, "height": 800})
+def test_pages_are_accessible_and_never_scroll_sideways(mag, page):
+    told, opened = ask(mag), page()
     opened.goto(f"{mag}/device")
     check(opened)
     opened.fill("#code", "bcdf ghjk")

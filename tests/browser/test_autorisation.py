@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, urlencode
 
 import pytest
 
-from tests.browser.conftest import LOOKS, look_at
+from tests.browser.conftest import look_at
 from tests.factories import PASSWORD, SIRET, un_declarant
 from tests.protocol.relying import VERIFIER, challenge_of, register
 
@@ -106,18 +106,13 @@ def address(mag, site):
 def ask(address, page, complaints):
     """`ask(**request)`: a browser sent to MAG by the partner."""
 
-    def visit(*, javascript=True, look=None, **changes):
-        options = {"viewport": {"width": look[1], "height": 900}, "color_scheme": look[0]} if look else {}
-        opened = page(javascript=javascript, **options)
+    def visit(*, javascript=True, **changes):
+        opened = page(javascript=javascript)
         opened.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
         opened.goto(address(**changes))
         return opened
 
     return visit
-
-
-def named(page, look):
-    return f"{page}-{look[0]}-{look[1]}"
 
 
 def sign_in(opened):
@@ -195,37 +190,33 @@ def test_82_a_person_who_refuses_is_reported_by_the_same_way(ask, site, complain
     assert complaints == []
 
 
-@pytest.mark.parametrize("look", LOOKS)
-def test_the_pages_on_the_way_in_light_and_dark_wide_and_narrow(mag, ask, site, look):
-    opened = ask(look=look, prompt="create", siret_hint="55203253400646")
+def test_the_pages_on_the_way_in_light_and_dark_wide_and_narrow(mag, ask, site):
+    opened = ask(prompt="create", siret_hint="55203253400646")
     assert opened.locator("h1").inner_text() == "Inscrire mon entreprise"
     assert opened.input_value("#siret") == "552 032 534 00646"
-    look_at(opened, named("creation", look))
+    look_at(opened, "creation")
     opened.get_by_role("link", name="me connecter").click()
     sign_in(opened)
     assert opened.locator("h1").inner_text() == "Autoriser «\u00a0Comptes & Cie\u00a0: paie\u00a0»\u00a0?"
     assert opened.locator(".asker img").evaluate("image => image.naturalWidth") == 40, "the policy lets the logo in"
     assert opened.get_by_role("link", name="Politique de confidentialité").get_attribute("href") == f"{site.address}/vie-privee"
-    look_at(opened, named("consentement", look))
+    look_at(opened, "consentement")
     opened.get_by_role("button", name="Autoriser").click()
     opened.wait_for_url("**/retour")
     opened.goto(f"{mag}/autorisations")
-    look_at(opened, named("autorisations", look))
+    look_at(opened, "autorisations")
 
 
-@pytest.mark.parametrize("look", LOOKS)
-def test_the_choice_of_an_establishment(ask, site, look):
+def test_the_choice_of_an_establishment(ask, site):
     opened = ask()
     sign_in(opened)
     opened.get_by_role("button", name="Autoriser").wait_for()
     mag = opened.url.partition("/authorize")[0]
-    opened.set_viewport_size({"width": look[1], "height": 900})
-    opened.emulate_media(color_scheme=look[0])
     asked = {"client_id": "portail", "redirect_uri": f"{site.address}/retour", "response_type": "code", "scope": "openid"}
     proof = {"code_challenge": challenge_of(VERIFIER), "code_challenge_method": "S256"}
     opened.goto(f"{mag}/authorize?{urlencode({**asked, **proof, 'siret_hint': '55203253400646'})}")
 
     assert opened.locator("h1").inner_text() == "Pour quel établissement\u00a0?"
-    look_at(opened, named("choix", look))
+    look_at(opened, "choix")
     opened.get_by_role("link", name="Utiliser un autre établissement").click()
     assert opened.input_value("#siret").replace("\u00a0", " ") == "552 032 534 00646"

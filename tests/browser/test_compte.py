@@ -10,7 +10,7 @@ from idp.declarants.models import Declarant
 from idp.habilitations.catalogue import parse, refresh, shipped
 from idp.notifications.models import Mail
 from idp.oidc.models import Consent
-from tests.browser.conftest import LOOKS, look_at
+from tests.browser.conftest import look_at
 from tests.factories import PASSWORD, SIRET, un_administrateur, un_declarant
 from tests.journeys.test_radiation import give
 from tests.parcours import un_etablissement
@@ -91,14 +91,13 @@ def link(app, kind):
     return re.search(r"/compte/adresse/\S+", body)[0]
 
 
-@pytest.mark.parametrize(("scheme", "width"), LOOKS)
-def test_every_page_of_the_account_is_looked_at(app, claire, mag, signed_in, scheme, width):
+def test_every_page_of_the_account_is_looked_at(app, claire, mag, signed_in):
     complaints = []
-    opened = signed_in("/", color_scheme=scheme, viewport={"width": width, "height": 900})
+    opened = signed_in("/")
     opened.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
     for name, path in PAGES.items():
         opened.goto(mag + path)
-        look_at(opened, f"{name}-{scheme}-{width}")
+        look_at(opened, name)
     assert complaints == []
     for name, button in {
         "coordonnees": "Enregistrer",
@@ -112,32 +111,31 @@ def test_every_page_of_the_account_is_looked_at(app, claire, mag, signed_in, sch
         opened.get_by_role("button", name=button).click()
         opened.get_by_role("alert").wait_for()
         assert opened.evaluate("document.activeElement.id") == "erreurs"
-        look_at(opened, f"{name}-erreurs-{scheme}-{width}")
+        look_at(opened, f"{name}-erreurs")
     opened.goto(f"{mag}/compte/adresse")
     opened.fill("#email", OTHER)
     opened.get_by_role("button", name="Recevoir le lien").click()
     for kind, button in {"adresse_nouvelle": "Confirmer l'adresse", "adresse_changee": "Annuler le changement"}.items():
         opened.goto(mag + link(app, kind))
-        look_at(opened, f"{kind}-{scheme}-{width}")
+        look_at(opened, kind)
         opened.get_by_role("button", name=button).click()
-        look_at(opened, f"{kind}-fait-{scheme}-{width}")
+        look_at(opened, f"{kind}-fait")
         if kind == "adresse_nouvelle":
             opened.goto(f"{mag}/compte/adresse")
             assert "Pas avant le" in main(opened)
-            look_at(opened, f"adresse-verrou-{scheme}-{width}")
+            look_at(opened, "adresse-verrou")
 
 
 @pytest.mark.parametrize("state", ["rejet", "a-confirmer"])
-@pytest.mark.parametrize(("scheme", "width"), LOOKS)
-def test_home_says_what_is_wrong_with_the_address(app, claire, mag, signed_in, state, scheme, width):
+def test_home_says_what_is_wrong_with_the_address(app, claire, mag, signed_in, state):
     with app.app_context():
         person = db.session.get(Declarant, claire.id)
         person.email_verified, person.email_bounced_at = False, datetime.now(UTC) if state == "rejet" else None
         db.session.commit()
-    opened = signed_in("/", color_scheme=scheme, viewport={"width": width, "height": 900})
+    opened = signed_in("/")
 
     assert opened.locator(f"#{state}").is_visible()
-    look_at(opened, f"accueil-{state}-{scheme}-{width}")
+    look_at(opened, f"accueil-{state}")
 
 
 @pytest.mark.parametrize("javascript", [True, False])

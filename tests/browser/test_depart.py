@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 import requests
 
-from tests.browser.conftest import LOOKS, look_at
+from tests.browser.conftest import look_at
 from tests.factories import PASSWORD, SIRET, un_declarant
 from tests.protocol.receiver import receiving
 from tests.protocol.relying import SECRET, VERIFIER, challenge_of, register
@@ -111,24 +111,22 @@ def test_without_a_script_the_page_goes_on_by_itself_or_by_its_link(mag, receive
     opened.wait_for_url("**/fini?state=fini")
 
 
-@pytest.mark.parametrize(("scheme", "width"), LOOKS)
-def test_the_page_names_who_is_told_and_is_accessible(mag, receiver, sign_in, scheme, width):
-    opened, _, complaints = sign_in(color_scheme=scheme, viewport={"width": width, "height": 800})
+def test_the_page_names_who_is_told_and_is_accessible(mag, receiver, sign_in):
+    opened, _, complaints = sign_in()
     opened.goto(f"{mag}/")
     opened.get_by_role("button", name="Me déconnecter", exact=True).click()
     opened.wait_for_url("**/deconnexion?*")
 
     assert opened.locator("h1").inner_text() == "Votre session est fermée"
     assert opened.locator(".told li").all_inner_texts() == ["Portail autre", "Portail discret", "Portail portail"]
-    look_at(opened, f"deconnexion-{scheme}-{width}")
+    look_at(opened, "deconnexion")
     assert complaints == []
 
 
-@pytest.mark.parametrize(("scheme", "width"), LOOKS)
-def test_the_page_of_a_refusal_shows_its_code_and_is_accessible(live_server, page, scheme, width):
+def test_the_page_of_a_refusal_shows_its_code_and_is_accessible(live_server, page):
     mag = live_server(MAG_SUPPORT_URL="https://aide.exemple.fr/demande")
-    opened = page(color_scheme=scheme, viewport={"width": width, "height": 800})
+    opened = page()
     opened.goto(f"{mag}/authorize?client_id=inconnu")
 
     assert "M500001" in opened.inner_text("main")
-    look_at(opened, f"refus-{scheme}-{width}")
+    look_at(opened, "refus")

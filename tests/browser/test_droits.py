@@ -12,7 +12,7 @@ from idp.habilitations.droits import Masks
 from idp.habilitations.models import Operation
 from idp.habilitations.plat.models import PromotionProposee
 from idp.habilitations.portefeuilles import ajouter_clients, ajouter_membre, creer
-from tests.browser.conftest import LOOKS, look_at
+from tests.browser.conftest import look_at
 from tests.factories import PASSWORD, SIRET, un_administrateur, un_declarant
 from tests.journeys.droits import CLIENTS, DPAE, DSN, HERE, SIREN, D, clients_numbered, geste, un_catalogue
 from tests.journeys.equipe import un_etablissement
@@ -85,36 +85,34 @@ def test_every_page_is_looked_at(mag, page, firm):
         "promotions": "/promotions",
         "passation": f"/passation?de={zoe.uid}",
     }
-    for scheme, width in LOOKS:
-        opened = page(color_scheme=scheme, viewport={"width": width, "height": 900})
-        sign_in(opened, mag)
-        for name, path in paths.items():
-            opened.goto(f"{mag}/equipe/droits{path}")
-            look_at(opened, f"droits-{name}-{scheme}-{width}")
-        opened.goto(f"{mag}/droits")
-        look_at(opened, f"droits-miens-{scheme}-{width}")
+    opened = page()
+    sign_in(opened, mag)
+    for name, path in paths.items():
+        opened.goto(f"{mag}/equipe/droits{path}")
+        look_at(opened, f"droits-{name}")
+    opened.goto(f"{mag}/droits")
+    look_at(opened, "droits-miens")
 
 
-@pytest.mark.parametrize(("scheme", "width"), LOOKS)
-def test_an_act_from_choice_to_undo_is_looked_at(mag, page, firm, scheme, width):
+def test_an_act_from_choice_to_undo_is_looked_at(mag, page, firm):
     zoe, _ = firm
-    opened = page(color_scheme=scheme, viewport={"width": width, "height": 900})
+    opened = page()
     sign_in(opened, mag, f"/equipe/droits/personnes/{zoe.uid}?q=boulangerie")
     opened.get_by_label("Choisir BOULANGERIE DU PORT").check()
     opened.get_by_role("button", name="Changer les droits choisis").click()
     opened.get_by_role("button", name="Voir ce qui va changer").click()
-    look_at(opened, f"droits-refus-{scheme}-{width}")
+    look_at(opened, "droits-refus")
     opened.go_back()
     opened.check("input[value='dpae.declarer']")
     opened.check("input[value='ducs.payer']")
     opened.check("input[value='ducs.declarer']")
     opened.get_by_role("button", name="Voir ce qui va changer").click()
-    look_at(opened, f"droits-simulation-{scheme}-{width}")
+    look_at(opened, "droits-simulation")
     opened.get_by_role("button", name="Confirmer").click()
-    look_at(opened, f"droits-operation-{scheme}-{width}")
+    look_at(opened, "droits-operation")
     assert "C'est fait." in opened.locator("main").inner_text()
     opened.get_by_role("button", name="Voir ce que l'annulation changerait").click()
-    look_at(opened, f"droits-annulation-{scheme}-{width}")
+    look_at(opened, "droits-annulation")
 
 
 def test_a_portfolio_is_made_and_given_without_script(mag, page, firm):

@@ -1,21 +1,16 @@
 """The administrators' space as people meet it: looked at with axe, by keyboard, without script, light and dark, from 320 pixels up."""
 
-import os
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 
 from idp.habilitations.catalogue import parse, refresh, shipped
+from tests.browser.conftest import look_at
 from tests.factories import PASSWORD, SIRET, un_administrateur, un_declarant
 from tests.journeys.equipe import courriers, lien, un_candidat, un_etablissement
 from tests.journeys.test_radiation import give
 
 pytestmark = [pytest.mark.browser, pytest.mark.parametrize("backend", ["sqlite"], indirect=True)]
-LOOKS = [(scheme, width) for scheme in ("light", "dark") for width in (1280, 320)]
-SHOTS = os.environ.get("MAG_SCREENSHOTS", "")
-"""A folder where the pages are kept as pictures, for whoever wants to look at them."""
 
 
 @pytest.fixture
@@ -47,20 +42,9 @@ def sign_in(opened, mag, path="/equipe", nom="Lefèvre", prenom="Claire"):
     opened.goto(mag + path)
 
 
-def look(opened, name):
-    """No violation, nothing wider than the screen."""
-    found = Axe().run(opened).response["violations"]
-    assert [(v["id"], [n["html"] for n in v["nodes"]]) for v in found] == [], name
-    assert opened.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
-    if SHOTS:
-        Path(SHOTS).mkdir(parents=True, exist_ok=True)
-        opened.screenshot(path=f"{SHOTS}/{name}.png", full_page=True)
-
-
-@pytest.mark.parametrize(("scheme", "width"), LOOKS)
-def test_every_page_of_an_administrator_is_looked_at(app, mag, page, people, scheme, width):
+def test_every_page_of_an_administrator_is_looked_at(app, mag, page, people):
     zoe, _ = people
-    opened = page(color_scheme=scheme, viewport={"width": width, "height": 900})
+    opened = page()
     sign_in(opened, mag)
     kept = lien(courriers(app, "candidature")[0], "/equipe/demandes/")
     paths = {
@@ -76,29 +60,29 @@ def test_every_page_of_an_administrator_is_looked_at(app, mag, page, people, sch
     }
     for name, path in paths.items():
         opened.goto(mag + path)
-        look(opened, f"{name}-{scheme}-{width}")
+        look_at(opened, name)
     opened.goto(f"{mag}/equipe/personnes/{zoe.uid}/depart")
     opened.check("input[value=garde]")
     opened.get_by_role("button", name="Voir l'aperçu").click()
-    look(opened, f"apercu-{scheme}-{width}")
+    look_at(opened, "apercu")
     opened.goto(f"{mag}/equipe/inviter")
     opened.get_by_role("button", name="Envoyer l'invitation").click()
-    look(opened, f"inviter-erreurs-{scheme}-{width}")
+    look_at(opened, "inviter-erreurs")
     for name, text in {"nom": "Petit", "prenom": "Lou", "email": "lou@exemple.fr"}.items():
         opened.fill(f"#{name}", text)
     opened.get_by_role("button", name="Envoyer l'invitation").click()
-    look(opened, f"invitations-{scheme}-{width}")
+    look_at(opened, "invitations")
     path = lien_of(app)
-    theirs = page(color_scheme=scheme, viewport={"width": width, "height": 900})
+    theirs = page()
     theirs.goto(mag + path)
-    look(theirs, f"invitation-{scheme}-{width}")
+    look_at(theirs, "invitation")
     theirs.goto(f"{mag}/activation")
-    look(theirs, f"activation-{scheme}-{width}")
+    look_at(theirs, "activation")
     for name, text in {"siret": SIRET, "nom": "Petit", "prenom": "Nina", "password": PASSWORD}.items():
         theirs.fill(f"#{name}", text)
     theirs.get_by_role("button", name="Voir ma demande").click()
     theirs.get_by_role("button", name="Demander une lettre").click()
-    look(theirs, f"etat-{scheme}-{width}")
+    look_at(theirs, "etat")
 
 
 def lien_of(app) -> str:

@@ -10,7 +10,7 @@ from idp.authentication.factors import losses
 from idp.authentication.factors.models import Passkey, PasskeyIdentity
 from idp.database import db
 from idp.declarants.models import Declarant
-from tests.browser.conftest import LOOKS, look_at
+from tests.browser.conftest import look_at
 from tests.facteurs import code, letters, link_in, with_codes, with_totp
 from tests.factories import PASSWORD, SIRET, un_administrateur, un_declarant
 
@@ -132,18 +132,17 @@ def give_a_key(app, declarant):
 
 @pytest.fixture
 def looking(page):
-    """`looking(scheme, width)`: a page, and how to look at it under a name."""
+    """`looking()`: a page, and how to look at it under a name."""
 
-    def begin(scheme, width, **options):
-        opened = page(color_scheme=scheme, viewport={"width": width, "height": 800}, **options)
-        return opened, lambda name: look_at(opened, f"{name}-{scheme}-{width}")
+    def begin(**options):
+        opened = page(**options)
+        return opened, lambda name: look_at(opened, name)
 
     return begin
 
 
-@pytest.mark.parametrize(("scheme", "width"), LOOKS)
-def test_pages_of_security_are_accessible(app, mag, claire, looking, scheme, width):
-    opened, look = looking(scheme, width)
+def test_pages_of_security_are_accessible(app, mag, claire, looking):
+    opened, look = looking()
     sign_in(opened, mag)
     opened.goto(f"{mag}/compte/securite")
     look("securite-rien")
@@ -165,12 +164,11 @@ def test_pages_of_security_are_accessible(app, mag, claire, looking, scheme, wid
     look("accueil")
 
 
-@pytest.mark.parametrize(("scheme", "width"), LOOKS)
-def test_pages_of_a_sign_in_are_accessible(app, mag, claire, looking, scheme, width):
+def test_pages_of_a_sign_in_are_accessible(app, mag, claire, looking):
     secret = with_totp(app, claire)
     with_codes(app, claire)
     give_a_key(app, claire)
-    opened, look = looking(scheme, width)
+    opened, look = looking()
     sign_in(opened, mag)
     look("second-facteur")
     send_code(opened, "000000")
@@ -191,15 +189,14 @@ def test_pages_of_a_sign_in_are_accessible(app, mag, claire, looking, scheme, wi
     look("annuler-mort")
 
 
-@pytest.mark.parametrize(("scheme", "width"), LOOKS)
-def test_pages_of_an_agreement_are_accessible(app, mag, looking, scheme, width):
+def test_pages_of_an_agreement_are_accessible(app, mag, looking):
     paul = un_administrateur(app, prenom="Paul", email="paul@exemple.fr")
     with_totp(app, paul)
     un_administrateur(app, prenom="Zoé", email="zoe@exemple.fr")
     with app.app_context():
         losses.ask(app.extensions["mag"].settings, db.session.get_one(Declarant, paul.id), datetime.now(UTC))
         db.session.commit()
-    opened, look = looking(scheme, width)
+    opened, look = looking()
     sign_in(opened, mag, "Zoé")
     opened.goto(f"{mag}/compte/securite")
     look("securite-accord")
@@ -209,9 +206,8 @@ def test_pages_of_an_agreement_are_accessible(app, mag, looking, scheme, width):
     look("accords-fait")
 
 
-@pytest.mark.parametrize(("scheme", "width"), LOOKS)
-def test_pages_of_a_denial_and_of_a_locked_password_are_accessible(app, mag, claire, looking, scheme, width):
-    opened, look = looking(scheme, width)
+def test_pages_of_a_denial_and_of_a_locked_password_are_accessible(app, mag, claire, looking):
+    opened, look = looking()
     sign_in(opened, mag)
     opened.context.clear_cookies()
     sign_in(opened, mag)
@@ -226,10 +222,9 @@ def test_pages_of_a_denial_and_of_a_locked_password_are_accessible(app, mag, cla
     look("mot-de-passe-etape")
 
 
-@pytest.mark.parametrize(("scheme", "width"), LOOKS)
-def test_the_step_that_asks_for_a_factor_is_accessible(app, mag, looking, scheme, width):
+def test_the_step_that_asks_for_a_factor_is_accessible(app, mag, looking):
     result = app.test_cli_runner().invoke(args=["facteurs", "politique", "exiger", "tous", "--delai", "10"])
     assert result.exit_code == 0
-    opened, look = looking(scheme, width)
+    opened, look = looking()
     sign_in(opened, mag)
     look("protection")

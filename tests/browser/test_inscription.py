@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 import pytest
 from pypdf import PdfReader
 
-from tests.browser.conftest import LOOKS, look_at
+from tests.browser.conftest import look_at
 from tests.factories import SIRET, un_administrateur
 from tests.parcours import EMAIL, PASSWORD, un_etablissement
 from tests.protocol.receiver import receiving
@@ -160,12 +160,11 @@ def test_by_the_keyboard_from_the_siret_to_the_conditions(visit):
     })""")
 
 
-@pytest.mark.parametrize("look", LOOKS)
-def test_every_page_in_light_and_dark_wide_and_narrow(app, mag, visit, mailbox, look):
+def test_every_page_in_light_and_dark_wide_and_narrow(app, mag, visit, mailbox):
     def see(name):
-        look_at(opened, f"inscription-{name}-{look[0]}-{look[1]}")
+        look_at(opened, f"inscription-{name}")
 
-    opened = visit("/inscription", color_scheme=look[0], viewport={"width": look[1], "height": 900})
+    opened = visit("/inscription")
     see("depart")
     fill_siret(opened, CLOSED)
     see("ferme")
@@ -210,10 +209,10 @@ def test_every_page_in_light_and_dark_wide_and_narrow(app, mag, visit, mailbox, 
     press(opened, "Tout est exact\u00a0: envoyer")
     see("courriel")
     link = link_of(mailbox()[0])
-    elsewhere = visit(link, color_scheme=look[0], viewport={"width": look[1], "height": 900})
+    elsewhere = visit(link)
     elsewhere.fill("#password", "mauvais")
     press(elsewhere, "Confirmer mon inscription")
-    look_at(elsewhere, f"inscription-confirmer-ailleurs-{look[0]}-{look[1]}")
+    look_at(elsewhere, "inscription-confirmer-ailleurs")
     opened.goto(link)
     see("confirmer")
     press(opened, "Confirmer mon inscription")
@@ -222,12 +221,11 @@ def test_every_page_in_light_and_dark_wide_and_narrow(app, mag, visit, mailbox, 
     see("lecture")
 
 
-@pytest.mark.parametrize("look", LOOKS)
-def test_the_pages_of_a_candidate(app, mag, visit, mailbox, look):
+def test_the_pages_of_a_candidate(app, mag, visit, mailbox):
     un_administrateur(app, nom="Martin", prenom="Paul", email="paul@exemple.fr")
-    opened = visit("/inscription", color_scheme=look[0], viewport={"width": look[1], "height": 900})
+    opened = visit("/inscription")
     fill_siret(opened)
-    look_at(opened, f"inscription-deja-{look[0]}-{look[1]}")
+    look_at(opened, "inscription-deja")
     press(opened, "Continuer comme candidat administrateur")
     fill_person(opened)
     press(opened, "J'accepte les conditions")
@@ -240,5 +238,5 @@ def test_the_pages_of_a_candidate(app, mag, visit, mailbox, look):
     opened.goto(link_of(mailbox()[0]))
     press(opened, "Confirmer mon inscription")
     assert opened.locator("h1").inner_text() == "Votre candidature est transmise"
-    look_at(opened, f"inscription-candidat-{look[0]}-{look[1]}")
+    look_at(opened, "inscription-candidat")
     assert {mail.recipients for mail in mailbox()} == {(EMAIL,), ("paul@exemple.fr",)}
