@@ -46,6 +46,7 @@ from idp.declarants.equipe.administrateurs import views as administrateurs_views
 from idp.declarants.equipe.cle import views as cle_views
 from idp.declarants.equipe.demandes import views as demandes_views
 from idp.declarants.equipe.depart import views as depart_views
+from idp.declarants.equipe.fichier import views as personnes_fichier_views
 from idp.declarants.equipe.invitations import views as invitations_views
 from idp.declarants.equipe.models import Candidature, Invitation
 from idp.declarants.models import AccountEvent
@@ -191,6 +192,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         demandes_views.bp,
         invitations_views.bp,
         depart_views.bp,
+        personnes_fichier_views.bp,
         administrateurs_views.bp,
         cle_views.bp,
         droits_views.bp,

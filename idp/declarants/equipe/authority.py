@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 from idp.audit.models import AuditEvent
 from idp.database import db
 from idp.declarants.models import ACTOR, Declarant
+from idp.entreprises.models import Etablissement
+from idp.entreprises.siret import Siret
 from idp.errors import RefusedError, UnknownPageError
 
 
@@ -89,3 +91,11 @@ def set_aside(person: Declarant) -> int:
     version = person.version
     db.session.expire(person, ["version"])
     return version
+
+
+def check_place(administrator: Declarant, siret: Siret) -> None:
+    """An establishment of his, that is open. Raises RefusedError."""
+    if not administrator.may_administer(siret):
+        raise RefusedError("elsewhere", public="Vous n'administrez pas cet établissement.")
+    if siret != administrator.siret:
+        Etablissement.inscriptible(siret)

@@ -77,7 +77,7 @@ class Invited:
         return Identite(self.siret, check_name(self.nom), check_name(self.prenom))
 
 
-def check(invited: Invited, now: datetime) -> Identite:
+def check(invited: Invited, now: datetime, *, most: int = MOST_A_DAY) -> Identite:
     """Raises InvalidNameError, InvalidEmailError, HomonymeError, AlreadyInvitedError, TooManyInvitationsError."""
     if not EMAIL.fullmatch(invited.email):
         raise InvalidEmailError("not an address")
@@ -85,18 +85,20 @@ def check(invited: Invited, now: datetime) -> Identite:
     check_free(identite)
     if Invitation.pending(identite.siret, identite.cle, now) is not None:
         raise AlreadyInvitedError(f"at {identite.siret}")
-    if Invitation.sent_since(identite.siret, now - timedelta(days=1)) >= MOST_A_DAY:
+    if Invitation.sent_since(identite.siret, now - timedelta(days=1)) >= most:
         raise TooManyInvitationsError(f"at {identite.siret}")
     return identite
 
 
-def inviter(administrator: Declarant, invited: Invited, now: datetime, *, issuer: str, keeper_id: int | None = None) -> Invitation:
+def inviter(
+    administrator: Declarant, invited: Invited, now: datetime, *, issuer: str, keeper_id: int | None = None, most: int = MOST_A_DAY
+) -> Invitation:
     """A link leaves for the address. `keeper_id` keeps meanwhile the rights that come with it.
 
     Rows of the administrators are held: of two forms that arrive at once, one invites. Raises as `check`.
     """
     Declarant.hold(invited.siret.siren, administrator.id)
-    identite = check(invited, now)
+    identite = check(invited, now, most=most)
     invitation = Invitation(
         reference=random_token(12),
         siret=identite.siret,

@@ -14,7 +14,7 @@ from idp.authentication.password_policy import in_force, own_words
 from idp.database import db
 from idp.declarants.controles import reexamen
 from idp.declarants.equipe import invitation as invitations
-from idp.declarants.equipe.authority import sirets_of
+from idp.declarants.equipe.authority import check_place, sirets_of
 from idp.declarants.equipe.gestion import TITLES
 from idp.declarants.equipe.invitation import InvitationDeadError, Invited
 from idp.declarants.equipe.models import PAGE, Invitation
@@ -23,7 +23,7 @@ from idp.declarants.identite import InvalidNameError
 from idp.declarants.inscription import HomonymeError, InvalidEmailError
 from idp.declarants.models import Declarant
 from idp.declarants.parcours import conditions
-from idp.entreprises.models import Entreprise, Etablissement
+from idp.entreprises.models import Entreprise
 from idp.ephemeral import Counter, beyond
 from idp.errors import RefusedError, UnknownPageError
 from idp.habilitations import depart
@@ -102,7 +102,7 @@ def invite() -> ResponseReturnValue:
     if form.number is None or form.errors:
         return _form(found, form, 422)
     try:
-        _check_place(found.person, form)
+        check_place(found.person, form.number)
         invited = Invited(form.number, form.nom, form.prenom, form.email, form.role)
         invitations.inviter(found.person, invited, http.now(), issuer=http.mag().settings.issuer)
     except RefusedError as error:
@@ -111,14 +111,6 @@ def invite() -> ResponseReturnValue:
         return _form(found, form.refused(name, error.public), 429 if error.status == 429 else 422)
     db.session.commit()
     return visitor.see("/equipe/invitations", fait="envoi")
-
-
-def _check_place(administrator: Declarant, form: InvitationForm) -> None:
-    """An establishment of his, that is open. Raises RefusedError."""
-    if form.number is None or not administrator.may_administer(form.number):
-        raise RefusedError("elsewhere", public="Vous n'administrez pas cet établissement.")
-    if form.number != administrator.siret:
-        Etablissement.inscriptible(form.number)
 
 
 def _own(reference: str) -> tuple[visitor.Visitor, Invitation]:
