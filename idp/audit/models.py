@@ -43,6 +43,13 @@ class AuditEvent(Model):
         return {who: at for who, at in db.session.execute(found.group_by(cls.declarant_id)) if who is not None}
 
     @classmethod
+    def from_several_addresses(cls, kind: str, since: datetime, after: int, limit: int) -> list[int]:
+        """Of whom such facts came from more than one address since then: their numbers, in order, those after `after`."""
+        query = select(cls.declarant_id).where(cls.kind == kind, cls.at > since, cls.declarant_id > after)
+        query = query.group_by(cls.declarant_id).having(func.count(cls.address.distinct()) > 1)
+        return [one for one in db.session.scalars(query.order_by(cls.declarant_id).limit(limit)) if one is not None]
+
+    @classmethod
     def of_kind(cls, kind: str, since: datetime, *, before: int | None = None, limit: int = 50) -> list[Self]:
         """Facts of one kind about anybody, the latest first; `before` is the number of the last one of the page before."""
         query = select(cls).where(cls.kind == kind, cls.at > since)

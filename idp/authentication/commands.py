@@ -1,4 +1,6 @@
-"""`mag connexion …`: what an operator does about sign-in."""
+"""`mag connexion …`: what an operator does about sign-in, and what a timer looks for in the journal."""
+
+from datetime import UTC, datetime, timedelta
 
 import click
 from flask.cli import AppGroup
@@ -6,6 +8,7 @@ from flask.cli import AppGroup
 from idp import http
 from idp.audit import journal
 from idp.audit.events import BrakeLifted
+from idp.authentication import simultane
 from idp.authentication.throttle import Throttle, account_of
 from idp.database import db
 from idp.declarants.identite import Identite
@@ -13,7 +16,7 @@ from idp.declarants.models import Declarant
 from idp.entreprises.siret import Siret
 from idp.errors import MagError
 
-connexion = AppGroup("connexion", help="Connexions : lever un frein.")
+connexion = AppGroup("connexion", help="Connexions : lever un frein, signaler les comptes partagés.")
 COMMANDS = (connexion,)
 
 
@@ -33,3 +36,17 @@ def liberer(siret: str, nom: str, prenom: str) -> None:
     except MagError as error:
         raise click.ClickException(error.public) from error
     click.echo("Le frein est levé : les prochaines tentatives ne seront plus ralenties.")
+
+
+@connexion.command("simultanees")
+@click.option("--heures", type=click.IntRange(1, 168), default=24, show_default=True, help="Ce qui est relu du journal.")
+def simultanees(heures: int) -> None:
+    """Écrit aux personnes dont le compte a servi depuis deux réseaux éloignés au même moment. Pour un minuteur ; deux fois ne nuit pas."""
+    settings, now, told, after = http.mag().settings, datetime.now(UTC), 0, 0
+    while True:
+        count, after = simultane.suivre(settings, now, now - timedelta(hours=heures), after)
+        db.session.commit()
+        told += count
+        if not after:
+            break
+    click.echo(f"{told} personne(s) prévenue(s).")

@@ -168,6 +168,23 @@ def new_device(issuer: str, name: str, at: datetime, device: str, network: str, 
     )
 
 
+def used_at_once(issuer: str, name: str, seen: Sequence[tuple[datetime, str, str]], denial: Action) -> Message:
+    """Two sign-ins of one account, far from each other, at the same time: when, device, network."""
+    return letter(
+        issuer,
+        "Votre compte a servi à deux endroits en même temps",
+        name,
+        "Deux connexions à votre compte MAG ont eu lieu presque au même moment, depuis deux réseaux éloignés.",
+        "\n".join(f"Le {in_words(at)} : {device}, réseau {network}" for at, device, network in seen),
+        "Si c'est vous, sur deux appareils, vous n'avez rien à faire.",
+        "Si vous partagez ce compte avec quelqu'un, demandez à votre administrateur de l'inviter : un compte est celui d'une seule "
+        "personne, et ce qui est déclaré avec le vôtre l'est en votre nom.",
+        "Si l'une de ces connexions n'est pas la vôtre, ouvrez ce lien : toutes les sessions seront fermées et le mot de passe bloqué.",
+        denial,
+        "Ce lien est valable sept jours.",
+    )
+
+
 def denied(issuer: str, name: str, at: datetime) -> Message:
     return letter(
         issuer,

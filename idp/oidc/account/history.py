@@ -23,6 +23,7 @@ KINDS: Mapping[str, str] = {
     "SessionsClosed": "Toutes les sessions fermées",
     "PasswordChanged": "Mot de passe changé",
     "BrakeLifted": "Ralentissement levé par l'assistance",
+    "ConcurrentUseSeen": "Compte utilisé à deux endroits en même temps",
     "ConsentGiven": "Accord donné à un site",
     "ConsentRefused": "Accord refusé à un site",
     "ConsentWithdrawn": "Accord retiré à un site",
