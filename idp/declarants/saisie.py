@@ -3,6 +3,7 @@
 What it says depends on the input alone. Left out on purpose: phones (`parcours/telephones.py`), and passwords.
 """
 
+import re
 from collections.abc import Mapping
 
 from email_validator import EmailNotValidError, validate_email
@@ -14,6 +15,8 @@ from idp.entreprises.siret import InvalidSiretError, Siret
 LONGEST_TEXT = 254
 """Characters of a field shown again."""
 NO_ADDRESS, NO_SECOND_ADDRESS = "Indiquez votre adresse électronique.", "Écrivez l'adresse une seconde fois."
+NAME = re.compile(r"(?:[^\W_]|[ '’-]|\.(?= |$))+")
+"""Letters, and figures for homonyms: mails greet by it, and must not carry somebody else's address."""
 Errors = dict[str, str]
 
 

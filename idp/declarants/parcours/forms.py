@@ -1,6 +1,5 @@
 """The forms of the inscription: raw text in, checked values or French messages out. What they say depends on the input alone."""
 
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
@@ -12,7 +11,7 @@ from idp.declarants.parcours import telephones
 from idp.declarants.parcours.models import Inscription
 from idp.declarants.parcours.telephones import InvalidPhoneError
 from idp.declarants.profils import Profil, Secteur
-from idp.declarants.saisie import email_twice, shown
+from idp.declarants.saisie import NAME, email_twice, shown
 from idp.entreprises.siret import InvalidSiretError, Siret
 
 MISSING = {
@@ -20,8 +19,6 @@ MISSING = {
     "prenom": "Indiquez votre prénom.",
     "telephone": "Indiquez un numéro de téléphone.",
 }
-NAME = re.compile(r"(?:[^\W_]|[ '’-]|\.(?= |$))+")
-"""Letters, and figures for homonyms: mails greet by it, and must not carry somebody else's address."""
 
 
 Fields = MultiDict[str, str]

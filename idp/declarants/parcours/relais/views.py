@@ -12,10 +12,9 @@ from idp.authentication.throttle import BLOCK_BITS, Attempt
 from idp.database import db
 from idp.declarants.inscription import InvalidEmailError
 from idp.declarants.parcours import limits
-from idp.declarants.parcours.forms import NAME
 from idp.declarants.parcours.models import COOKIE, Inscription, ProfilEtablissement
 from idp.declarants.parcours.relais import mots
-from idp.declarants.saisie import read_email, shown
+from idp.declarants.saisie import NAME, read_email, shown
 from idp.entreprises.models import Carte, Etablissement
 from idp.visitor import see
 
