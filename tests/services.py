@@ -182,6 +182,7 @@ class PostgreSQL:
 
     SPEED = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "autovacuum=off", "wal_level=minimal", "max_wal_senders=0")
     ACCOUNTS = ("postgres", "nobody")
+    BUFFERS = "64MB"
 
     def __init__(self) -> None:
         binaries = postgresql_folder()
@@ -203,7 +204,7 @@ class PostgreSQL:
             **as_account(account),
         )
         command = [str(binaries / "postgres"), "-D", str(cluster), "-p", str(port), "-h", "127.0.0.1", "-k", ""]
-        command += [word for option in (*self.SPEED, "max_connections=200", "shared_buffers=64MB") for word in ("-c", option)]
+        command += [word for option in (*self.SPEED, "max_connections=200", f"shared_buffers={self.BUFFERS}") for word in ("-c", option)]
         self.server = Server(command, port, environment=environment, folder=self.folder, account=account)
         self._discarded: list[str] = []
         self._connection = self._connect()

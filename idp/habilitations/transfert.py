@@ -13,7 +13,6 @@ from idp.declarants.statuts import Statut
 from idp.habilitations.confies import models as sets
 from idp.habilitations.droits import NOTHING, Masks, is_siren, union
 from idp.habilitations.gesture import Gesture, refusal
-from idp.habilitations.models import Portefeuille, PortefeuilleMembre
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +52,7 @@ class _Exclusions:
 def preview(gesture: Gesture, giver: int, to: int | None) -> Apercu:
     """What would move, and what would not; changes nothing. `to` None: a renunciation."""
     droits, coming, masks = sets.summary(giver, gesture.now)
-    members = tuple(p.nom for membre, p in PortefeuilleMembre.of(giver) if membre.ends_at > gesture.now)
+    members = sets.portfolios_of(giver, gesture.now)
     if to is None:
         return Apercu(droits, coming, masks, members, len(sets.exclusions_of(giver)))
     travels = travelling(giver, to, gesture)
@@ -99,16 +98,14 @@ def _pass(gesture: Gesture, giver: int, to: int, kind: str, *, leaves: bool) -> 
     if found.empty and not (leaves and found.exclusions):
         return found
     travels = travelling(giver, to, gesture)
-    members = [(membre, p) for membre, p in PortefeuilleMembre.of(giver) if membre.ends_at > gesture.now]
     operation_id = gesture.trace(kind, found.masks, declarant_id=to)
     sets.take_time()
     sets.give_all(giver, to, operation_id, gesture.now)
     for cible, follows, _ in travels.rows:
         if any(follows):
             sets.exclude(to, cible, follows, operation_id)
-    for membre, portefeuille in members:
-        _join(receiver, portefeuille, membre, membre.masks.minus(travels.beyond), operation_id)
     db.session.flush()
+    sets.give_memberships(giver, to, travels.beyond, operation_id, gesture.now)
     receiver.epoque += 1
     if leaves:
         _drop(source)
@@ -122,20 +119,6 @@ def check_receives(giver: Declarant, to: Declarant) -> None:
         raise refusal(f"declarant is {to.statut}", "La personne choisie n'est pas active : elle ne peut recevoir aucun droit.")
     if to.siret.siren != giver.siret.siren:
         raise refusal("another company", "Les droits ne passent qu'à une personne de la même entreprise.")
-
-
-def _join(receiver: Declarant, portefeuille: Portefeuille, given: PortefeuilleMembre, ceiling: Masks, operation_id: int) -> None:
-    """Membership, or a higher ceiling while the dates given cover those there: never longer than the giver's."""
-    row = sets.membership(receiver.id, portefeuille.id)
-    if row is not None and not given.period.covers(row.period):
-        return
-    if row is None:
-        row = PortefeuilleMembre(declarant_id=receiver.id, portefeuille_id=portefeuille.id)
-        row.effective_from, row.ends_at = given.period
-        row.masks = NOTHING
-    if any(ceiling.minus(row.masks)):
-        row.masks, row.operation_id = row.masks.union(ceiling), operation_id
-        db.session.add(row)
 
 
 def _drop(declarant: Declarant) -> None:

@@ -145,6 +145,36 @@ def _add_rights(rows: Select[Any]) -> None:
     db.session.execute(statement.on_conflict_do_update(index_elements=key, set_={**merged, "operation_id": new.operation_id}))
 
 
+def portfolios_of(declarant_id: int, now: datetime) -> tuple[str, ...]:
+    """Names of the portfolios of an account whose membership lives, or will."""
+    membre = PortefeuilleMembre
+    query = select(Portefeuille.nom).join(membre, membre.portefeuille_id == Portefeuille.id)
+    return tuple(db.session.scalars(query.where(membre.declarant_id == declarant_id, membre.ends_at > now).order_by(Portefeuille.id)))
+
+
+def give_memberships(giver: int, to: int, beyond: Masks, operation_id: int, now: datetime) -> None:
+    """Memberships of one account, less some bits of their ceilings, are added to another's: one statement.
+
+    A higher ceiling only while the dates given cover those there: never longer than the giver's.
+    """
+    membre, names = PortefeuilleMembre, [d.value for d in Droit]
+    left = [getattr(membre, d).bitwise_and(~mask) for d, mask in zip(names, beyond, strict=True)]
+    rows = select(literal(to), membre.portefeuille_id, membre.effective_from, membre.ends_at, literal(operation_id, BigInt), *left)
+    rows = rows.where(membre.declarant_id == giver, membre.ends_at > now, _any(left))
+    table: Any = membre.__table__
+    columns = ["declarant_id", "portefeuille_id", "effective_from", "ends_at", "operation_id", *names]
+    statement: Any = (postgresql if _dialect() == "postgresql" else sqlite).insert(table).from_select(columns, rows)
+    new = statement.excluded
+    more = _any([new[d].bitwise_and(table.c[d].bitwise_not()) for d in names])
+    covers = and_(new.effective_from <= table.c.effective_from, table.c.ends_at <= new.ends_at, more)
+    merged = {d: table.c[d].bitwise_or(new[d]) for d in names}
+    db.session.execute(
+        statement.on_conflict_do_update(
+            index_elements=["declarant_id", "portefeuille_id"], set_={**merged, "operation_id": new.operation_id}, where=covers
+        )
+    )
+
+
 def drop_all(declarant_id: int) -> None:
     """An account holds nothing any more: direct rights, exclusions, memberships. Three statements."""
     for kind in (DroitDirect, Exclusion, PortefeuilleMembre):
