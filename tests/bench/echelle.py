@@ -2,8 +2,8 @@
 
     python -m tests.bench.echelle [--scale 0.02] [--only sqlite] [--seconds 2]
 
-Scale 1 is the country (3 million companies): ten minutes and 12 GB on disk for PostgreSQL. Bytes are brought to scale 1, times are those of the
-scale asked. The two large firms have the same size at every scale. Medians; a percentile is of single calls. Not a test.
+Scale 1 is the country (3 million companies): ten minutes and 12 GB on disk for PostgreSQL. Bytes are brought to scale 1, times are
+those of the scale asked. The two large firms have the same size at every scale. Medians; a percentile is of single calls. Not a test.
 """
 
 import argparse
@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import orjson
 from flask import Flask
@@ -32,7 +31,8 @@ from idp.habilitations.catalogue import parse, refresh, shipped
 from idp.habilitations.droits import Droit
 from idp.habilitations.espace.portee import Portee
 from idp.habilitations.fichiers import releve
-from idp.habilitations.fichiers.exportation import Export, Portee as Extent
+from idp.habilitations.fichiers.exportation import Export
+from idp.habilitations.fichiers.exportation import Portee as Extent
 from idp.habilitations.fichiers.tableur import csv_of
 from idp.habilitations.gesture import Gesture
 from idp.habilitations.perimetre import Position
@@ -40,7 +40,7 @@ from idp.habilitations.questions import Question, check_many
 from migrations import upgrade
 from tests import services
 from tests.bench.habilitations import BARE
-from tests.bench.nation import CLIENTS, LARGE_CLIENTS, LARGE_FOLDERS, MEMBERS, NOW, RIGHTS, STAFF, Nation, build, valid_siret
+from tests.bench.nation import CLIENTS, LARGE_FOLDERS, MEMBERS, NOW, RIGHTS, STAFF, build
 
 LINES = 100_000
 BOUND = 40
@@ -149,7 +149,8 @@ def decisions(country: Country, seconds: float) -> Measured:
     yield H2, len(checks) / sum(checks)
     yield H4, percentile(checks, 0.99) * 1e6
     batch = lambda: check_many(  # noqa: E731  # read where it is used
-        country.connections, country.catalogue, [Question(*one, "dsn", Droit.DECLARER) for one in islice(asked, 1000)], NOW)
+        country.connections, country.catalogue, [Question(*one, "dsn", Droit.DECLARER) for one in islice(asked, 1000)], NOW
+    )
     several = loop(batch, seconds)
     yield H2B, 1000 / statistics.median(several)
 
@@ -165,20 +166,25 @@ def size(country: Country) -> Measured:
             sizes = [connection.scalar(text(query.format(table))) for table in RIGHTS]
     total = float(sum(int(found or 0) for found in sizes))
     rows = country.nation.cells
-    print(f"  {total / 1e6:,.0f} Mo de droits pour {rows:,} cellules : {total / rows:.1f} o par cellule ; à plat {FLAT_BYTES} o, "
-          f"en tuples {TUPLE_BYTES} o", flush=True)
+    print(
+        f"  {total / 1e6:,.0f} Mo de droits pour {rows:,} cellules : {total / rows:.1f} o par cellule ; à plat {FLAT_BYTES} o, "
+        f"en tuples {TUPLE_BYTES} o",
+        flush=True,
+    )
     large = 67_100 * total / (rows / 40)  # a client stands for some forty cells
     yield H5, (total - large) / country.scale / 1e9 if country.scale < 1 else total / 1e9
 
 
 def moves(country: Country) -> Measured:
     """H6 and H7: committed, as an administrator waits for them; what they did is put back."""
-    n, spent = country.nation, {H6: [], H7: []}  # type: dict[Cible, list[float]]  # noqa: UP006
+    n, spent = country.nation, {H6: [], H7: []}  # type: dict[Cible, list[float]]
     with country.app.app_context():
+
         def act(change: Callable[[], object]) -> Callable[[], None]:
             def committed() -> None:
                 change()
                 db.session.commit()
+
             return committed
 
         for _ in range(11):
@@ -230,8 +236,11 @@ def files(country: Country, folder: Path) -> Measured:
             times.append(time.perf_counter() - start)
             db.session.rollback()
     bilan = found.bilan
-    print(f"  {bilan['lues']:,} lignes lues, {bilan['changees']:,} changées, {bilan['refusees']:,} refusées ; export {exported:.2f} s, "
-          f"lecture {read:.2f} s, comparaison {times[-1] - read:.2f} s", flush=True)
+    print(
+        f"  {bilan['lues']:,} lignes lues, {bilan['changees']:,} changées, {bilan['refusees']:,} refusées ; export {exported:.2f} s, "
+        f"lecture {read:.2f} s, comparaison {times[-1] - read:.2f} s",
+        flush=True,
+    )
     yield H9, statistics.median(times)
 
 
@@ -244,9 +253,10 @@ def edited(rows: Iterator[list[str]]) -> Iterator[list[str]]:
 def tokens(country: Country) -> Measured:
     """H10: accounts of every size, all services asked for."""
     n = country.nation
-    found = {}
-    for name, who in (("une entreprise", 1), ("un cabinet", n.first_staff + 1 + 2 * STAFF), ("5 000 clients", n.middle), ("62 100", n.large)):
-        told = decision.disclose(country.connections, country.catalogue, who, services=country.catalogue.services, now=NOW, bound=BOUND)
+    found, services_ = {}, country.catalogue.services
+    accounts = {"une entreprise": 1, "un cabinet": n.first_staff + 1 + 2 * STAFF, "5 000 clients": n.middle, "62 100 clients": n.large}
+    for name, who in accounts.items():
+        told = decision.disclose(country.connections, country.catalogue, who, services=services_, now=NOW, bound=BOUND)
         found[name] = len(orjson.dumps(told.claims("https://mag.example.fr/habilitations/v1", "x" * 43)))
     print(f"  {', '.join(f'{name} : {octets} o' for name, octets in found.items())}", flush=True)
     yield H10, max(found.values())
@@ -279,8 +289,11 @@ def table(country: Country, rows: list[tuple[Cible, float]]) -> str:
     head = [
         f"\n### {country.dialect}, échelle {country.scale:g} : {country.nation.cells:,} cellules, base faite en {country.built:.0f} s, "
         f"charge de la machine {os.getloadavg()[0]:.1f}\n",
-        "| | mesure | cible | mesuré | rapport (1 : atteinte) |", "| --- | --- | --- | --- | --- |"]
-    return "\n".join([*head, *(line(*row) for row in rows), f"| {H3.name} | {H3.what} | ≥ {shown(H3.target)} {H3.unit} | pas de cache | - |"])
+        "| | mesure | cible | mesuré | rapport (1 : atteinte) |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    absent = f"| {H3.name} | {H3.what} | ≥ {shown(H3.target)} {H3.unit} | pas de cache | - |"
+    return "\n".join([*head, *(line(*row) for row in rows), absent])
 
 
 class Durable(services.PostgreSQL):

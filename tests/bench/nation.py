@@ -119,13 +119,27 @@ class Maker:
         past = self.instant(PAST)
         required = {
             column.name: {"BOOLEAN": "false", "INTEGER": "1"}.get(str(column.type), "''")
-            for column in Declarant.__table__.c if not column.nullable and column.server_default is None
+            for column in Declarant.__table__.c
+            if not column.nullable and column.server_default is None
         }
         number = f"({first} + g)"
-        self.series("declarants", required | {
-            "id": number, "uid": f"'u' || {number}", "siret": f"{siren(company)} * 100000 + 12", "nom": "'Martin'", "prenom": f"'N' || {number}",
-            "cle": f"'martin|n' || {number}", "statut": "'actif'", "role": "'declarant'", "opened_at": past, "updated_at": past,
-        }, count)
+        self.series(
+            "declarants",
+            required
+            | {
+                "id": number,
+                "uid": f"'u' || {number}",
+                "siret": f"{siren(company)} * 100000 + 12",
+                "nom": "'Martin'",
+                "prenom": f"'N' || {number}",
+                "cle": f"'martin|n' || {number}",
+                "statut": "'actif'",
+                "role": "'declarant'",
+                "opened_at": past,
+                "updated_at": past,
+            },
+            count,
+        )
 
     def people(self) -> None:
         nation = self.nation
@@ -156,8 +170,8 @@ class Maker:
         columns = ("portefeuille_id", "cible", *live)
         self.connection.execute(text("create temporary table large (cible bigint, folder bigint)"))
         pour(self.connection, "large", ("cible", "folder"), ((valid_siret(g), 1 + g // LARGE_CLIENTS) for g in range(count)))
-        self.connection.execute(text(
-            f"insert into portefeuille_clients ({', '.join(columns)}) select folder, cible, {', '.join(map(str, live.values()))} from large"))
+        cells = ", ".join(map(str, live.values()))
+        self.connection.execute(text(f"insert into portefeuille_clients ({', '.join(columns)}) select folder, cible, {cells} from large"))
         own = valid_siret(count)
         staff = range(self.nation.large, self.nation.large + STAFF)
         self.connection.execute(text(f"update declarants set siret = {own} where id between {staff[0]} and {staff[-1]}"))
@@ -167,13 +181,17 @@ class Maker:
     def members(self) -> None:
         nation, first = self.nation, LARGE_FOLDERS + MIDDLE_FOLDERS
         for who, start, count in ((nation.large, 0, LARGE_FOLDERS), (nation.middle, LARGE_FOLDERS, MIDDLE_FOLDERS)):
-            self.series("portefeuille_membres", {
-                "declarant_id": who, "portefeuille_id": f"{start + 1} + g", **self.live(EVERYTHING)}, count)
+            self.series(
+                "portefeuille_membres", {"declarant_id": who, "portefeuille_id": f"{start + 1} + g", **self.live(EVERYTHING)}, count
+            )
         staff = f"{nation.first_staff + 1} + (2 + (g / {MEMBERS}) % {nation.firms - 2}) * {STAFF} + g % {MEMBERS}"
         # the folder of position p belongs to firm 2 + (p + first) % (firms - 2): members are taken from the same one
         staff = staff.replace(f"(g / {MEMBERS})", f"(g / {MEMBERS} + {first})")
-        self.series("portefeuille_membres", {
-            "declarant_id": staff, "portefeuille_id": f"{first + 1} + g / {MEMBERS}", **self.live(EVERYTHING)}, nation.portfolios * MEMBERS)
+        self.series(
+            "portefeuille_membres",
+            {"declarant_id": staff, "portefeuille_id": f"{first + 1} + g / {MEMBERS}", **self.live(EVERYTHING)},
+            nation.portfolios * MEMBERS,
+        )
 
     def declarations(self) -> None:
         """Exclusions, one in 250 clients; declarations, 85 % of the clients of each firm."""
@@ -181,13 +199,19 @@ class Maker:
         count = nation.portfolios * CLIENTS
         apart = {
             "declarant_id": f"{nation.first_staff + 1} + (2 + (g * 3 + {first}) % {nation.firms - 2}) * {STAFF}",
-            "cible": f"{siren(f'(g * 3 * 7919) % {nation.companies}')} * 100000 + 12", "operation_id": 1, **Masks(declarer=2)._asdict()}
+            "cible": f"{siren(f'(g * 3 * 7919) % {nation.companies}')} * 100000 + 12",
+            "operation_id": 1,
+            **Masks(declarer=2)._asdict(),
+        }
         self.series("exclusions", apart, min(count // 250, nation.portfolios // 3))
         firm = f"2 + (g / {CLIENTS} + {first}) % {nation.firms - 2}"
         index = f"((g / {CLIENTS}) * 7919 + (g % {CLIENTS}) * 104729) % {nation.companies}"
         declared = {
-            "siret_declarant": f"{siren(f'({firm}) * 137 % {nation.companies}')} * 100000 + 12", "siret_declare": f"{siren(index)} * 100000 + 12",
-            "dernier_mois": "'2026-02'", "imported_at": self.instant(PAST)}
+            "siret_declarant": f"{siren(f'({firm}) * 137 % {nation.companies}')} * 100000 + 12",
+            "siret_declare": f"{siren(index)} * 100000 + 12",
+            "dernier_mois": "'2026-02'",
+            "imported_at": self.instant(PAST),
+        }
         # a firm may have one client in two portfolios
         self.series("liens_declares", declared, int(count * 0.85), " where true on conflict do nothing")
 

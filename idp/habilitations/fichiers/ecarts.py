@@ -7,6 +7,8 @@ company, is taken away by an exclusion, and given back by lifting it; anything e
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
+from functools import reduce
+from operator import or_
 
 from idp.errors import RefusedError
 from idp.habilitations.droits import FOREVER, NOTHING, WORDS, Dated, Droit, Masks, Period, Service, give, union, withdraw
@@ -46,16 +48,23 @@ class Place:
     def rights(self, service: Service, now: datetime) -> dict[Droit, date | None]:
         """Rights on a service, open or to come, before inheritance, each with its last day."""
         found: dict[Droit, date | None] = {}
-        for droit in Droit:
-            bit = service.mask_of(droit)
-            if droit not in service.droits or bit.meets(self.excluded) or bit.meets(self.excluded_around):
+        bit = 1 << service.bit
+        live = [(period.ends_at, masks) for period, masks in self.held.items() if period.ends_at > now]
+        for i, droit in enumerate(Droit):  # masks are in that order; asked for each line of a file
+            if droit not in service.droits or (self.excluded[i] | self.excluded_around[i]) & bit:
                 continue
-            ends = [period.ends_at for period, masks in self.held.items() if period.ends_at > now and masks.meets(bit)]
+            ends = [end for end, masks in live if masks[i] & bit]
             if ends:
                 found[droit] = last_day(max(ends))
-            elif bit.meets(self.around):
+            elif self.around[i] & bit:
                 found[droit] = None
         return found
+
+    @property
+    def bits(self) -> int:
+        """Services of which something is written, given or taken away there."""
+        several = (self.around, self.excluded, *self.held.values())
+        return reduce(or_, (mask for masks in several for mask in masks), 0)
 
     def take(self, mask: Masks, now: datetime) -> "Place":
         """Without this right, whatever gives it."""

@@ -71,8 +71,10 @@ class Export:
 
     def _at(self, holder: list[str], cible: int, name: str, place: Place) -> Iterator[list[str]]:
         """The services of one place, each with its rights; rights that end at several dates take several lines."""
-        target = spaced(cible)
+        target, bits = spaced(cible), place.bits
         for service in self.catalogue.services.values():
+            if not bits >> service.bit & 1:
+                continue
             origin = self._origin(holder, service, place)
             if not origin:
                 continue

@@ -105,13 +105,12 @@ def _through_portfolios(declarant_id: int, cibles: Sequence[int], now: datetime)
     )
     ceilings = {found: Masks(*masks) for found, *masks in db.session.execute(memberships)}
     given: dict[int, Masks] = {}
-    if ceilings:
-        columns = (client.portefeuille_id, client.cible, *(getattr(client, droit) for droit in Droit))
-        mine = select(membre.portefeuille_id).where(membre.declarant_id == declarant_id)
-        query = select(*columns).where(client.portefeuille_id.in_(mine), client.ends_at > now)
-        for through, cible, *masks in _at(query, client.cible, cibles):
-            left = Masks(*masks).common(ceilings.get(through, NOTHING))
-            given[cible] = given.get(cible, NOTHING).union(left)
+    columns = (client.portefeuille_id, client.cible, *(getattr(client, droit) for droit in Droit))
+    # from the target: a SIRET is in few portfolios, a person may be in hundreds
+    rows = _at(select(*columns).where(client.ends_at > now), client.cible, cibles) if ceilings else ()
+    for through, cible, *masks in rows:
+        if through in ceilings:
+            given[cible] = given.get(cible, NOTHING).union(Masks(*masks).common(ceilings[through]))
     return given
 
 
