@@ -1,6 +1,6 @@
 """`make bench`: requests a second, latencies, CPU, exact round trips, the sign-in storm. Not a test: figures, to be read.
 
-    python -m tests.bench [--quick] [--workloads cc,refresh] [--runs 3] [--seconds 2] [--own] [--no-storm]
+    python -m tests.bench [--quick] [--workloads cc,refresh] [--runs 3] [--seconds 2] [--own] [--no-storm] [--no-rights] [--scale 0.02]
 
 Through the outside harness where it is present (environment variable MAG_BENCH_HARNESS, else `../shared/bench` beside the
 repository): MAG, npm oidc-provider and the floor are up together and loaded in turn, so that ratios survive a machine that
@@ -17,7 +17,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 from tests import services
-from tests.bench import harness, load, processes, storm
+from tests.bench import echelle, harness, load, processes, storm
 from tests.bench.flows import WORKLOADS
 from tests.bench.grants import OWN
 from tests.bench.load import Run
@@ -39,6 +39,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--own", action="store_true", help="MAG's own harness, even where the outside one is present")
     parser.add_argument("--no-load", action="store_true", help="the storm alone")
     parser.add_argument("--no-storm", action="store_true")
+    parser.add_argument("--no-rights", action="store_true", help="without the habilitations (H1 to H10)")
+    parser.add_argument("--scale", type=float, default=0.02, help="of the country of habilitations; 1: three million companies")
     parser.add_argument("--serve", default="", help="options of `mag serve` in the storm, such as '--workers 1'")
     found = parser.parse_args()
     found.workloads = [workload for workload in found.workloads.split(",") if workload]
@@ -137,6 +139,8 @@ def main() -> int:
         if not asked.no_storm:
             for name, found in storms(asked, seeded).items():
                 print(f"\n### {name}\n{storm_table(found)}", flush=True)
+    if not asked.no_rights:
+        echelle.run(asked.scale, 1 if asked.quick else 2, ["sqlite", "postgresql"])
     print(f"\n{time.monotonic() - began:.0f} seconds.", flush=True)
     return 0
 
