@@ -100,6 +100,7 @@ def test_each_right_says_what_gives_it(app, client, cabinet):
     assert "portefeuille « Nord »" in page
     assert "attribution directe" in page
     assert "30 clients" in page
+    assert "par héritage, portefeuille « Nord »" in page
 
 
 def test_a_right_that_is_excluded_is_not_shown(app, client, cabinet):

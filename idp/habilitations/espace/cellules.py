@@ -24,6 +24,8 @@ class Ligne:
     """`déclarer, payer`."""
     par: tuple[str, ...]
     """What gives them: `attribution directe`, `portefeuille « Nord »`."""
+    herite: bool
+    """None of them was given on this service: they follow from another (fact 57)."""
 
 
 def effective(state: State | None, cible: int, catalogue: Catalogue, services: Collection[str] | None = None) -> Rights:
@@ -46,10 +48,22 @@ def lire(
     names = models.noms_portefeuilles({o.source for cell in cells.values() for _, _, given in cell for o in given})
     return {
         place: tuple(
-            Ligne(code, catalogue.services[code].libelle, words(droits), told(given, place[1], names)) for code, droits, given in cell
+            Ligne(
+                code,
+                catalogue.services[code].libelle,
+                words(droits),
+                told(given, place[1], names),
+                inherits(states.get(place), code, catalogue),
+            )
+            for code, droits, given in cell
         )
         for place, cell in cells.items()
     }
+
+
+def inherits(state: State | None, code: str, catalogue: Catalogue) -> bool:
+    """Whether nothing that was given there is of this service itself."""
+    return state is not None and not summed(state[1])[0].meets(catalogue.services[code].masks)
 
 
 Cell = tuple[str, frozenset[Droit], tuple[Origine, ...]]

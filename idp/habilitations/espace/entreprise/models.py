@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, String, and_, func, literal, select, union
+from sqlalchemy import ColumnElement, String, and_, func, literal, select, true, union
 from sqlalchemy.sql.selectable import CTE
 
-from idp.database import db
+from idp.database import BigInt, db
 from idp.declarants.controles.models import LienDeclare
 from idp.declarants.models import Declarant
 from idp.declarants.statuts import Statut
@@ -76,16 +76,16 @@ class Sources:
         beginnings = union(*(select(one.c.first.label("first")).where(one.c.first.is_not(None)) for one in firsts)).subquery("beginnings")
         many = limit + 1 if self.accepted is None else BUDGET // 25
         bound = select(beginnings.c.first).order_by(beginnings.c.first).limit(1).offset(many - 1).scalar_subquery()
-        known = select(func.coalesce(bound, constant(last)).label("bound")).cte("known").prefix_with("MATERIALIZED")
+        known = select(func.coalesce(bound, literal(last, BigInt)).label("bound")).cte("known").prefix_with("MATERIALIZED")
         ends = [kind.ends(one, known, after, span) for kind, one in zip(kinds, firsts, strict=True)]
         finite = union(*(select(one.c.borne).where(one.c.borne.is_not(None)) for one in ends)).subquery("finite")
         least = select(func.min(finite.c.borne)).scalar_subquery()
         upto = select(known.c.bound).scalar_subquery()
         frontier = func.coalesce(least, upto)
-        every = union(*(kind.held(one, self.accepted) for kind, one in zip(kinds, ends, strict=True))).subquery("every")
+        every = union(*(kind.held(one, self.accepted, span) for kind, one in zip(kinds, ends, strict=True))).subquery("every")
         edge = select(frontier.label("frontier")).cte("edge").prefix_with("MATERIALIZED")
         targets = select(every.c.cible).where(every.c.cible <= select(edge.c.frontier).scalar_subquery())
-        rows = targets.distinct().order_by(every.c.cible).limit(limit + 1).subquery("targets")
+        rows = targets.distinct().order_by(every.c.cible).limit(limit + 2).subquery("targets")
         found = db.session.execute(select(edge.c.frontier, rows.c.cible).select_from(edge).outerjoin(rows, constant(1) == constant(1)))
         return _read(sorted((row[1] or 0, row[0]) for row in found), last, limit)
 
@@ -133,7 +133,7 @@ class _Kind:
         return () if self.recent is None else (self.recent >= self.since,)
 
     def _constants(self, after: int) -> tuple[ColumnElement[Any], ...]:
-        return constant(after).label("start"), literal(self.since, String).label("since")
+        return literal(after, BigInt).label("start"), literal(self.since, String).label("since")
 
     def firsts(self, after: int, last: int) -> CTE:
         """Of each owner, the first target after a place."""
@@ -148,15 +148,20 @@ class _Kind:
         query = select(firsts.c.owner, end.label("borne"), known.c.bound, *self._constants(after)).where(firsts.c.first <= known.c.bound)
         return query.cte(f"ends_{self.row.__tablename__}").prefix_with("MATERIALIZED")
 
-    def held(self, ends: CTE, accepted: Masks | None) -> Any:
-        """The targets of these owners, up to their ends. Whatever could be asked of the table alone comes from the ends: planners can
-        then only probe, owner by owner.
+    def held(self, ends: CTE, accepted: Masks | None, span: int) -> Any:
+        """The targets of these owners, up to their ends (0 stands for none).
+
+        Planners are left no choice but to probe, owner by owner: PostgreSQL by a bounded lateral query, SQLite, which has none, by an
+        outer join, whose order it keeps.
         """
-        until = func.coalesce(ends.c.borne, ends.c.bound)
-        here = [self.owner == ends.c.owner, self.cible > ends.c.start, self.cible <= until]
+        here = [self.owner == ends.c.owner, self.cible > ends.c.start, self.cible <= func.coalesce(ends.c.borne, ends.c.bound)]
         here += [self.recent >= ends.c.since] if self.recent is not None else []
         here += [meets(self.row, accepted)] if accepted is not None and self.row is not LienDeclare else []
-        return select(self.cible.label("cible")).select_from(ends).where(*here)
+        if db.session.get_bind().dialect.name == "postgresql":
+            probe = select(self.cible.label("cible")).where(*here).correlate(ends).limit(2 * span).lateral()
+            return select(probe.c.cible).select_from(ends.join(probe, true()))
+        found = func.coalesce(self.cible, constant(0)).label("cible")
+        return select(found).select_from(ends.outerjoin(self.row, and_(*here)))
 
 
 def of_company(sirets: range, siren: int) -> Sources:
