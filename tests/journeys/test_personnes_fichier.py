@@ -13,6 +13,7 @@ from tests.factories import SIRET, csrf_in, se_connecter, un_declarant
 from tests.journeys.equipe import administrateur_connecte, courriers, un_etablissement
 
 PAGE = "/equipe/inviter/fichier"
+SEND = "/equipe/inviter/fichier/envoyer"
 HEAD = "siret;nom;prenom;email;role"
 OTHER = "35600000000048"
 
@@ -31,7 +32,7 @@ def check(client, text, **typed):
 
 def send(client, page):
     word = re.search(r'name="mot" value="([^"]*)"', page.text)[1]
-    return client.post(f"{PAGE}/envoyer", data={"csrf": csrf_in(page.text), "mot": word})
+    return client.post(SEND, data={"csrf": csrf_in(page.text), "mot": word})
 
 
 def invited(app):
@@ -119,7 +120,7 @@ def test_a_file_too_big_and_a_forged_form_do_nothing(app, client, admin):
     assert check(client, lines(f"{SIRET};A;B;a@b.fr;"), csrf="faux").status_code == 403
     report = check(client, lines(f"{SIRET};Durand;Paul;paul@exemple.fr;"))
     word = re.search(r'name="mot" value="([^"]*)"', report.text)[1]
-    assert client.post(f"{PAGE}/envoyer", data={"mot": word, "csrf": "faux"}).status_code == 403
+    assert client.post(SEND, data={"mot": word, "csrf": "faux"}).status_code == 403
     assert invited(app) == []
 
 
@@ -129,7 +130,7 @@ def test_the_file_of_an_administrator_is_nobody_else_s(app, client, new_client, 
     other = new_client()
     administrateur_connecte(app, other, nom="Autre", prenom="Luc")
 
-    answer = other.post(f"{PAGE}/envoyer", data={"csrf": csrf_in(other.get(PAGE).text), "mot": word})
+    answer = other.post(SEND, data={"csrf": csrf_in(other.get(PAGE).text), "mot": word})
 
     assert answer.status_code == 303
     assert invited(app) == []
@@ -154,7 +155,7 @@ def test_what_changed_since_the_report_is_told(app, client, admin):
 
 
 def test_the_model_is_a_file_that_comes_back_empty(client, admin):
-    model = client.get(f"{PAGE}/modele.csv")
+    model = client.get("/equipe/inviter/fichier/modele.csv")
 
     assert model.data.startswith(b"\xef\xbb\xbfsiret;nom;prenom;email")
     assert "aucune personne" in check(client, model.data).text
