@@ -212,6 +212,17 @@ def test_forms_propose_the_least_of_what_the_portfolio_has(client, cabinet):
     assert f'name="cible" value="{CLIENTS[0]}"' in ticked.text
 
 
+def test_clients_are_searched_and_ticked(app, client, cabinet):
+    creer(client, nom="Sud", modele="dsn")
+    [sud] = relu(app, Portefeuille, nom="Sud")
+    page = client.get(f"{HOME}/{sud.id}/clients?cherche={CLIENTS[0] // 100_000}")
+
+    assert re.findall(r'type="checkbox" name="cible" value="(\d+)"', page.text) == [str(CLIENTS[0])]
+    assert "Aucun client ne correspond" in texte(client.get(f"{HOME}/{sud.id}/clients?cherche=999"))
+    fait(client, agir(client, sud.id, "ajouter_clients", cible=[str(CLIENTS[0])], cibles="", droit=["dsn.declarer"]))
+    assert [row.cible for row in relu(app, PortefeuilleClient, portefeuille_id=sud.id)] == [CLIENTS[0]]
+
+
 # ------------------------------------------------------------------------------------------------ two administrators at once
 
 

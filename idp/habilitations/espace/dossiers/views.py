@@ -17,6 +17,7 @@ from idp.habilitations.droits import Catalogue, Grain, Masks, Rights, words
 from idp.habilitations.espace import models as noms
 from idp.habilitations.espace.dossiers import models
 from idp.habilitations.espace.dossiers.modeles import chosen, modeles
+from idp.habilitations.espace.entreprise.models import of_company
 from idp.habilitations.espace.gestes import models as operations
 from idp.habilitations.espace.gestes.acte import Demande, Geste
 from idp.habilitations.espace.gestes.dossiers import version
@@ -157,6 +158,7 @@ def compose(portefeuille_id: int, quoi: str) -> ResponseReturnValue:
     portee.check_edits(portefeuille)
     wanted = shown(request.args.get("cherche", ""))[:80]
     ticked = list(targets(request.args.getlist("cible")[:SIZE]))
+    known = _known(portee, wanted) if quoi == "clients" and not ticked else ()
     return render_template(
         f"droits/portefeuille_{quoi}.html",
         visitor=found,
@@ -167,12 +169,19 @@ def compose(portefeuille_id: int, quoi: str) -> ResponseReturnValue:
         people=People(portee.sirets).successors(0, wanted) if quoi == "membres" else [],
         wanted=wanted,
         ticked=ticked,
-        noms=noms.noms(ticked),
+        known=known,
+        noms=noms.noms([*ticked, *known]),
         services=catalogue.offered,
         words=words,
         Grain=Grain,
         csrf=http.csrf_token(ACTS),
     )
+
+
+def _known(portee: Portee, wanted: str) -> tuple[int, ...]:
+    """Clients that the company has already, elsewhere or here, whose number begins so: to be ticked."""
+    ranges = Filtre(texte=wanted).ranges
+    return of_company(portee.sirets, portee.siren).page(http.now(), after=0, limit=SIZE, ranges=ranges).cibles if ranges else ()
 
 
 @bp.post("/equipe/droits/portefeuilles/<int:portefeuille_id>/nom")
