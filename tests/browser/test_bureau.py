@@ -123,7 +123,7 @@ def test_a_review_is_settled_without_javascript_by_the_keyboard(desk, seeded, pa
     opened.keyboard.press("Tab")
     opened.keyboard.press("Enter")
 
-    opened.get_by_text("Inscription validée").wait_for()
+    opened.get_by_text("Inscription transmise à l'administrateur").wait_for()
     assert "Kbis reçu, standard rappelé." in opened.locator("main").inner_text()
 
 
