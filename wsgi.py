@@ -93,6 +93,7 @@ from idp.support import views as support_views
 from idp.support.controles import views as reviews_views
 from idp.support.facteurs import views as losses_views
 from idp.support.fiches import views as cards_views
+from idp.support.fichiers import views as files_views
 from idp.support.lettres import views as letters_views
 from idp.support.personnes import views as people_views
 from idp.support.recours import views as recoveries_views
@@ -239,7 +240,7 @@ def create_desk(settings: Settings, mag: http.Mag) -> Flask:
     desk.extensions["mag"] = mag
     http.install(desk, settings.desk_url)
     bureau.install(desk)
-    for room in (support_views, reviews_views, people_views, recoveries_views, losses_views, cards_views, letters_views):
+    for room in (support_views, reviews_views, people_views, recoveries_views, losses_views, cards_views, letters_views, files_views):
         desk.register_blueprint(room.bp)
     return desk
 

@@ -47,6 +47,7 @@ PAGES = (
     Page("/", "Accueil", EVERYONE),
     Page("/controles", "Vérifications", REVIEWS),
     Page("/listes", "Listes", REVIEWS),
+    Page("/fichiers", "Fichiers", REVIEWS),
     Page("/fiches", "Fiches", REVIEWS),
     Page("/personnes", "Personnes", PEOPLE),
     Page("/recours", "Recours", PEOPLE),

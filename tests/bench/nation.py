@@ -82,7 +82,7 @@ class Nation:
 
 
 def siren(index: str) -> str:
-    return f"(100000000 + ({index}) * 200)"
+    return f"(cast(100000000 as bigint) + ({index}) * 200)"
 
 
 def valid_siret(number: int) -> int:
@@ -160,7 +160,7 @@ class Maker:
         clients = f"case when g < {first} then {LARGE_CLIENTS} else {CLIENTS} end"
         self.series("portefeuilles", folder | {"clients": clients, "operation_id": 1, **opened}, first + nation.portfolios)
         self.large_clients(first * LARGE_CLIENTS)
-        index = f"((g / {CLIENTS}) * 7919 + (g % {CLIENTS}) * 104729) % {nation.companies}"
+        index = f"(cast(g / {CLIENTS} as bigint) * 7919 + (g % {CLIENTS}) * 104729) % {nation.companies}"
         common = {"portefeuille_id": f"{first + 1} + g / {CLIENTS}", "cible": f"{siren(index)} * 100000 + 12"}
         self.series("portefeuille_clients", common | self.live(NINE), nation.portfolios * CLIENTS)
 
@@ -199,13 +199,13 @@ class Maker:
         count = nation.portfolios * CLIENTS
         apart = {
             "declarant_id": f"{nation.first_staff + 1} + (2 + (g * 3 + {first}) % {nation.firms - 2}) * {STAFF}",
-            "cible": f"{siren(f'(g * 3 * 7919) % {nation.companies}')} * 100000 + 12",
+            "cible": f"{siren(f'(cast(g as bigint) * 3 * 7919) % {nation.companies}')} * 100000 + 12",
             "operation_id": 1,
             **Masks(declarer=2)._asdict(),
         }
         self.series("exclusions", apart, min(count // 250, nation.portfolios // 3))
         firm = f"2 + (g / {CLIENTS} + {first}) % {nation.firms - 2}"
-        index = f"((g / {CLIENTS}) * 7919 + (g % {CLIENTS}) * 104729) % {nation.companies}"
+        index = f"(cast(g / {CLIENTS} as bigint) * 7919 + (g % {CLIENTS}) * 104729) % {nation.companies}"
         declared = {
             "siret_declarant": f"{siren(f'({firm}) * 137 % {nation.companies}')} * 100000 + 12",
             "siret_declare": f"{siren(index)} * 100000 + 12",

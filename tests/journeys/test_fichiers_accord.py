@@ -6,13 +6,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import time_machine
 
-from idp.database import db
-from idp.habilitations.fichiers import accord
-from idp.habilitations.fichiers.models import FichierDroits
 from idp.habilitations.fichiers.statuts import Etat
+from idp.support.models import Fonction
 from tests.factories import SIRET, se_connecter, un_administrateur, un_declarant
 from tests.journeys.equipe import administrateur_connecte, courriers, envoyer, lien, texte, un_etablissement
 from tests.journeys.fichiers import droits_de, le_catalogue, le_fichier, ligne, travailler, verifier
+from tests.journeys.operateurs import DESK, au_bureau, poster
 
 DECLARER = (1, 0, 0, 0)
 
@@ -20,7 +19,7 @@ DECLARER = (1, 0, 0, 0)
 @pytest.fixture
 def settings(settings):
     """One right may change alone."""
-    return replace(settings, mass_approval=1)
+    return replace(settings, mass_approval=1, desk_url=DESK)
 
 
 @pytest.fixture
@@ -96,16 +95,23 @@ def test_an_answer_that_does_not_come_in_time_drops_the_request(app, client, bru
     assert (le_fichier(app, path).etat, len(courriers(app, "fichier_expire"))) == (Etat.EXPIRE, 1)
 
 
-def test_without_another_administrator_an_operator_answers(app, client, asked):
+def test_without_another_administrator_an_operator_answers_at_the_desk(app, wsgi_app, client, asked):
     path, zoe = asked
     envoyer(client, f"{path}/application")
-
-    assert le_fichier(app, path).bureau
     assert "un opérateur de MAG relit votre fichier" in texte(client.get(path))
-    with app.app_context():
-        [waiting] = FichierDroits.for_bureau(datetime.now(UTC))
-        accord.accorder(waiting, "operateur:Aline Roux", datetime.now(UTC), issuer="https://mag.test")
-        db.session.commit()
+    reference = path.rpartition("/")[2]
+
+    stranger = au_bureau(wsgi_app, "Luc Petit", fonctions=[Fonction.ASSISTANCE])
+    assert stranger.get("/fichiers").status_code == 403
+    desk = au_bureau(wsgi_app)
+    assert "Claire Lefèvre" in texte(desk.get("/fichiers"))
+    assert "aucun droit → déclarer" in texte(desk.get(f"/fichiers/{reference}"))
+    assert desk.get("/fichiers/inconnu").status_code == 404
+    page = f"/fichiers/{reference}"
+    assert poster(desk, page, f"/fichiers/{reference}/decision", decision="refus").status_code == 422
+    assert desk.post(f"/fichiers/{reference}/decision", data={"decision": "accord"}).status_code == 403
+    assert poster(desk, page, f"/fichiers/{reference}/decision", decision="accord").status_code == 303
+    assert desk.get(f"/fichiers/{reference}").status_code == 404
     travailler(app)
     assert (le_fichier(app, path).etat, len(droits_de(app, zoe.id))) == (Etat.APPLIQUE, 1)
     assert "un opérateur de MAG" in texte(client.get(path))

@@ -28,6 +28,7 @@ SHORTENED = re.compile(r"\d(?:[.,]\d*)?E\+?\d+", re.IGNORECASE)
 """What a spreadsheet makes of a SIRET in a column of numbers."""
 NUMBER = re.compile(r"\(n° (\d{1,18})\)$")
 SPOKEN = {**{fold(word): droit for droit, word in WORDS.items()}, **{droit.value: droit for droit in Droit}}
+FORBIDDEN = re.compile(r"[\x00-\x1f\x7f]")
 CONTROL = dict.fromkeys((*range(32), 127), " ")
 
 
@@ -156,7 +157,7 @@ def _cell(values: list[str], place: int | None) -> str:
     text = plain(text.strip())
     if text.startswith("="):
         raise refusal("formula", "Une cellule contient une formule : écrivez sa valeur.")
-    if any(ord(character) < 32 or ord(character) == 127 for character in text):
+    if FORBIDDEN.search(text):
         raise refusal("control", "Une cellule contient un caractère interdit ou un retour à la ligne.")
     return text
 

@@ -183,18 +183,18 @@ class Comparison:
 
     def look(self, holder: Titulaire, cible: int, before: Place, lignes: Sequence[Ligne]) -> None:
         """All the lines about one place: refused ones are set aside, and the others looked at again without them."""
-        left, now = list(lignes), self.gesture.now
-        while True:
+        services, now = self.catalogue.services, self.gesture.now
+        left = [ligne for ligne in lignes if before.rights(services[ligne.service], now) != ligne.fins]
+        while left:
             after, refused = self._carry(holder, cible, before, left)
             if not refused:
                 break
             for ligne, raison in refused:
                 self.releve.refus.append(Refus(ligne.numero, raison, self.lecture.cellules[ligne.numero]))
                 left.remove(ligne)
-        for ligne in left:
-            held = before.rights(self.catalogue.services[ligne.service], now)
-            if held != ligne.fins:
-                self.releve.changements.append(Changement(ligne, held))
+        if not left:
+            return
+        self.releve.changements += (Changement(ligne, before.rights(services[ligne.service], now)) for ligne in left)
         if after != before:
             self.releve.places.append((holder, cible, before, after))
             self._count(holder, cible, before, after)
