@@ -150,6 +150,16 @@ class TokenExchanged(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeclarationAttested(Event):
+    """A partner was given a signed receipt of somebody's sign-in, bound to what they declare."""
+
+    jti: str
+    """Of the receipt."""
+    empreinte: str
+    """SHA-256 of the declaration, in base64url."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DelegationUsed(Event):
     """A software acted for a person who granted it offline access, by an assertion of its own (RFC 7523)."""
 

@@ -15,6 +15,7 @@ from idp.errors import MagError
 from idp.logs import logger
 from idp.oidc import cors
 from idp.oidc.alive import Alive
+from idp.oidc.attestations import Attestations
 from idp.oidc.authorization import AuthorizationEndpoint
 from idp.oidc.authzen.access import Access
 from idp.oidc.authzen.decisions import Decisions
@@ -113,6 +114,8 @@ class Machines:
         endpoints["/.well-known/authzen-configuration"] = Endpoint(READ, documents.decision_point)
         described_at = resource_address(settings, "/habilitations/v1")
         endpoints["/habilitations/v1/etat"] = Endpoint(READ, RightsState(bearers, alive, rights), metadata=described_at)
+        attestations = Attestations(settings.issuer, bearers, alive, mag.keyring, mag.ephemeral, mag.connections)
+        endpoints["/attestations/v1"] = Endpoint(("POST",), attestations, metadata=resource_address(settings, "/userinfo"))
         scopes = self.authorization.supported_scopes
         device = DeviceAuthorization(settings, authenticate, mag.ephemeral, mag.keyring, scopes)
         requests = Requests(settings, mag.registry, mag.ephemeral, scopes)

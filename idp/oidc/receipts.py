@@ -1,7 +1,8 @@
 """Whether a receipt is MAG's: a compact JWS signed by a key that is still published, or the very one that MAG kept (facts 23, 44, 45).
 
 Signing keys leave the published set a day after their last use; receipts are kept for years, so that a copy that MAG kept is a
-proof too. What is read is never trusted before. Left out on purpose: tokens, which are no receipts.
+proof too. Those of declarations are their partners' to keep, and the journal names them. What is read is never trusted before.
+Left out on purpose: tokens, which are no receipts.
 """
 
 import hmac
@@ -12,10 +13,12 @@ from typing import Any
 
 from idp.declarants.identite import Identite, InvalidNameError
 from idp.declarants.models import Declarant
+from idp.declarants.parcours import recu
 from idp.declarants.parcours.models import RecuInscription
 from idp.declarants.parcours.recu import TYP
 from idp.entreprises.siret import InvalidSiretError, Siret
 from idp.keys import PublishedKeys
+from idp.oidc import attestations
 from idp.oidc.jose import Compact, UnreadableError
 
 LONGEST = 16 * 1024
@@ -36,6 +39,12 @@ class Genuine:
 
     claims: Mapping[str, Any]
     proof: Proof
+    typ: str
+
+    @property
+    def facts(self) -> list[tuple[str, str]]:
+        """In words."""
+        return attestations.facts(self.claims) if self.typ == attestations.TYP else recu.facts(self.claims)
 
 
 def genuine(published: PublishedKeys, issuer: str, unverified_text: str) -> Genuine | None:
@@ -46,14 +55,14 @@ def genuine(published: PublishedKeys, issuer: str, unverified_text: str) -> Genu
         said = unverified.claims()
     except UnreadableError:
         return None
-    if not unverified.is_acceptable or unverified.header.get("typ") != TYP or said.get("iss") != issuer:
+    if not unverified.is_acceptable or unverified.header.get("typ") not in (TYP, attestations.TYP) or said.get("iss") != issuer:
         return None
     claims = unverified.verified([published.keyset], ALGORITHMS)
     if claims is not None:
-        return Genuine(claims, Proof.CLE)
+        return Genuine(claims, Proof.CLE, unverified.header["typ"])
     kept = _kept(said)
     same = kept is not None and hmac.compare_digest(kept.jws, text)
-    return Genuine(kept.claims, Proof.COPIE) if kept is not None and same else None
+    return Genuine(kept.claims, Proof.COPIE, TYP) if kept is not None and same else None
 
 
 def _kept(said: Mapping[str, Any]) -> RecuInscription | None:

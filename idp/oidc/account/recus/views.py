@@ -48,7 +48,7 @@ def verify() -> ResponseReturnValue:
     page = render_template(
         "recus/verifier.html",
         text="" if found else text[:LONGEST],
-        said=recu.facts(found.claims) if found else None,
+        said=found.facts if found else None,
         signed=in_words(recu.instant(found.claims["iat"])) if found else "",
         by_copy=found is not None and found.proof is Proof.COPIE,
         refused=not found,
