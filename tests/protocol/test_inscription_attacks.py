@@ -127,7 +127,7 @@ def test_one_inscription_does_not_write_to_the_world(app, client):
         answers.append(parcours.post("/inscription/courriel", **typed).status_code)
     assert 429 in answers
     with app.app_context():
-        assert db.session.scalar(select(func.count()).select_from(Mail)) == limits.MAILS_A_DRAFT
+        assert db.session.scalar(select(func.count()).where(Mail.recipient != "")) == limits.MAILS_A_DRAFT
 
 
 @pytest.mark.parametrize("nom", ["Gagnez http://mal.example", "www.mal.example", "Nom\r\nBcc: x@y.fr", "<b>Nom</b>", "a@b.fr", "Nom%0aBcc"])

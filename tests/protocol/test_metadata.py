@@ -189,7 +189,10 @@ class TestWithFrontChannel:
 DESCRIBED = {
     "/userinfo": "/.well-known/oauth-protected-resource/userinfo",
     "/habilitations/v1": "/.well-known/oauth-protected-resource/habilitations/v1",
+    "/access/v1": "/.well-known/oauth-protected-resource/access/v1",
 }
+ASKED = {"/access/v1": ("POST", "/access/v1/evaluation")}
+"""Where a resource that is several endpoints is asked."""
 
 
 def test_each_resource_is_described(backend):
@@ -209,7 +212,8 @@ def test_9728_3_a_resource_says_who_gives_its_tokens(client, document, path):
 @pytest.mark.parametrize("path", list(RESOURCES))
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer x"}, {"Authorization": "DPoP x"}])
 def test_9728_5_1_a_challenge_says_where(client, path, headers):
-    said = client.get(path, headers=headers).headers["WWW-Authenticate"]
+    method, asked = ASKED.get(path, ("GET", path))
+    said = client.open(asked, method=method, headers=headers).headers["WWW-Authenticate"]
 
     assert f'resource_metadata="https://mag.test{DESCRIBED[path]}"' in said
     assert client.get(DESCRIBED[path]).json["resource"] == f"https://mag.test{path}"
