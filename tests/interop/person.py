@@ -38,11 +38,11 @@ class Browser:
                 return response
         raise AssertionError(f"too many redirects, at {url}")
 
-    def submit(self, page: requests.Response, until: str = "", **fields: str) -> requests.Response:
-        """Send the first form of a page, and follow; a page in answer is where it ends."""
-        action = re.search(r'<form[^>]*action="([^"]*)"', page.text)
+    def submit(self, page: requests.Response, until: str = "", *, to: str = "", **fields: str) -> requests.Response:
+        """Send the first form of a page that leads to an address that ends with `to`, and follow; a page in answer is where it ends."""
+        action = re.search(rf'<form[^>]*action="([^"]*{to})"(.*?)</form>', page.text, re.DOTALL)
         assert action is not None, page.text
-        hidden = re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', page.text)
+        hidden = re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', action[2])
         data = {name: unescape(value) for name, value in hidden} | fields
         response = self.request("POST", urljoin(page.url, unescape(action[1])), data=data)
         if response.status_code == 200:

@@ -79,7 +79,7 @@ def visit(site: str, issuer: str, page: str) -> tuple[Browser, requests.Response
 
 def leave_mag(browser: Browser, issuer: str) -> None:
     """From MAG's own page: the site is told by the backchannel."""
-    browser.submit(browser.follow(f"{issuer}/"), f"{issuer}/")
+    browser.submit(browser.follow(f"{issuer}/"), f"{issuer}/", to="/deconnexion")
 
 
 def until_asked_again(browser: Browser, page: str) -> None:

@@ -121,7 +121,7 @@ def test_a_site_behind_apache_signs_its_requests_and_is_told_of_a_sign_out(apach
     assert (page.status_code, page.headers["X-Claim-Siret"]) == (200, factories.SIRET)
 
     accueil = browser.follow(f"{issuer}/")
-    browser.submit(accueil, f"{issuer}/")
+    browser.submit(accueil, f"{issuer}/", to="/deconnexion")
     deadline = time.monotonic() + PATIENCE
     while browser.get(f"{site}/prive/page.txt").status_code == 200:
         assert time.monotonic() < deadline, "Apache was not told"
