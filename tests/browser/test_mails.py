@@ -38,6 +38,9 @@ BY_NAME: dict[str, Any] = {
     "message": "Dossier 4321",
     "new_address": "c•••@autre.fr",
     "factors": ("totp", "passkey"),
+    "bilan": {"donnes": 12_000, "retires": 1},
+    "fichier": "habilitations-novembre-2026.xlsx",
+    "seen": [(datetime(2026, 11, 21, 14, minute, tzinfo=UTC), "Firefox sur Windows", "192.0.2.0") for minute in (5, 9)],
     "text": "Bonjour,\nje pars lundi. Qui reprend la déclaration ?",
 }
 BY_TYPE: dict[Any, Any] = {

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from idp.authentication.recours.codes import ALPHABET, LENGTH, Code, new_code, shown
+from idp.authentication.recours.codes import HANDED, Code, new_code
 from idp.authentication.recours.question import Answer
 from idp.authentication.recours.voies import REGLES, Voie, table
 
@@ -21,9 +21,9 @@ def test_the_documentation_holds_the_rules_of_the_code():
 def test_a_code_is_read_however_it_is_written():
     code = new_code()
 
-    assert len(code.text) == LENGTH
-    assert set(code.text) <= set(ALPHABET)
-    assert Code.parse(shown(code.text).lower().replace(" ", "-")) == code
+    assert len(code.text) == HANDED.length
+    assert set(code.text) <= set(HANDED.alphabet)
+    assert Code.parse(code.shown.lower().replace(" ", "-")) == code
     assert Code.parse("IL0O IL0O IL0O") == Code.parse("1100 1100 1100")
     assert code.text not in repr(code)
 
@@ -32,7 +32,7 @@ def test_a_code_is_read_however_it_is_written():
 def test_any_text_is_a_code_or_is_not(typed):
     code = Code.parse(typed)
 
-    assert code is None or len(code.text) == LENGTH
+    assert code is None or len(code.text) == HANDED.length
 
 
 @pytest.mark.parametrize(("one", "other"), [("Jean Moulin", "jean-MOULIN"), ("École", "ecole"), (" L'Été ", "lete")])
