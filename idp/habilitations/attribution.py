@@ -8,7 +8,7 @@ from datetime import datetime
 
 from idp.database import db
 from idp.declarants.models import Declarant
-from idp.habilitations.droits import FOREVER, NOTHING, Catalogue, Droit, Masks, Rights, give, is_siret, siren_of, union, withdraw
+from idp.habilitations.droits import FOREVER, NOTHING, Catalogue, Droit, Masks, Rights, is_siret, siren_of, union, withdraw
 from idp.habilitations.gesture import Change, Gesture, check_own_company, dated, refusal, spoken
 from idp.habilitations.models import DroitDirect, Exclusion, rows_on
 
@@ -29,9 +29,9 @@ def attribuer(
     masks = gesture.masks(rights, cible)
     declarant = gesture.declarant(to)
     check_own_company(masks, cible, siren_of(int(declarant.siret)))
-    [(period, _)] = gesture.openings(rights, opens_at, ends_at).items()
+    given = gesture.given(rights, opens_at, ends_at)
     held = rows_on(DroitDirect, to, [cible])
-    return write(gesture, "attribuer", masks, declarant, Change(cible, held, give(dated(held), period, masks, gesture.now)))
+    return write(gesture, "attribuer", masks, declarant, Change(cible, held, given(dated(held))))
 
 
 def retirer(gesture: Gesture, to: int, cible: int, service: str, droits: Collection[Droit]) -> bool:

@@ -25,6 +25,7 @@ from idp.habilitations.droits import (
     Masks,
     Period,
     Rights,
+    give,
     is_siren,
     is_siret,
     siren_of,
@@ -99,6 +100,17 @@ class Gesture:
             period = Period(start, ends_at)
             found[period] = found.get(period, NOTHING).union(self.catalogue.masks({code: droits}))
         return found
+
+    def given(self, rights: Rights, opens_at: datetime | None, ends_at: datetime) -> Callable[[Dated], Dated]:
+        """What a place holds once these rights are given there, from what it held."""
+        openings = self.openings(rights, opens_at, ends_at)
+
+        def added(held: Dated) -> Dated:
+            for period, opened in openings.items():
+                held = give(held, period, opened, self.now)
+            return held
+
+        return added
 
     def declarant(self, declarant_id: int, *, giving: bool = True) -> Declarant:
         """The account, its row locked. Raises AttributionRefusedError when it is unknown or, to give it rights, not active."""

@@ -6,7 +6,7 @@ What `attribution` does on one target; a lot that changes nothing leaves no trac
 from collections.abc import Collection
 from datetime import datetime
 
-from idp.habilitations.droits import FOREVER, Dated, Masks, Rights, give, siren_of, withdraw
+from idp.habilitations.droits import FOREVER, Masks, Rights, siren_of, withdraw
 from idp.habilitations.gesture import Change, Gesture, changes, check_own_company
 from idp.habilitations.models import DroitDirect
 
@@ -20,13 +20,7 @@ def attribuer_lot(
     for cible in cibles:
         gesture.masks(rights, cible)
         check_own_company(masks, cible, siren_of(int(declarant.siret)))
-    openings = gesture.openings(rights, opens_at, ends_at)
-
-    def given(held: Dated) -> Dated:
-        for period, opened in openings.items():
-            held = give(held, period, opened, gesture.now)
-        return held
-
+    given = gesture.given(rights, opens_at, ends_at)
     return _write(gesture, "attribuer", masks, to, changes(DroitDirect, to, cibles, given))
 
 

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from datetime import datetime
 
 from idp.database import db
-from idp.habilitations.droits import EVERYTHING, FOREVER, Dated, Masks, Period, Rights, give, siren_of, withdraw
+from idp.habilitations.droits import EVERYTHING, FOREVER, Masks, Period, Rights, siren_of, withdraw
 from idp.habilitations.gesture import Change, Gesture, changes, check_own_company, refusal, spoken
 from idp.habilitations.models import Portefeuille, PortefeuilleClient, PortefeuilleMembre, locked_portefeuille
 
@@ -95,13 +95,7 @@ def ajouter_clients(
     if any(lacking := masks.minus(portefeuille.masks)):
         raise refusal("container lacks", f"Ajoutez d'abord {spoken(gesture.catalogue, lacking)} au portefeuille « {portefeuille.nom} », "
                       "puis à ses clients.")
-    openings = gesture.openings(rights, opens_at, ends_at)
-
-    def given(held: Dated) -> Dated:
-        for period, opened in openings.items():
-            held = give(held, period, opened, gesture.now)
-        return held
-
+    given = gesture.given(rights, opens_at, ends_at)
     return write(gesture, "ajouter_clients", masks, portefeuille, changes(PortefeuilleClient, portefeuille_id, cibles, given))
 
 
