@@ -38,7 +38,7 @@ AN_HOUR = 1200
 """Receipts of one person at one partner."""
 
 
-class TooManyReceiptsError(OAuth2Error):
+class TooManyAttestationsError(OAuth2Error):
     """Far more receipts than a person declares."""
 
     error = "temporarily_unavailable"
@@ -68,7 +68,7 @@ class Attestations:
             return found.refused("insufficient_scope")
         asked = read(read_form(environ))
         if self.store.count(Counter(f"attestations:{found.client.client_id}:{token.handle.declarant_id}", HOUR))[0] > AN_HOUR:
-            raise TooManyReceiptsError
+            raise TooManyAttestationsError
         claims = self._claims(found, person, asked, now)
         event = DeclarationAttested(
             declarant_id=token.handle.declarant_id, client_id=found.client.client_id, jti=claims["jti"], empreinte=asked["empreinte"]

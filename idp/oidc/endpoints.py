@@ -32,7 +32,7 @@ from idp.oidc.documents import Documents
 from idp.oidc.families import Families
 from idp.oidc.introspection import Introspection
 from idp.oidc.issuing import Issuer
-from idp.oidc.metadata import DECISIONS, resource_address
+from idp.oidc.metadata import ATTESTATIONS, DECISIONS, resource_address
 from idp.oidc.people import People
 from idp.oidc.possession import Possession
 from idp.oidc.pushed_requests import PushedRequestEndpoint
@@ -115,7 +115,7 @@ class Machines:
         described_at = resource_address(settings, "/habilitations/v1")
         endpoints["/habilitations/v1/etat"] = Endpoint(READ, RightsState(bearers, alive, rights), metadata=described_at)
         attestations = Attestations(settings.issuer, bearers, alive, mag.keyring, mag.ephemeral, mag.connections)
-        endpoints["/attestations/v1"] = Endpoint(("POST",), attestations, metadata=resource_address(settings, "/userinfo"))
+        endpoints[ATTESTATIONS] = Endpoint(("POST",), attestations, metadata=resource_address(settings, ATTESTATIONS))
         scopes = self.authorization.supported_scopes
         device = DeviceAuthorization(settings, authenticate, mag.ephemeral, mag.keyring, scopes)
         requests = Requests(settings, mag.registry, mag.ephemeral, scopes)

@@ -173,11 +173,12 @@ def discovery(offer: Offer) -> Members:
 # -------------------------------------------------------------------------------------------------------------- resources
 
 RESOURCE_WELL_KNOWN = "/.well-known/oauth-protected-resource"
-DECISIONS = "/access/v1"
+DECISIONS, ATTESTATIONS = "/access/v1", "/attestations/v1"
 RESOURCES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "/userinfo": ("Identité du déclarant", ("header", "body")),
     "/habilitations/v1": ("Habilitations du déclarant", ("header",)),
     DECISIONS: ("Décisions sur les habilitations", ("header",)),
+    ATTESTATIONS: ("Accusés signés de déclarations", ("header",)),
 }
 """MAG's own resources: name, and how a token comes (RFC 6750 section 2)."""
 
@@ -190,12 +191,13 @@ def resource_address(settings: Settings, path: str) -> str:
 def resource(offer: Offer, path: str) -> Members:
     """RFC 9728 section 2."""
     name, methods = RESOURCES[path]
-    of_rights = [scope for scope in offer.scopes if scope.startswith(HABILITATIONS)]
+    of_rights = [scope for scope in offer.scopes if scope.startswith(HABILITATIONS) and scope != DECISION]
+    scopes = {"/userinfo": offer.scopes, DECISIONS: [DECISION], ATTESTATIONS: ["openid"]}
     return {
         "resource": offer.at(path),
         "authorization_servers": [offer.settings.issuer],
         "jwks_uri": offer.at("/jwks"),
-        "scopes_supported": {"/userinfo": offer.scopes, DECISIONS: [DECISION]}.get(path, [s for s in of_rights if s != DECISION]),
+        "scopes_supported": scopes.get(path, of_rights),
         "bearer_methods_supported": list(methods),
         "resource_signing_alg_values_supported": list(offer.algorithms),
         "resource_name": name,

@@ -190,9 +190,10 @@ DESCRIBED = {
     "/userinfo": "/.well-known/oauth-protected-resource/userinfo",
     "/habilitations/v1": "/.well-known/oauth-protected-resource/habilitations/v1",
     "/access/v1": "/.well-known/oauth-protected-resource/access/v1",
+    "/attestations/v1": "/.well-known/oauth-protected-resource/attestations/v1",
 }
-ASKED = {"/access/v1": ("POST", "/access/v1/evaluation")}
-"""Where a resource that is several endpoints is asked."""
+ASKED = {"/access/v1": ("POST", "/access/v1/evaluation"), "/attestations/v1": ("POST", "/attestations/v1")}
+"""How a resource that GET does not reach is asked."""
 
 
 def test_each_resource_is_described(backend):
