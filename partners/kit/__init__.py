@@ -8,7 +8,7 @@
     def espace():
         return f"Bonjour {current_identity().full_name}"
 
-Stands alone: imports nothing else of MAG, so that the folder may be copied. Needs Flask, Authlib and requests.
+Stands alone: imports nothing else of MAG, so that the folder may be copied. Needs Flask, Authlib, joserfc and requests.
 
     config          what the partner says of itself
     habilitations   pure: the claim `hab`, and whether someone may
@@ -19,9 +19,14 @@ Stands alone: imports nothing else of MAG, so that the folder may be copied. Nee
     transport       HTTP to MAG
     provider        MAG's endpoints
     account         the life of one session: opened, checked again, ended
+    origins         where a request comes from, where one may be sent
+    transactions    sign-ins in progress, in cookies
+    words           pure: what pages say, in French and in English
+    widget          MAG's script that ends a popup
+    answers         redirects, pages, words for scripts
     blueprint       routes, decorator
 
-Left out on purpose: popup, FedCM and inline modes, which come with the widget; encrypted tokens.
+Left out on purpose: encrypted tokens; requests that are signed or deposited beforehand.
 """
 
 from .blueprint import MagKit, current_identity, require_mag

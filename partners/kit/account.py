@@ -56,8 +56,14 @@ class Accounts:
         given, now = self.provider.exchange(code, verifier), time.time()
         id_claims = self.provider.verified(given.id_token)
         tokens.check_id_token(
-            id_claims, issuer=self.config.issuer, client_id=self.config.client_id, access_token=given.access_token,
-            alg=self.config.id_token_alg, nonce=nonce, now=now)
+            id_claims,
+            issuer=self.config.issuer,
+            client_id=self.config.client_id,
+            access_token=given.access_token,
+            alg=self.config.id_token_alg,
+            nonce=nonce,
+            now=now,
+        )
         record = Record(given, id_claims, self._userinfo(given.access_token, id_claims), now, now)
         name = random_text()
         self._sessions.put(digest(name), self._sealed(record), self._lifetime(record))
@@ -130,8 +136,15 @@ class Accounts:
         id_claims = record.id_claims
         if given.id_token:
             id_claims = self.provider.verified(given.id_token)
-            tokens.check_refreshed(id_claims, record.id_claims, issuer=self.config.issuer, client_id=self.config.client_id,
-                                   access_token=given.access_token, alg=self.config.id_token_alg, now=time.time())
+            tokens.check_refreshed(
+                id_claims,
+                record.id_claims,
+                issuer=self.config.issuer,
+                client_id=self.config.client_id,
+                access_token=given.access_token,
+                alg=self.config.id_token_alg,
+                now=time.time(),
+            )
         held = record.tokens
         kept = replace(given, refresh_token=given.refresh_token or held.refresh_token, id_token=given.id_token or held.id_token)
         return replace(record, tokens=kept, id_claims=id_claims)

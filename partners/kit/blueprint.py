@@ -2,51 +2,38 @@
 decorator of its pages.
 
 Implements OpenID Connect Core section 3.1 (code flow) and 4 (third-party initiated login), RFC 7636 (S256), RFC 9207 (`iss`),
-RP-Initiated Logout, Back-Channel Logout. Each sign-in in progress has a cookie of its own, so several tabs do not disturb each other.
+RP-Initiated Logout, Back-Channel Logout.
 """
 
 import hmac
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import wraps
 from typing import Any, ParamSpec
 from urllib.parse import urlencode
 
-from flask import (
-    Blueprint,
-    Flask,
-    Response,
-    abort,
-    after_this_request,
-    current_app,
-    g,
-    jsonify,
-    make_response,
-    redirect,
-    render_template,
-    request,
-)
+from flask import Blueprint, Flask, Response, after_this_request, current_app, g, jsonify, make_response, redirect, request
 from flask.typing import ResponseReturnValue
+from werkzeug.datastructures import MultiDict
 
 from .account import Accounts, Record
+from .answers import Answers, RefusedError, add_headers, language
 from .config import KitConfig, KitConfigError
 from .identity import Identity
+from .origins import is_own_script, is_same_origin, same_origin_path
 from .provider import EndedError, ExchangeRefusedError, MagUnavailableError, Provider
-from .sealing import Box, digest, random_text
+from .sealing import digest, random_text
 from .sessions import Sessions, SqliteSessions
-from .tokens import InvalidTokenError
+from .tokens import ClockError, InvalidTokenError
+from .transactions import LOGOUT, TRANSACTION, Transaction, Transactions, set_cookie
+from .widget import Widget
 
 P = ParamSpec("P")
 SESSION = "__Host-mag-session"
-TRANSACTION = "__Host-mag-tx-"
-LOGOUT = "__Host-mag-out-"
-TRANSACTION_LIFETIME = 600
-TRANSACTIONS_KEPT = 5
-"""Sign-ins in progress in one browser; more would make its cookies too long for servers."""
-STATE = re.compile(r"[A-Za-z0-9_-]{43}")
 HINTS = ("login_hint", "siret_hint", "prompt", "ui_locales")
 """Parameters that a link to `start` may pass on to MAG."""
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+LONGEST_BODY = 64 * 1024
+"""Bytes of what is posted to the kit."""
 
 
 class MagKit:
@@ -55,6 +42,7 @@ class MagKit:
     def __init__(self, app: Flask | None = None, *, sessions: Sessions | None = None, **parameters: Any) -> None:
         self.config = KitConfig(**parameters)
         self.provider = Provider(self.config)
+        self.answers = Answers(self.config, Widget(self.config, self.provider))
         self._sessions = sessions or SqliteSessions()
         if app is not None:
             self.init_app(app)
@@ -64,86 +52,122 @@ class MagKit:
             raise KitConfigError("app.secret_key must be set: 32 random characters or more")
         secret_key = app.secret_key or ""
         self.accounts = Accounts(self.config, self.provider, self._sessions, secret_key)
-        self.box = Box(secret_key, "transaction")
-        bp = Blueprint("mag_kit", __name__, template_folder="templates", url_prefix=self.config.prefix)
+        self.transactions = Transactions(secret_key)
+        bp = Blueprint("mag_kit", __name__, template_folder="templates", static_folder="static", url_prefix=self.config.prefix)
         for view in (self.start, self.callback, self.session, self.logged_out):
             bp.add_url_rule("/" + view.__name__.replace("_", "-"), view_func=view, methods=["GET"])
-        bp.add_url_rule("/logout", view_func=self.logout, methods=["POST"])
-        bp.add_url_rule("/backchannel-logout", view_func=self.backchannel_logout, methods=["POST"])
-        bp.after_request(no_store)
+        for view in (self.callback, self.logout, self.backchannel_logout):
+            bp.add_url_rule("/" + view.__name__.replace("_", "-"), view_func=view, methods=["POST"])
+        bp.before_request(bound_body)
+        bp.after_request(add_headers)
         app.register_blueprint(bp)
-        app.register_error_handler(MagUnavailableError, lambda _error: page(503, "indisponible"))
+        app.register_error_handler(RefusedError, self.answers.refused)
+        app.register_error_handler(MagUnavailableError, lambda error: self.answers.refused(RefusedError("indisponible", str(error))))
         app.extensions["mag_kit"] = self
 
     # ---------------------------------------------------------------------------------------------------------- routes
 
     def start(self) -> ResponseReturnValue:
-        """To MAG. `return_to`: where to land, on this site. Also OpenID Connect Core section 4 (`iss`, `target_link_uri`)."""
-        if request.args.get("iss", self.config.issuer) != self.config.issuer or request.args.get("mode", "redirect") != "redirect":
-            return page(400, "invalide")
-        wanted = request.args.get("return_to") or request.args.get("target_link_uri", "").removeprefix(self.config.base_url)
-        state, nonce, verifier = random_text(), random_text(), random_text(48)
-        hints = {name: request.args[name] for name in HINTS if request.args.get(name)}
-        response = make_response(redirect(self.provider.authorization_url(state=state, nonce=nonce, verifier=verifier, **hints), 303))
-        value = {"state": state, "nonce": nonce, "verifier": verifier, "return_to": same_origin_path(wanted, self.config.home)}
-        set_cookie(response, TRANSACTION + state, self.box.seal(value, TRANSACTION_LIFETIME), TRANSACTION_LIFETIME)
-        self._forget_old_transactions(response)
+        """To MAG, by the way that `mode` says. `return_to`: where to land, on this site; `flow`: what a popup answers to.
+
+        Also OpenID Connect Core section 4 (`iss`, `target_link_uri`). Raises RefusedError, MagUnavailableError.
+        """
+        given = request.args
+        wanted = given.get("return_to") or given.get("target_link_uri", "").removeprefix(self.config.base_url)
+        transaction = Transaction.begin(
+            given.get("mode", "redirect"),
+            given.get("flow", ""),
+            return_to=same_origin_path(wanted, self.config.home),
+            lang=language(given.get("ui_locales", "")),
+        )
+        if transaction is None or given.get("iss", self.config.issuer) != self.config.issuer:
+            raise RefusedError("invalide", "unknown mode, popup without a flow, or another issuer")
+        response = self._question(transaction)
+        self.transactions.keep(response, transaction)
         return response
 
-    def _forget_old_transactions(self, response: Response) -> None:
-        names = [name for name in request.cookies if name.startswith((TRANSACTION, LOGOUT))]
-        for name in names[:max(0, len(names) - TRANSACTIONS_KEPT + 1)]:
-            set_cookie(response, name, "", 0)
+    def _question(self, transaction: Transaction) -> Response:
+        """A script of another site may not make transactions here; a link may, as all links do."""
+        asked = {"state": transaction.state, "nonce": transaction.nonce, "verifier": transaction.verifier}
+        if not transaction.mode.is_scripted:
+            hints = {name: request.args[name] for name in HINTS if request.args.get(name)}
+            return make_response(redirect(self.provider.authorization_url(**asked, **hints), 303))
+        if not is_same_origin(self.config.base_url):
+            raise RefusedError("etrangere", "a script of another site asked to start")
+        return jsonify(callback=f"{self.config.prefix}/callback", params=self.provider.parameters(**asked))
 
     def callback(self) -> ResponseReturnValue:
-        """From MAG: an answer to a question this very browser asked, and once."""
-        state = request.args.get("state", "")
-        transaction = self._transaction(TRANSACTION, state)
-        if transaction is None or not self._is_answer():
-            return page(400, "perdue")
-        response = self._signed_in(transaction) if "code" in request.args else self._refused(request.args.get("error", ""))
-        set_cookie(response, TRANSACTION + state, "", 0)
+        """From MAG: an answer to a question this very browser asked, and once; posted by the page's script when it carried it."""
+        posted = request.method == "POST"
+        given = request.form if posted else request.args
+        if posted and not is_own_script(self.config.base_url):
+            raise RefusedError("etrangere", "an answer posted by another site")
+        transaction = self.transactions.find(given.get("state", ""))
+        if transaction is None or transaction.mode.is_scripted != posted:
+            return self._unknown(posted)
+        try:
+            response = self._answered(transaction, given)
+        except RefusedError as refusal:
+            response = self.answers.refused(refusal, transaction)
+            if refusal.kind == "indisponible":
+                return response  # the page may be loaded again: MAG did not hear of the code
+        set_cookie(response, TRANSACTION + transaction.state, "", 0)
         return response
 
-    def _transaction(self, kind: str, unverified_state: str) -> Mapping[str, str] | None:
-        """What the cookie of this state holds."""
-        if not STATE.fullmatch(unverified_state):
-            return None
-        value = self.box.open(request.cookies.get(kind + unverified_state, ""))
-        return value if value and hmac.compare_digest(value["state"], unverified_state) else None
+    def _unknown(self, posted: bool) -> Response:
+        """Too late, twice, or asked by another browser. Whoever is signed in already only went back in the history."""
+        if not posted and self.accounts.read(request.cookies.get(SESSION, "")) is not None:
+            return self.answers.page("deja")
+        raise RefusedError("perdue", "no such transaction in this browser: over ten minutes, already used, or no cookies")
 
-    def _is_answer(self) -> bool:
+    def _answered(self, transaction: Transaction, given: "MultiDict[str, str]") -> Response:
+        """Raises RefusedError."""
+        if not self._is_answer(given):
+            raise RefusedError("perdue", f"a parameter came twice, or iss is not MAG's: {given.get('iss', '')!r:.100}")
+        if "code" in given:
+            return self._signed_in(transaction, given["code"])
+        error, described = given.get("error", ""), given.get("error_description", "")
+        cause = f"MAG answered {error!r:.60} {described!r:.200}"
+        if error == "temporarily_unavailable":
+            raise RefusedError("indisponible", cause)
+        raise RefusedError("annulee" if error == "access_denied" else "refusee", cause)
+
+    def _is_answer(self, given: "MultiDict[str, str]") -> bool:
         """Each parameter once (RFC 6749 section 3.1), and MAG's own `iss` (RFC 9207 section 2.4)."""
-        once = all(len(request.args.getlist(name)) == 1 for name in request.args)
-        return once and hmac.compare_digest(request.args.get("iss", "").encode(), self.config.issuer.encode())
+        once = all(len(given.getlist(name)) == 1 for name in given)
+        return once and hmac.compare_digest(given.get("iss", "").encode(), self.config.issuer.encode())
 
-    def _signed_in(self, transaction: Mapping[str, str]) -> Response:
-        """A new session under a new name: whatever the browser presented before is worth nothing."""
+    def _signed_in(self, transaction: Transaction, code: str) -> Response:
+        """A new session under a new name: whatever the browser presented before is worth nothing. Raises RefusedError."""
         try:
-            name = self.accounts.open(request.args["code"], transaction["verifier"], transaction["nonce"])
-        except (ExchangeRefusedError, InvalidTokenError, EndedError) as error:
-            current_app.logger.warning("MAG sign-in refused: %s %s", type(error).__name__, error)
-            return page(400, "perdue")
+            name = self.accounts.open(code, transaction.verifier, transaction.nonce)
+        except ClockError as error:
+            raise RefusedError("horloge", f"is this server on time? {error}") from error
+        except ExchangeRefusedError as error:
+            kind = "refusee" if str(error) == "invalid_client" else "perdue"
+            raise RefusedError(kind, f"the code was refused: {error}") from error
+        except (InvalidTokenError, EndedError) as error:
+            raise RefusedError("perdue", f"{type(error).__name__} {error}") from error
+        except MagUnavailableError as error:
+            raise RefusedError("indisponible", str(error)) from error
         self.accounts.end(request.cookies.get(SESSION, ""))
-        response = make_response(redirect(transaction["return_to"], 303))
+        response = self.answers.signed_in(transaction)
         set_cookie(response, SESSION, name)
         return response
 
-    def _refused(self, unverified_error: str) -> Response:
-        """RFC 6749 section 4.1.2.1: the person gave up, or MAG could not."""
-        current_app.logger.info("MAG answered an error: %.60r", unverified_error)
-        return page(200 if unverified_error == "access_denied" else 400, "annulee" if unverified_error == "access_denied" else "refusee")
-
     def session(self) -> ResponseReturnValue:
         """For scripts of the partner's own pages: whether someone is signed in, and a hint that changes with the session."""
-        record = self.record()
+        try:
+            record = self.record()
+        except MagUnavailableError:
+            return jsonify(error="temporarily_unavailable"), 503
         hint = digest(str(record.id_claims.get("sid", "")))[:12] if record else None
         return jsonify(active=record is not None, sid_hint=hint)
 
     def logout(self) -> ResponseReturnValue:
         """Out of this site, then out of MAG, then back. Only this site's own pages may ask (the session cookie is `Lax` too)."""
         if not is_same_origin(self.config.base_url):
-            abort(403)
+            return self.answers.page("etrangere")
         record = self.accounts.read(request.cookies.get(SESSION, ""))
         self.accounts.end(request.cookies.get(SESSION, ""))
         wanted = same_origin_path(request.form.get("return_to", ""), self.config.home)
@@ -159,14 +183,13 @@ class MagKit:
         """RP-Initiated Logout section 2."""
         state = random_text()
         response = make_response(redirect(self.provider.logout_url(record.tokens.id_token, state), 303))
-        value = {"state": state, "return_to": return_to}
-        set_cookie(response, LOGOUT + state, self.box.seal(value, TRANSACTION_LIFETIME), TRANSACTION_LIFETIME)
+        self.transactions.write(response, LOGOUT, {"state": state, "return_to": return_to})
         return response
 
     def logged_out(self) -> ResponseReturnValue:
         """Back from MAG: to where the sign-out was asked for, when this browser did ask."""
         state = request.args.get("state", "")
-        transaction = self._transaction(LOGOUT, state)
+        transaction = self.transactions.read(LOGOUT, state)
         response = redirect(transaction["return_to"] if transaction else self.config.home, 303)
         if transaction:
             set_cookie(response, LOGOUT + state, "", 0)
@@ -199,22 +222,9 @@ class MagKit:
         return g.mag_kit[0]  # type: ignore[no-any-return]  # flask.g is untyped
 
 
-def page(status: int, kind: str) -> Response:
-    """A page that says what happened and what to do; the application may bring its own `mag_kit/refus.html`."""
-    config = _kit().config
-    return make_response(render_template("mag_kit/refus.html", kind=kind, start=f"{config.prefix}/start", home=config.home), status)
-
-
-def no_store(response: Response) -> Response:
-    response.headers["Cache-Control"] = "no-store"
-    response.headers["Referrer-Policy"] = "no-referrer"
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    return response
-
-
-def set_cookie(response: Any, name: str, value: str, max_age: int | None = None) -> None:
-    """`__Host-`: Secure, this host alone, whole site."""
-    response.set_cookie(name, value, max_age=max_age, secure=True, httponly=True, samesite="Lax", path="/")
+def bound_body() -> None:
+    """Whatever the application allows elsewhere."""
+    request.max_content_length = LONGEST_BODY
 
 
 def forget_session(response: Response) -> Response:
@@ -222,19 +232,6 @@ def forget_session(response: Response) -> Response:
     if not any(header.startswith(f"{SESSION}=") for header in response.headers.getlist("Set-Cookie")):
         set_cookie(response, SESSION, "", 0)
     return response
-
-
-def same_origin_path(unverified: str, default: str) -> str:
-    """A path of this very site, or the default: never `//evil`, `/\\evil`, `javascript:…`, nor what browsers would read as such."""
-    text = unverified if len(unverified) <= 1000 and unverified.isascii() and unverified.isprintable() else ""
-    is_path = text.startswith("/") and not text.startswith("//") and "\\" not in text and " " not in text
-    return text if is_path else default
-
-
-def is_same_origin(origin: str) -> bool:
-    """Whether this request comes from a page of this site, as browsers say: the first header if they send it, else the second."""
-    site = request.headers.get("Sec-Fetch-Site")
-    return site in ("same-origin", "none") if site is not None else request.headers.get("Origin", origin) == origin
 
 
 def _kit() -> MagKit:
@@ -260,11 +257,11 @@ def require_mag(*, fresh: bool = False) -> Callable[[Callable[P, ResponseReturnV
         def guarded(*args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
             kit, is_act = _kit(), request.method not in SAFE_METHODS
             if is_act and not is_same_origin(kit.config.base_url):
-                abort(403)
+                return kit.answers.page("etrangere")
             if kit.record(fresh=fresh or is_act) is not None:
                 return current_app.ensure_sync(view)(*args, **kwargs)  # type: ignore[no-any-return]  # Flask's own signature is untyped
             if is_act:
-                return page(401, "terminee")
+                return kit.answers.page("terminee")
             back = urlencode({"return_to": request.full_path.removesuffix("?")})
             return redirect(f"{kit.config.prefix}/start?{back}", 303)
 

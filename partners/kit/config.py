@@ -1,10 +1,13 @@
 """What a partner says of itself to the kit: checked at start, so that a mistake is one sentence and not a failed sign-in."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+VERSION = re.compile(r"\d+\.\d+\.\d+", re.ASCII)
+INTEGRITY = re.compile(r"(sha384-[A-Za-z0-9+/]{64})?")
 SIGNING_ALGS = ("ES256", "RS256", "PS256", "EdDSA")
 
 
@@ -38,6 +41,10 @@ class KitConfig:
     """For how long what MAG said last is believed before a page; before a POST it is asked again whatever this says."""
     patience: float = 300.0
     """For how long pages go on being shown when MAG does not answer."""
+    widget_version: str = "1.0.0"
+    """The release of MAG's widget whose script ends a popup."""
+    widget_integrity: str = ""
+    """The hash of its `mag-done.js` (`sha384-…`), for a partner who pins it; MAG is asked otherwise."""
     session_lifetime: int = 12 * 3600
     session_idle: int = 2 * 3600
 
@@ -58,6 +65,8 @@ class KitConfig:
             raise KitConfigError(f"id_token_alg and claims_alg must each be one of {', '.join(SIGNING_ALGS)}")
         if "openid" not in self.scope.split():
             raise KitConfigError("scope must contain openid")
+        if not VERSION.fullmatch(self.widget_version) or not INTEGRITY.fullmatch(self.widget_integrity):
+            raise KitConfigError("widget_version must be such as 1.0.0, and widget_integrity such as sha384-…")
         if not self.prefix.startswith("/") or self.prefix.endswith("/"):
             raise KitConfigError("prefix must be a path such as /auth/mag")
 

@@ -14,6 +14,7 @@ from authlib.integrations.base_client import OAuthError
 from authlib.integrations.requests_client import OAuth2Session
 from authlib.oauth2.rfc7523 import PrivateKeyJWT
 from authlib.oauth2.rfc7523.assertion import private_key_jwt_sign
+from authlib.oauth2.rfc7636 import create_s256_code_challenge
 from joserfc.jwk import JWKRegistry, KeySet
 from requests import RequestException, Response
 
@@ -72,8 +73,16 @@ class Assertion(PrivateKeyJWT):
         self._key = key
 
     def sign(self, auth: Any, token_endpoint: str) -> str:
-        return str(private_key_jwt_sign(
-            self._key, client_id=auth.client_id, token_endpoint=token_endpoint, alg=self.alg, header={"kid": self._key.kid}, expires_in=60))
+        return str(
+            private_key_jwt_sign(
+                self._key,
+                client_id=auth.client_id,
+                token_endpoint=token_endpoint,
+                alg=self.alg,
+                header={"kid": self._key.kid},
+                expires_in=60,
+            )
+        )
 
 
 class Provider:
@@ -100,7 +109,7 @@ class Provider:
         with self._lock:
             found: Mapping[str, Any]
             try:
-                found = self._json(f"{self.config.issuer}/.well-known/openid-configuration")
+                found = self.document(f"{self.config.issuer}/.well-known/openid-configuration")
             except MagUnavailableError:
                 if held is None:
                     raise
@@ -122,7 +131,7 @@ class Provider:
         age = time.monotonic() - held[0] if held else FRESH
         if held is not None and age < (QUIET if again else FRESH):
             return held[1]
-        found = self._json(self._endpoint("jwks_uri"))
+        found = self.document(self._endpoint("jwks_uri"))
         try:
             keys = KeySet.import_key_set(cast(Any, found))
         except (ValueError, KeyError, TypeError) as error:
@@ -131,7 +140,10 @@ class Provider:
         return keys
 
     def verified(
-        self, unverified_token: str, parameter: str = "id_token_alg", member: str = "id_token_signed_response_alg",
+        self,
+        unverified_token: str,
+        parameter: str = "id_token_alg",
+        member: str = "id_token_signed_response_alg",
     ) -> dict[str, Any]:
         """Claims signed with the algorithm that this parameter says, as this member registers it.
 
@@ -152,12 +164,31 @@ class Provider:
         url, _ = session.create_authorization_url(endpoint, state=state, nonce=nonce, code_verifier=verifier, **parameters)
         return str(url)
 
+    def parameters(self, *, state: str, nonce: str, verifier: str) -> dict[str, str]:
+        """The same question, for a script that carries it: nothing is asked of MAG for it."""
+        challenge = str(cast(Any, create_s256_code_challenge)(verifier))
+        return {
+            "response_type": "code",
+            "redirect_uri": self.config.redirect_uri,
+            "scope": self.config.scope,
+            "state": state,
+            "nonce": nonce,
+            "code_challenge": challenge,
+            "code_challenge_method": "S256",
+        }
+
     def exchange(self, code: str, verifier: str) -> Tokens:
         """Raises ExchangeRefusedError, MagUnavailableError."""
         try:
             with self._session() as session:
-                answer = session.fetch_token(self._endpoint("token_endpoint"), grant_type="authorization_code", code=code,
-                                             code_verifier=verifier, timeout=TIMEOUT, allow_redirects=False)
+                answer = session.fetch_token(
+                    self._endpoint("token_endpoint"),
+                    grant_type="authorization_code",
+                    code=code,
+                    code_verifier=verifier,
+                    timeout=TIMEOUT,
+                    allow_redirects=False,
+                )
         except OAuthError as error:
             raise ExchangeRefusedError(str(error.error)) from error
         except (RequestException, ValueError) as error:
@@ -172,7 +203,8 @@ class Provider:
             with self._session(scope=None) as session:
                 session.token = {"refresh_token": refresh_token}
                 answer = session.refresh_token(
-                    self._endpoint("token_endpoint"), refresh_token=refresh_token, timeout=TIMEOUT, allow_redirects=False)
+                    self._endpoint("token_endpoint"), refresh_token=refresh_token, timeout=TIMEOUT, allow_redirects=False
+                )
         except OAuthError as error:
             if error.error in ("temporarily_unavailable", "server_error"):
                 raise MagUnavailableError(str(error.error)) from error
@@ -218,8 +250,12 @@ class Provider:
 
     def logout_url(self, id_token: str, state: str) -> str:
         """RP-Initiated Logout section 2."""
-        parameters = [("id_token_hint", id_token), ("client_id", self.config.client_id), ("state", state),
-                      ("post_logout_redirect_uri", self.config.post_logout_redirect_uri)]
+        parameters = [
+            ("id_token_hint", id_token),
+            ("client_id", self.config.client_id),
+            ("state", state),
+            ("post_logout_redirect_uri", self.config.post_logout_redirect_uri),
+        ]
         return str(add_params_to_uri(self._endpoint("end_session_endpoint"), parameters))
 
     # ----------------------------------------------------------------------------------------------------- wires
@@ -229,7 +265,8 @@ class Provider:
         method = "private_key_jwt" if self._assertion else config.client_auth if config.client_secret else "none"
         options = {"scope": config.scope, "redirect_uri": config.redirect_uri} | options
         session = OAuth2Session(
-            config.client_id, config.client_secret, token_endpoint_auth_method=method, revocation_endpoint_auth_method=method, **options)
+            config.client_id, config.client_secret, token_endpoint_auth_method=method, revocation_endpoint_auth_method=method, **options
+        )
         if self._assertion:
             session.register_client_auth_method(self._assertion)
         return self._transport.ready(session)
@@ -240,7 +277,8 @@ class Provider:
             with self._session() as session:
                 headers = {"Authorization": f"Bearer {access_token}"} if access_token else {}
                 answer: Response = session.request(
-                    "GET", url, withhold_token=True, params=parameters, headers=headers, timeout=TIMEOUT, allow_redirects=False)
+                    "GET", url, withhold_token=True, params=parameters, headers=headers, timeout=TIMEOUT, allow_redirects=False
+                )
         except RequestException as error:
             raise MagUnavailableError(type(error).__name__) from error
         if answer.status_code == 401:
@@ -249,7 +287,8 @@ class Provider:
             raise MagUnavailableError(f"{url} answered {answer.status_code}")
         return answer
 
-    def _json(self, url: str) -> dict[str, Any]:
+    def document(self, url: str) -> dict[str, Any]:
+        """A JSON object that anybody may read. Raises MagUnavailableError."""
         return self._object(self._get(url, ""))
 
     def _object(self, answer: Response) -> dict[str, Any]:

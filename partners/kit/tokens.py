@@ -28,6 +28,10 @@ class WrongAlgError(InvalidTokenError):
     """Signed with another algorithm than the one expected; the message says what to compare."""
 
 
+class ClockError(InvalidTokenError):
+    """Signed by MAG for us, but of another time than this server's: one of the two clocks is wrong. The message says by how much."""
+
+
 class UnknownKeyError(InvalidTokenError):
     """Signed by a key that is not in the set at hand: fetch the set again, once."""
 
@@ -58,16 +62,18 @@ def verified(unverified_token: str, keys: KeySet, alg: str, told: str = "") -> d
 
 
 def check_addressed(claims: Mapping[str, Any], *, issuer: str, client_id: str, now: float) -> None:
-    """Ours, for us, alive. Raises InvalidTokenError."""
+    """Ours, for us, alive. Raises InvalidTokenError, ClockError."""
     audience = claims.get("aud")
     if claims.get("iss") != issuer:
         raise InvalidTokenError("iss")
     if audience not in (client_id, [client_id]):
         raise InvalidTokenError("aud")
-    if not isinstance(claims.get("exp"), int | float) or claims["exp"] <= now - SKEW:
-        raise InvalidTokenError("exp")
-    if not isinstance(claims.get("iat", 0), int | float) or claims.get("iat", 0) > now + SKEW:
-        raise InvalidTokenError("iat")
+    if not all(isinstance(value, int | float) for value in (claims.get("exp"), claims.get("iat", 0))):
+        raise InvalidTokenError("exp or iat is not a number")
+    if claims["exp"] <= now - SKEW:
+        raise ClockError(f"exp is {now - claims['exp']:.0f} s behind this server's clock, {SKEW} s are allowed")
+    if claims.get("iat", 0) > now + SKEW:
+        raise ClockError(f"iat is {claims['iat'] - now:.0f} s ahead of this server's clock, {SKEW} s are allowed")
 
 
 def at_hash(access_token: str, alg: str) -> str:
@@ -96,7 +102,14 @@ def check_id_token(claims: Mapping[str, Any], *, issuer: str, client_id: str, ac
 
 
 def check_refreshed(
-    claims: Mapping[str, Any], before: Mapping[str, Any], *, issuer: str, client_id: str, access_token: str, alg: str, now: float,
+    claims: Mapping[str, Any],
+    before: Mapping[str, Any],
+    *,
+    issuer: str,
+    client_id: str,
+    access_token: str,
+    alg: str,
+    now: float,
 ) -> None:
     """The ID token of a refresh: the same person, of the same sign-in. Raises InvalidTokenError."""
     check_addressed(claims, issuer=issuer, client_id=client_id, now=now)

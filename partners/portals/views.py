@@ -40,11 +40,12 @@ def create_portal(portail: Portail) -> Flask:
 
 
 def add_headers(response: Response, issuer: str) -> Response:
-    """No script at all; forms may end at MAG (sign-out)."""
+    """No script at all, save where the kit says otherwise; forms may end at MAG (sign-out)."""
     mag = urlsplit(issuer)
-    response.headers["Content-Security-Policy"] = (
+    policy = (
         f"default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self' {mag.scheme}://{mag.netloc}; base-uri 'none'; "
         "frame-ancestors 'none'")
+    response.headers.setdefault("Content-Security-Policy", policy)
     response.headers.setdefault("Referrer-Policy", "same-origin")
     response.headers["X-Content-Type-Options"] = "nosniff"
     if request.endpoint != "static":

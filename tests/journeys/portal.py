@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -11,9 +12,16 @@ from flask import Flask
 from werkzeug.serving import make_server
 from werkzeug.test import Client, TestResponse
 
-from partners.kit import MagKit
+from idp.database import db
+from idp.seals import digest
+from partners import onboarding
+from partners.kit import MagKit, current_identity, require_mag
 from tests.conftest import MagClient
 from tests.factories import se_connecter
+
+SECRET = "secret-du-kit-0123456789-abcdefghijkl"
+SIRET = 73282932000074
+SCOPE = "openid profile siret habilitations:dsn habilitations:ducs"
 
 
 @contextmanager
@@ -82,3 +90,52 @@ class Portal:
             demande = parse_qs(urlsplit(response.location).query)["demande"][0]
             response = mire.get(se_connecter(mire, demande=demande, **typed).location)
         return response.location
+
+
+def make_portal(served: Any, name: str, metadata: dict[str, Any], **parameters: Any) -> Portal:
+    origin = f"https://{name}.test"
+    registered = {
+        "redirect_uris": [f"{origin}/auth/mag/callback"],
+        "post_logout_redirect_uris": [f"{origin}/auth/mag/logged-out"],
+        "scope": SCOPE,
+        "grant_types": ["authorization_code", "refresh_token"],
+        "id_token_signed_response_alg": "ES256",
+        **metadata,
+    }
+    with served.flask.app_context():
+        partenaire = onboarding.register_partenaire(name, name, None, datetime.now(UTC))
+        onboarding.register_client(partenaire, registered, datetime.now(UTC), client_id=name, secret_hashes=[digest(SECRET + name)])
+        db.session.commit()
+    served.mag.versions.refresh()
+    app = Flask(name)
+    app.secret_key = "k" * 40
+    given = {"issuer": served.mag.settings.issuer, "base_url": origin, "client_id": name, "scope": SCOPE, "recheck": 0, **parameters}
+    if "private_key" not in given:
+        given["client_secret"] = SECRET + name
+    kit = MagKit(app, **given)
+
+    @app.get("/")
+    def accueil() -> str:
+        identity = current_identity()
+        return identity.full_name if identity else "personne"
+
+    @app.get("/espace")
+    @require_mag()
+    def espace() -> dict[str, Any]:
+        identity = current_identity()
+        assert identity is not None
+        return {
+            "name": identity.full_name,
+            "siret": identity.siret,
+            "dsn": identity.peut("declarer", "dsn", str(SIRET)),
+            "services": sorted(identity.habilitations.services),
+        }
+
+    @app.post("/payer")
+    @require_mag()
+    def payer() -> tuple[str, int]:
+        identity = current_identity()
+        done = identity is not None and identity.peut("payer", "dsn", str(SIRET))
+        return ("payé", 200) if done else ("non", 403)
+
+    return Portal(app, kit, served, origin)

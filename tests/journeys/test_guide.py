@@ -5,7 +5,6 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,7 +24,7 @@ from partners.declaration import read_declaration
 from partners.kit.config import KitConfig
 from partners.kit.habilitations import Habilitations
 from tests.factories import un_declarant
-from tests.journeys.portal import Portal, serving
+from tests.journeys.portal import Portal
 from tests.services import free_port
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -36,12 +35,6 @@ GUIDE, OPERATION = ((DOCS / name).read_text("utf-8") for name in ("partenaires.m
 def settings(settings: Settings) -> Settings:
     """MAG at an address that the kit can reach."""
     return replace(settings, issuer=f"http://mag.localhost:{free_port()}")
-
-
-@pytest.fixture
-def served(wsgi_app: Any) -> Iterator[Any]:
-    with serving(wsgi_app):
-        yield wsgi_app
 
 
 def block(language: str, holding: str = "") -> str:

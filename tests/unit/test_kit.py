@@ -10,10 +10,10 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet, OctKey, RSAKey
 
 from partners.kit import tokens
-from partners.kit.blueprint import same_origin_path
 from partners.kit.config import KitConfig, KitConfigError
 from partners.kit.habilitations import Habilitations
 from partners.kit.identity import Identity
+from partners.kit.origins import same_origin_path
 from partners.kit.sealing import Box
 from partners.kit.sessions import SqliteSessions
 from partners.kit.tokens import InvalidTokenError, UnknownKeyError
