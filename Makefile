@@ -9,7 +9,7 @@ COMPILE := env -u PIP_FIND_LINKS CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-c
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench serve lock clean
+.PHONY: help demo test lint bench serve lock widget clean
 
 help:
 	@echo "make demo    MAG, two portals and a mail catcher on this machine; Ctrl-C stops everything"
@@ -18,6 +18,7 @@ help:
 	@echo "make bench   requests per second, latencies, round trips"
 	@echo "make serve   MAG alone, from the settings of the environment"
 	@echo "make lock    pin the dependencies again, with their hashes"
+	@echo "make widget  release the widget: minified, measured, hashed (needs npm)"
 	@echo "make clean   forget the environment, the caches and the data of the demo"
 
 demo: $(VENV)/installed
@@ -60,6 +61,13 @@ lock: $(VENV)/installed
 	@$(BIN)/python -m pip install --quiet pip-tools
 	@$(COMPILE) --extra postgresql --extra demo --extra test --extra lint -o requirements.lock setup.cfg
 	@$(COMPILE) --extra postgresql -c requirements.lock -o requirements-production.lock setup.cfg
+
+# PUBLIER=--remplacer writes again a version that no page loads yet.
+widget: $(VENV)/installed
+	@command -v npm >/dev/null || { echo "npm is missing: sudo apt-get install nodejs npm"; exit 1; }
+	@mkdir -p var/widget && cp widget/package.json widget/package-lock.json var/widget/
+	@cd var/widget && npm ci --ignore-scripts --no-audit --no-fund --silent
+	@$(BIN)/mag widget publier --esbuild var/widget/node_modules/.bin/esbuild $(PUBLIER)
 
 clean:
 	rm -rf $(VENV) var build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -104,6 +104,9 @@ from partners.demo import commands as demo
 from partners.models import InitialToken
 from partners.outgoing import Fetcher, JwksCache
 from partners.registry import Registry
+from widget import commands as widget_commands
+from widget import views as widget_views
+from widget.releases import ReleaseDoor
 
 URL_LIMIT = 8 * 1024
 """Bytes of path and query; longer answers 414."""
@@ -205,6 +208,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         compte_donnees_views.bp,
         fichiers_views.bp,
         fichiers_decisions_views.bp,
+        widget_views.bp,
     ):
         app.register_blueprint(blueprint, url_prefix=settings.issuer_path or None)
     for room in (
@@ -220,6 +224,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         backchannel_commands,
         partners_commands,
         support_commands,
+        widget_commands,
     ):
         for command in room.COMMANDS:
             app.cli.add_command(command)
@@ -260,6 +265,8 @@ class Doors:
         flask.extensions["mag_registrations"] = registrations = partners_endpoints.Registrations(self.mag, flask.app_context)
         self.machines.add("/reg", oidc_endpoints.Endpoint(("POST",), registrations.register))
         self.machines.add("/reg/", oidc_endpoints.Endpoint(("GET", "PUT", "DELETE"), registrations.manage), prefix=True)
+        releases = ReleaseDoor(f"{settings.issuer_path}/widget/")
+        self.machines.add("/widget/", oidc_endpoints.Endpoint(("GET", "HEAD"), releases), prefix=True)
         flask.extensions["mag_authorization"] = endpoint = self.machines.authorization
         self.authorize = settings.issuer_path + "/authorize"
         self.authorization = AuthorizationDoor(endpoint, flask.wsgi_app, http.redirection_headers(settings))

@@ -122,25 +122,35 @@ def folder() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def packages() -> Path:
-    """The folder of npm's packages: installed once for all, under a name that tells which."""
-    lock = (JAVASCRIPT / "package-lock.json").read_bytes()
-    folder = Path(tempfile.gettempdir()) / f"mag-interop-{os.getuid()}-{hashlib.sha256(lock).hexdigest()[:12]}"
-    if not (folder / "node_modules").exists():
-        install(folder)
-    return folder / "node_modules"
+def installed() -> Callable[[Path], Path]:
+    """`installed(source)`: the npm packages of a folder that has a lock, installed once for all, under a name that tells which."""
+
+    def find(source: Path) -> Path:
+        lock = (source / "package-lock.json").read_bytes()
+        folder = Path(tempfile.gettempdir()) / f"mag-interop-{os.getuid()}-{hashlib.sha256(lock).hexdigest()[:12]}"
+        if not (folder / "node_modules").exists():
+            install(source, folder)
+        return folder / "node_modules"
+
+    return find
 
 
-def install(folder: Path) -> None:
+@pytest.fixture(scope="session")
+def packages(installed: Callable[[Path], Path]) -> Path:
+    """Of the foreign clients."""
+    return installed(JAVASCRIPT)
+
+
+def install(source: Path, folder: Path) -> None:
     if shutil.which("npm") is None:
         pytest.fail("npm is missing: sudo apt-get install nodejs npm", pytrace=False)
     fresh = Path(tempfile.mkdtemp(prefix="mag-npm-"))
     for name in ("package.json", "package-lock.json"):
-        shutil.copy(JAVASCRIPT / name, fresh)
+        shutil.copy(source / name, fresh)
     command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
     done = subprocess.run(command, cwd=fresh, check=False, capture_output=True, text=True, timeout=300)
     if done.returncode != 0:
-        pytest.fail(f"npm cannot install the foreign clients: {done.stderr.strip().splitlines()[-1]}", pytrace=False)
+        pytest.fail(f"npm cannot install the packages: {done.stderr.strip().splitlines()[-1]}", pytrace=False)
     try:
         fresh.rename(folder)
     except OSError:  # another worker was first
