@@ -17,6 +17,7 @@ Stands alone: imports nothing else of MAG, so that the folder may be copied. Nee
     sealing         cookies of transactions, sessions at rest
     sessions        sessions, on the server
     transport       HTTP to MAG
+    assertion       who the partner is, by its own key
     provider        MAG's endpoints
     account         the life of one session: opened, checked again, ended
     origins         where a request comes from, where one may be sent

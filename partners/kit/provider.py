@@ -1,6 +1,6 @@
 """MAG, seen by a partner: discovery, keys, and the endpoints of a sign-in, through Authlib's client.
 
-Implements OpenID Connect Discovery section 4.3 (the issuer must be the one configured), RFC 7523 section 2.2, RFC 7009.
+Implements OpenID Connect Discovery section 4.3 (the issuer must be the one configured), RFC 7009.
 """
 
 import threading
@@ -12,13 +12,12 @@ from typing import Any, cast
 from authlib.common.urls import add_params_to_uri
 from authlib.integrations.base_client import OAuthError
 from authlib.integrations.requests_client import OAuth2Session
-from authlib.oauth2.rfc7523 import PrivateKeyJWT
-from authlib.oauth2.rfc7523.assertion import private_key_jwt_sign
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
 from joserfc.jwk import JWKRegistry, KeySet
 from requests import RequestException, Response
 
 from . import tokens
+from .assertion import ASSERTION_ALGS, Assertion
 from .config import KitConfig
 from .tokens import InvalidTokenError, UnknownKeyError
 from .transport import TIMEOUT, Transport
@@ -59,30 +58,6 @@ class Tokens:
         if not access_token or not all(isinstance(text, str) for text in texts) or not isinstance(lifetime, int):
             raise MagUnavailableError("the token endpoint answered nonsense")
         return cls(access_token, id_token, refresh_token, time.time() + lifetime)
-
-
-ASSERTION_ALGS = {"EC": "ES256", "RSA": "RS256", "OKP": "EdDSA"}
-"""How each type of key signs."""
-
-
-class Assertion(PrivateKeyJWT):
-    """RFC 7523 section 2.2: for the issuer alone, one minute, a new `jti` each time."""
-
-    def __init__(self, issuer: str, key: Any, alg: str) -> None:
-        super().__init__(token_endpoint=issuer, alg=alg)
-        self._key = key
-
-    def sign(self, auth: Any, token_endpoint: str) -> str:
-        return str(
-            private_key_jwt_sign(
-                self._key,
-                client_id=auth.client_id,
-                token_endpoint=token_endpoint,
-                alg=self.alg,
-                header={"kid": self._key.kid},
-                expires_in=60,
-            )
-        )
 
 
 class Provider:

@@ -56,6 +56,7 @@ def test_the_application_of_the_guide_signs_somebody_in(served: Any, tmp_path: P
     un_declarant(served.flask)
     secret = told.split("client_secret : ")[1].split()[0]
     source = block("python").replace("https://mag.example.fr", served.mag.settings.issuer).replace("3kP…", secret)
+    source = source.replace("from mag_kit import", "from partners.kit import")
     module: dict[str, Any] = {"__name__": "application"}
     exec(compile(source, "guide", "exec"), module)
     app: Flask = module["app"]
