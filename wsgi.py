@@ -82,6 +82,7 @@ from idp.oidc.backchannel import commands as backchannel_commands
 from idp.oidc.backchannel.messenger import Messenger
 from idp.oidc.decoupled import views as decoupled_views
 from idp.oidc.encryption import Encrypter
+from idp.oidc.metadata import LINKS, resource_address
 from idp.oidc.models import watch_profiles
 from idp.oidc.people import People
 from idp.oidc.subjects import Subjects
@@ -100,6 +101,10 @@ from idp.support.recours import views as recoveries_views
 from partners import commands as partners_commands
 from partners import endpoints as partners_endpoints
 from partners import registration
+from partners.acces import commands as acces_commands
+from partners.acces import endpoints as liens_endpoints
+from partners.acces import views as acces_views
+from partners.acces.models import Lien
 from partners.demo import commands as demo
 from partners.models import InitialToken
 from partners.outgoing import Fetcher, JwksCache
@@ -176,6 +181,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         "contrôles": Controle.purge,
         "lignes de listes": EntreeListe.purge,
         "fichiers de masse": FichierDroits.purge,
+        "liens signés": Lien.purge,
     }
     http.install(app, settings.issuer)
     visitor.install(app)
@@ -209,6 +215,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         fichiers_views.bp,
         fichiers_decisions_views.bp,
         widget_views.bp,
+        acces_views.bp,
     ):
         app.register_blueprint(blueprint, url_prefix=settings.issuer_path or None)
     for room in (
@@ -230,6 +237,8 @@ def create_app(settings: Settings | None = None) -> Flask:
             app.cli.add_command(command)
     for command in compte_commands.OF_DECLARANTS:
         declarants_commands.declarants.add_command(command)
+    for command in acces_commands.OF_PARTENAIRES:
+        partners_commands.partenaires.add_command(command)
     for command in fichiers_commands.OF_HABILITATIONS:
         habilitations_commands.habilitations.add_command(command)
     return app
@@ -267,6 +276,10 @@ class Doors:
         self.machines.add("/reg/", oidc_endpoints.Endpoint(("GET", "PUT", "DELETE"), registrations.manage), prefix=True)
         releases = ReleaseDoor(f"{settings.issuer_path}/widget/")
         self.machines.add("/widget/", oidc_endpoints.Endpoint(("GET", "HEAD"), releases), prefix=True)
+        liens, described_at = liens_endpoints.Liens(self.mag, self.machines.bearers, flask.app_context), resource_address(settings, LINKS)
+        self.machines.add(liens_endpoints.PATH, oidc_endpoints.Endpoint(("POST", "GET"), liens.collection, metadata=described_at))
+        one = oidc_endpoints.Endpoint(("GET", "DELETE"), liens.one, metadata=described_at)
+        self.machines.add(f"{liens_endpoints.PATH}/", one, prefix=True)
         flask.extensions["mag_authorization"] = endpoint = self.machines.authorization
         self.authorize = settings.issuer_path + "/authorize"
         self.authorization = AuthorizationDoor(endpoint, flask.wsgi_app, http.redirection_headers(settings))

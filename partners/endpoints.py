@@ -6,7 +6,6 @@ through the same operations as the operator's commands, in an application contex
 
 import json
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -17,9 +16,8 @@ from idp.audit import journal
 from idp.audit.events import RegistrationRefused
 from idp.audit.journal import circumstances
 from idp.config import HOUR
-from idp.database import UNAVAILABLE, db
 from idp.ephemeral import Counter
-from idp.errors import RefusedError, StoreUnavailableError
+from idp.errors import RefusedError
 from idp.logs import note
 from idp.oidc.client_metadata import InvalidClientMetadataError
 from idp.oidc.software_statement import SoftwareStatementError
@@ -30,6 +28,7 @@ from partners.onboarding import RegistrationRefusedError
 from partners.outgoing import Fetcher
 from partners.registration import Means, Registered
 from partners.sandbox import SandboxFullError, block_of
+from partners.transaction import Context, transaction
 
 if TYPE_CHECKING:
     from idp.http import Mag
@@ -39,7 +38,6 @@ REQUESTS_AN_HOUR = 600
 LATER = (*NO_STORE, ("Retry-After", str(HOUR)))
 LARGEST_NUMBER = 2**53 - 1
 """What JSON keeps exactly everywhere (RFC 7493 section 2.2)."""
-Context = Callable[[], AbstractContextManager[Any]]
 
 
 class Registrations:
@@ -63,20 +61,12 @@ class Registrations:
         """One transaction, and one way out for refusals."""
         if self._braked():
             return json_answer({"error": "temporarily_unavailable", "error_description": "too many requests from this network"}, 429, LATER)
-        with self.context():
-            try:
+        try:
+            with transaction(self.context):
                 answer = act()
-                db.session.commit()
-            except RefusedError as error:
-                db.session.rollback()
-                self._note(error)
-                return refusal(error)
-            except UNAVAILABLE as error:
-                db.session.rollback()
-                raise StoreUnavailableError(f"database: {type(error).__name__}") from error
-            except Exception:
-                db.session.rollback()
-                raise
+        except RefusedError as error:
+            self._note(error)
+            return refusal(error)
         self.mag.versions.refresh()
         return answer
 

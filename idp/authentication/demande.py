@@ -70,6 +70,8 @@ class Demande:
     """The person must choose an identity."""
     establishments: bool = False
     """The choice is between establishments: the partner asked for it, or named one."""
+    wanted: str = ""
+    """What the person will find there, in the partner's words."""
     create: bool = False
     """The partner sends someone who has no identity yet."""
 

@@ -10,7 +10,7 @@ from idp.oidc.client_auth import Clients
 from idp.oidc.confirmation import Confirmation
 from idp.oidc.possession import Possession
 from idp.oidc.tokens import AccessToken, Reader
-from idp.oidc.wire import Answer, Environ, Shown, challenge
+from idp.oidc.wire import Answer, Environ, Shown, challenge, shown_token
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,3 +42,16 @@ class Bearers:
             return challenge("invalid_token", dpop=shown.is_dpop)
         refusal = self.possession.refusal(environ, shown, Confirmation.read(token.claims.get("cnf")), client)
         return refusal or Presented(token, client, shown.is_dpop)
+
+    def machine(self, environ: Environ, now: float, scope: str, resource: str) -> Presented | Answer:
+        """A confidential client's own token, of nobody's: for this scope, aimed at this resource or at nothing but its own client."""
+        found = self.read(environ, shown_token(environ), now)
+        if isinstance(found, Answer):
+            return found
+        token, client = found.token, found.client
+        audience = {token.claims["aud"]} if isinstance(token.claims["aud"], str) else set(token.claims["aud"])
+        if token.handle.declarant_id or not audience & {client.client_id, resource}:
+            return found.refused("invalid_token")
+        if client.is_public or scope not in client.scope or scope not in token.claims["scope"].split():
+            return found.refused("insufficient_scope")
+        return found

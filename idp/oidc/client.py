@@ -88,6 +88,8 @@ class Client:
     require_auth_time: bool = False
     default_acr_values: tuple[str, ...] = ()
     initiate_login_uri: str = ""
+    link_prefixes: tuple[str, ...] = ()
+    """Ours: under which addresses `/acces` may lead (`link_prefixes.py`)."""
 
     # What it is answered
     subject_type: str = "pairwise"

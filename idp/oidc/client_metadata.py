@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from idp.errors import RefusedError
 from idp.oidc.client import CONTENT_ENCS, GRANT_TYPES, KEY_ALGS, RESPONSE_TYPES, Client, Encryption
+from idp.oidc.link_prefixes import AmbiguousAddressError, read_place
 from idp.oidc.mtls import SubjectError, read_subject
 from idp.oidc.profiles import AUTH_METHODS, DEFAULT, NEW_NAMES, PROFILES, by_every_name
 
@@ -78,6 +79,7 @@ def read_client(
         require_auth_time=reader.flag("require_auth_time"),
         default_acr_values=reader.texts("default_acr_values"),
         initiate_login_uri=reader.uri("initiate_login_uri"),
+        link_prefixes=reader.prefixes("link_prefixes"),
         subject_type=reader.one("subject_type", ("pairwise", "public"), "pairwise"),
         sector=reader.sector(redirect_uris) or client_id,
         id_token_signed_response_alg=reader.one("id_token_signed_response_alg", algs, "RS256" if "RS256" in algs else "ES256"),
@@ -244,6 +246,16 @@ class _Reader:
         values = self.texts(name)
         for value in values:
             check_uri(name, value.partition("#")[0] if fragment else value)
+        return values
+
+    def prefixes(self, name: str) -> tuple[str, ...]:
+        """Addresses that hold others."""
+        values = self.uris(name)
+        for value in values:
+            try:
+                read_place(value, prefix=True)
+            except AmbiguousAddressError as error:
+                raise InvalidClientMetadataError(f"{name}: {value}: {error}") from None
         return values
 
     def response_types(self, default: Sequence[str]) -> frozenset[str]:

@@ -81,7 +81,7 @@ class Machines:
         possession = Possession(settings, mag.keyring, mag.ephemeral)
         self.server = TokenServer(authenticate, mag.registry, issuer, mag.ephemeral, possession)
         self.authorization = AuthorizationEndpoint(mag, issuer)
-        bearers = Bearers(mag.registry, reader, possession)
+        self.bearers = bearers = Bearers(mag.registry, reader, possession)
         pushed = PushedRequestEndpoint(settings, authenticate, self.authorization.sources, self.authorization.pushed, possession.proofs)
         self._secure = (STRICT_TRANSPORT,) if settings.issuer.startswith("https:") else ()
         documents = Documents(settings, mag.keyring, mag.catalogue, self._registers)

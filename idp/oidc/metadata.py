@@ -17,6 +17,7 @@ from idp.oidc.claims import CLAIMS, SCOPE_CLAIMS
 from idp.oidc.client import CONTENT_ENCS, KEY_ALGS, RESPONSE_MODES, RESPONSE_TYPES
 from idp.oidc.client_auth import SYMMETRIC, auth_methods
 from idp.oidc.details import TYPES
+from idp.oidc.link_prefixes import SCOPE as LINKS_SCOPE
 from idp.oidc.profiles import PROMPTS, SIGNING_ALGS, by_every_name
 from idp.oidc.server import GRANTS
 from idp.oidc.wire import DPOP_ALGS
@@ -43,7 +44,7 @@ class Offer:
 
     @property
     def scopes(self) -> list[str]:
-        return [*SCOPE_CLAIMS, DECISION, *(HABILITATIONS + code for code in sorted(self.services))]
+        return [*SCOPE_CLAIMS, DECISION, LINKS_SCOPE, *(HABILITATIONS + code for code in sorted(self.services))]
 
 
 # ------------------------------------------------------------------------------------------------------ authorization server
@@ -173,12 +174,13 @@ def discovery(offer: Offer) -> Members:
 # -------------------------------------------------------------------------------------------------------------- resources
 
 RESOURCE_WELL_KNOWN = "/.well-known/oauth-protected-resource"
-DECISIONS, ATTESTATIONS = "/access/v1", "/attestations/v1"
+DECISIONS, ATTESTATIONS, LINKS = "/access/v1", "/attestations/v1", "/acces/v1"
 RESOURCES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "/userinfo": ("Identité du déclarant", ("header", "body")),
     "/habilitations/v1": ("Habilitations du déclarant", ("header",)),
     DECISIONS: ("Décisions sur les habilitations", ("header",)),
     ATTESTATIONS: ("Accusés signés de déclarations", ("header",)),
+    LINKS: ("Liens vers une ressource d'un partenaire", ("header",)),
 }
 """MAG's own resources: name, and how a token comes (RFC 6750 section 2)."""
 
@@ -192,7 +194,7 @@ def resource(offer: Offer, path: str) -> Members:
     """RFC 9728 section 2."""
     name, methods = RESOURCES[path]
     of_rights = [scope for scope in offer.scopes if scope.startswith(HABILITATIONS) and scope != DECISION]
-    scopes = {"/userinfo": offer.scopes, DECISIONS: [DECISION], ATTESTATIONS: ["openid"]}
+    scopes = {"/userinfo": offer.scopes, DECISIONS: [DECISION], ATTESTATIONS: ["openid"], LINKS: [LINKS_SCOPE]}
     return {
         "resource": offer.at(path),
         "authorization_servers": [offer.settings.issuer],

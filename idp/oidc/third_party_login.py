@@ -1,7 +1,7 @@
 """A sign-in that somebody else starts: MAG's home page sends a person to a partner, who comes back to ask who it is.
 
-Implements OpenID Connect Core section 4: `iss` is told, `login_hint` and `target_link_uri` are left out on purpose: the session
-tells who it is, and the partner knows where it begins.
+Implements OpenID Connect Core section 4: `iss` is told; `target_link_uri`, and `login_hint` where the partner gave it, by links that
+lead to a resource alone (`partners/acces`). From the home page, the session tells who it is, and the partner knows where it begins.
 """
 
 from collections.abc import Iterable
@@ -30,7 +30,7 @@ def _is_listed(client: Client) -> bool:
     return bool(client.initiate_login_uri) and client.first_party and not client.profile.test_identities
 
 
-def address(client: Client, issuer: str) -> str:
-    """Section 4: parameters join those the address has already."""
+def address(client: Client, issuer: str, **more: str) -> str:
+    """Section 4: parameters join those the address has already; `more` are `target_link_uri` and `login_hint`."""
     joined = "&" if urlsplit(client.initiate_login_uri).query else "?"
-    return f"{client.initiate_login_uri}{joined}{urlencode({'iss': issuer})}"
+    return f"{client.initiate_login_uri}{joined}{urlencode({'iss': issuer, **more})}"

@@ -32,7 +32,7 @@ from idp.oidc.authzen.requests import (
 from idp.oidc.authzen.searches import Search, Searches
 from idp.oidc.bearer import Bearers
 from idp.oidc.client import Client
-from idp.oidc.wire import NO_STORE, Answer, Environ, json_answer, read_json, shown_token
+from idp.oidc.wire import NO_STORE, Answer, Environ, json_answer, read_json
 
 PATH = "/access/v1"
 BODY_LIMIT = 512 * 1024
@@ -80,28 +80,16 @@ class Access:
     def _endpoint(self, act: Act) -> Callable[[Environ], Answer]:
         def answer(environ: Environ) -> Answer:
             now = datetime.now(UTC)
-            client = self._caller(environ, now)
-            if isinstance(client, Answer):
-                return client
+            found = self.bearers.machine(environ, now.timestamp(), DECISION, self.issuer + PATH)
+            if isinstance(found, Answer):
+                return found
+            client = found.client
             told, count = act(client, read_json(environ, BODY_LIMIT), now)
             self._brake(client, count)
             note("decision", client_id=client.client_id, count=count)
             return json_answer(told, 200, NO_STORE)
 
         return answer
-
-    def _caller(self, environ: Environ, now: datetime) -> Client | Answer:
-        """Whose machine asks: a token of nobody's, for this scope, aimed at this resource or at nothing but its own client."""
-        found = self.bearers.read(environ, shown_token(environ), now.timestamp())
-        if isinstance(found, Answer):
-            return found
-        token, client = found.token, found.client
-        audience = {token.claims["aud"]} if isinstance(token.claims["aud"], str) else set(token.claims["aud"])
-        if token.handle.declarant_id or not audience & {client.client_id, self.issuer + PATH}:
-            return found.refused("invalid_token")
-        if client.is_public or DECISION not in client.scope or DECISION not in token.claims["scope"].split():
-            return found.refused("insufficient_scope")
-        return client
 
     def _brake(self, client: Client, count: int) -> None:
         """After the question is read, before it is answered: what is refused tells nothing. Raises TooManyDecisionsError."""
