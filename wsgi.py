@@ -58,6 +58,7 @@ from idp.entreprises import commands as entreprises_commands
 from idp.ephemeral import open_ephemeral
 from idp.errors import SettingError, StoreUnavailableError
 from idp.habilitations import commands as habilitations_commands
+from idp.habilitations.annuaire.noms import Annuaire
 from idp.habilitations.choix.models import EtablissementChoisi
 from idp.habilitations.decision import read_catalogue
 from idp.habilitations.espace import views as droits_views
@@ -135,7 +136,8 @@ def create_mag(settings: Settings) -> http.Mag:
     policies = Kept(versions, POLICIES, lambda: read_policies(connections))
     mint = Mint(settings, keyring, Subjects(connections, versions, keyring), Encrypter(registry))
     messenger = Messenger(connections, mint, registry, fetcher.post)
-    return http.Mag(settings, connections, versions, store, keyring, registry, catalogue, policies, mint, messenger)
+    annuaire = Annuaire(connections)
+    return http.Mag(settings, connections, versions, store, keyring, registry, catalogue, annuaire, policies, mint, messenger)
 
 
 def forget_profile(declarant_id: int) -> None:

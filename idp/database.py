@@ -13,7 +13,23 @@ from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar, cast
 
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import JSON, BigInteger, Connection, DateTime, Dialect, MetaData, String, TypeDecorator, create_engine, event, select
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Connection,
+    DateTime,
+    Dialect,
+    MetaData,
+    String,
+    TypeDecorator,
+    bindparam,
+    column,
+    create_engine,
+    event,
+    func,
+    select,
+)
+from sqlalchemy import cast as sql_cast
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import URL, Engine, make_url
@@ -162,6 +178,16 @@ class Compiled:
         for i, process in self.results:
             values[i] = process(values[i])
         return tuple(values)
+
+
+def listed(dialect: str, name: str, kind: Any) -> Any:
+    """The values of a JSON array, as rows of one column."""
+    given = bindparam(name, type_=String)
+    if dialect == "postgresql":
+        table = func.json_array_elements_text(sql_cast(given, JSON)).table_valued(column("value", String), name="listed")
+    else:
+        table = func.json_each(given).table_valued(column("value", String), name="listed")
+    return select(sql_cast(table.c.value, kind))
 
 
 class Connections:

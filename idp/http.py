@@ -38,6 +38,7 @@ from idp.errors import (
     UnexpectedError,
     UnknownPageError,
 )
+from idp.habilitations.annuaire.noms import Annuaire
 from idp.habilitations.droits import Catalogue
 from idp.keys import Keyring
 from idp.logs import logger
@@ -72,6 +73,7 @@ class Mag:
     keyring: Keyring
     registry: "Clients"
     catalogue: Kept[Catalogue]
+    annuaire: Annuaire
     policies: Kept["Policies"]
     mint: "Mint"
     messenger: "Messenger"

@@ -3,7 +3,7 @@
 Reads what `chaine` tells. Through the ORM and without hurry; never on the way of a partner's request.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from idp.database import db
@@ -13,25 +13,38 @@ from idp.declarants.statuts import Statut
 from idp.habilitations.chaine import Explication, Situation, Source, tell
 from idp.habilitations.droits import LIEN_PAR, NOTHING, Catalogue, Droit, Masks, is_siret, siren_of, union
 from idp.habilitations.fenetre import first_month, numbered
-from idp.habilitations.models import DroitDirect, Exclusion, PortefeuilleClient, PortefeuilleMembre, rows_on
+from idp.habilitations.models import DroitDirect, Exclusion, PortefeuilleMembre, rows_on
 
 STATUTS = {
     Statut.PRIMO: "attend la vérification de sa qualité", Statut.CANDIDAT: "attend d'être activé",
     Statut.SUSPENDU: "est suspendu", Statut.RADIE: "est radié",
 }
-__all__ = ["Explication", "expliquer", "situation"]
+__all__ = ["Explication", "expliquer", "expliquer_chacun", "situation"]
 
 
 def expliquer(declarant_id: int, siret: int, service: str, droit: Droit, *, catalogue: Catalogue, now: datetime) -> Explication:
     """Whether, and why."""
+    return expliquer_chacun(declarant_id, siret, service, [droit], catalogue=catalogue, now=now)[droit]
+
+
+def expliquer_chacun(
+    declarant_id: int, siret: int, service: str, droits: Iterable[Droit], *, catalogue: Catalogue, now: datetime,
+) -> dict[Droit, Explication]:
+    """The same for several rights on one service: what is written is read once, in as many statements whatever the account holds."""
     declarant = db.session.get(Declarant, declarant_id)
+    if declarant is None or declarant.statut != Statut.ACTIF:
+        return dict.fromkeys(droits, inactive(declarant))
+    found = situation(declarant, siret, catalogue, now)
+    return {droit: tell(found, service, droit, catalogue, now) for droit in droits}
+
+
+def inactive(declarant: Declarant | None) -> Explication:
+    """Nothing counts."""
     if declarant is None:
         return Explication(False, ("Ce déclarant n'existe pas, ou n'est pas actif.",))
-    if declarant.statut != Statut.ACTIF:
-        status = f"Il {STATUTS.get(declarant.statut, 'attend')} : aucun droit ne compte."
-        return Explication(
-            False, ("Ce déclarant n'existe pas, ou n'est pas actif.", status), "Un droit ne peut être exercé que par un déclarant actif.")
-    return tell(situation(declarant, siret, catalogue, now), service, droit, catalogue, now)
+    status = f"Il {STATUTS.get(declarant.statut, 'attend')} : aucun droit ne compte."
+    return Explication(
+        False, ("Ce déclarant n'existe pas, ou n'est pas actif.", status), "Un droit ne peut être exercé que par un déclarant actif.")
 
 
 def situation(declarant: Declarant, siret: int, catalogue: Catalogue, now: datetime) -> Situation:
@@ -54,7 +67,6 @@ def sources(declarant_id: int, siret: int) -> Iterator[Source]:
     places = {siret: "sur l'établissement", siren_of(siret): "sur l'entreprise entière"}
     for row in rows_on(DroitDirect, declarant_id, list(places)):
         yield Source(f"attribution directe {places[row.cible]}", row.masks, (row.period,))
-    for membre, portefeuille in PortefeuilleMembre.of(declarant_id):
-        for client in rows_on(PortefeuilleClient, portefeuille.id, list(places)):
-            name = f"portefeuille « {portefeuille.nom} », {places[client.cible]}"
-            yield Source(name, client.masks, (client.period, membre.period), portefeuille.masks, membre.masks)
+    for membre, portefeuille, client in PortefeuilleMembre.leading_to(declarant_id, list(places)):
+        name = f"portefeuille « {portefeuille.nom} », {places[client.cible]}"
+        yield Source(name, client.masks, (client.period, membre.period), portefeuille.masks, membre.masks)

@@ -315,6 +315,16 @@ class PortefeuilleMembre(Masques, Dates, Model):
         query = select(cls, Portefeuille).join(Portefeuille, Portefeuille.id == cls.portefeuille_id).where(cls.declarant_id == declarant_id)
         return [(membre, portefeuille) for membre, portefeuille in db.session.execute(query.order_by(cls.portefeuille_id))]
 
+    @classmethod
+    def leading_to(cls, declarant_id: int, cibles: Collection[int]) -> list[tuple[Self, Portefeuille, PortefeuilleClient]]:
+        """An account's memberships that lead to these targets. From the targets, which are in few portfolios: an account is in hundreds."""
+        client = PortefeuilleClient
+        query = select(cls, Portefeuille, client) \
+            .join_from(client, cls, and_(cls.portefeuille_id == client.portefeuille_id, cls.declarant_id == declarant_id)) \
+            .join(Portefeuille, Portefeuille.id == cls.portefeuille_id) \
+            .where(client.cible.in_(cibles)).order_by(cls.portefeuille_id, client.cible)
+        return [(a, b, c) for a, b, c in db.session.execute(query, execution_options={"populate_existing": True})]
+
 
 OnTarget = TypeVar("OnTarget", DroitDirect, Exclusion, PortefeuilleClient)
 

@@ -1,6 +1,6 @@
 """Habilitations at national scale: each target H1 to H10, what is measured, and their ratio, on PostgreSQL and SQLite.
 
-    python -m tests.bench.echelle [--scale 0.02] [--only sqlite] [--seconds 2]
+    python -m tests.bench.echelle [--scale 0.02] [--only sqlite] [--seconds 2] [--base URL]
 
 Scale 1 is the country (3 million companies), on disk. Bytes are brought to scale 1, times are those of the scale asked.
 The two large firms have the same size at every scale. Medians; a percentile is of single calls. Not a test.
@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -40,7 +40,7 @@ from idp.habilitations.questions import Question, check_many
 from migrations import upgrade
 from tests import services
 from tests.bench.habilitations import BARE
-from tests.bench.nation import CLIENTS, LARGE_CLIENTS, LARGE_FOLDERS, MEMBERS, MIDDLE_FOLDERS, NOW, RIGHTS, STAFF, build
+from tests.bench.nation import CLIENTS, LARGE_CLIENTS, LARGE_FOLDERS, MEMBERS, MIDDLE_FOLDERS, NOW, RIGHTS, STAFF, Nation, build
 
 LINES = 100_000
 BOUND = 40
@@ -81,7 +81,9 @@ class Country:
         upgrade(url)
         self.connections = Connections(url)
         began = time.perf_counter()
-        self.scale, self.nation = scale, build(self.connections, scale)
+        self.scale, self.nation = scale, Nation.of(scale)
+        if self.connections.one(BARE, identifier=1) is None:
+            build(self.connections, scale)
         self.built = time.perf_counter() - began
         settings = Settings(issuer="https://mag.test", secrets=(Secret("banc", bytes(range(32))),), database_url=url)
         from wsgi import create_app
@@ -318,9 +320,10 @@ def database(kind: str, folder: Path) -> Iterator[str]:
         server.stop()
 
 
-def run(scale: float, seconds: float, kinds: list[str]) -> None:
+def run(scale: float, seconds: float, kinds: list[str], base: str = "") -> None:
+    """`base`: a database of that scale, made there unless it is; it stays."""
     for kind in kinds:
-        with tempfile.TemporaryDirectory(prefix="mag-echelle-") as name, database(kind, Path(name)) as url:
+        with tempfile.TemporaryDirectory(prefix="mag-echelle-") as name, nullcontext(base) if base else database(kind, Path(name)) as url:
             country = Country(url, scale)
             print(f"{kind} : base faite en {country.built:.0f} s", flush=True)
             print(table(country, list(measures(country, seconds, Path(name)))), flush=True)
@@ -336,9 +339,11 @@ def main() -> int:
     parser.add_argument("--scale", type=float, default=0.02, help="1 : trois millions d'entreprises")
     parser.add_argument("--seconds", type=float, default=2, help="for each kind of decision")
     parser.add_argument("--only", choices=["sqlite", "postgresql"])
+    parser.add_argument("--base", default="", help="the URL of a database: filled when it is empty, kept")
     asked = parser.parse_args()
     print(f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC", flush=True)
-    run(asked.scale, asked.seconds, [asked.only] if asked.only else ["sqlite", "postgresql"])
+    based = [asked.base.partition(":")[0].partition("+")[0]] if asked.base else []
+    run(asked.scale, asked.seconds, [asked.only] if asked.only else based or ["sqlite", "postgresql"], asked.base)
     return 0
 
 

@@ -3,6 +3,7 @@
     1 own account in each company, and a second one in 45 % of them, each with rights on its whole company
     21,000 firms with portfolios of 87 clients and 7 members, a few exclusions, declarations for most clients
     two firms whose size does not follow the scale: a large account, member of 621 portfolios of 100 clients, and one of 50 portfolios
+    a directory where each company has a name of three words, a head office and a place
 
 A portfolio opens nine services, so that the cells that these sets stand for can be counted without being stored.
 """
@@ -27,6 +28,16 @@ SERVICES = 8
 """Bits of the large and middle portfolios; nine elsewhere."""
 EIGHT, NINE = Masks(declarer=2**8 - 1, payer=0b11), Masks(declarer=2**9 - 1, payer=0b11)
 RIGHTS = ("droits", "exclusions", "portefeuilles", "portefeuille_clients", "portefeuille_membres")
+TRADES = """
+BOULANGERIE PLOMBERIE MENUISERIE GARAGE PHARMACIE LIBRAIRIE TRANSPORTS MACONNERIE COIFFURE RESTAURANT IMPRIMERIE SCIERIE HORLOGERIE
+FLEURISTE CORDONNERIE OPTIQUE ARCHITECTURE CHARPENTE TOITURES PAYSAGES
+""".split()  # noqa: SIM905  # fifty lines of words say no more
+FAMILIES = """
+MARTIN BERNARD DUBOIS THOMAS ROBERT RICHARD PETIT DURAND LEROY MOREAU SIMON LAURENT LEFEVRE MICHEL GARCIA DAVID BERTRAND ROUX VINCENT
+FOURNIER MOREL GIRARD ANDRE LEFEBVRE MERCIER DUPONT LAMBERT BONNET FRANCOIS MARTINEZ LEGRAND GARNIER FAURE ROUSSEAU BLANC GUERIN MULLER
+HENRY ROUSSEL NICOLAS PERRIN MORIN MATHIEU CLEMENT GAUTHIER DUMONT LOPEZ FONTAINE CHEVALIER ROBIN MASSON
+""".split()  # noqa: SIM905  # the same
+TOWNS = ("PARIS", "LYON", "NANTES", "LILLE", "RENNES", "DIJON", "NICE", "TOURS", "METZ", "BREST", "CAEN", "PAU", "REIMS")
 FIRST_LARGE = 800_000_000
 """Clients of the two large firms: SIRENs that no company of the country has."""
 
@@ -168,8 +179,9 @@ class Maker:
         """Numbers that hold: files of these clients are read, and a SIRET is checked when it is read. Their firm has one too."""
         live = self.live(EIGHT)
         columns = ("portefeuille_id", "cible", *live)
-        self.connection.execute(text("create temporary table large (cible bigint, folder bigint)"))
-        pour(self.connection, "large", ("cible", "folder"), ((valid_siret(g), 1 + g // LARGE_CLIENTS) for g in range(count)))
+        self.connection.execute(text("create temporary table large (cible bigint, folder bigint, rank bigint)"))
+        rows = ((valid_siret(g), 1 + g // LARGE_CLIENTS, g) for g in range(count))
+        pour(self.connection, "large", ("cible", "folder", "rank"), rows)
         cells = ", ".join(map(str, live.values()))
         self.connection.execute(text(f"insert into portefeuille_clients ({', '.join(columns)}) select folder, cible, {cells} from large"))
         own = valid_siret(count)
@@ -215,10 +227,30 @@ class Maker:
         # a firm may have one client in two portfolios
         self.series("liens_declares", declared, int(count * 0.85), " where true on conflict do nothing")
 
+    def directory(self) -> None:
+        """A name for each company: a trade and a family that come again and again, and a word of its own."""
+        self.connection.execute(text("create temporary table words (kind integer, n integer, word varchar(40), primary key (kind, n))"))
+        lists = enumerate((TRADES, FAMILIES, TOWNS))
+        pour(self.connection, "words", ("kind", "n", "word"), ((kind, n, word) for kind, list_ in lists for n, word in enumerate(list_)))
+        self.connection.execute(text("create index large_by_rank on large (rank)"))
+        self.named(f"{siren('g')} * 100000 + 12", self.nation.companies)
+        self.named("(select cible from large where rank = g)", (LARGE_FOLDERS + MIDDLE_FOLDERS) * LARGE_CLIENTS)
+
+    def named(self, siret: str, count: int) -> None:
+        trade, family, town = (
+            f"(select word from words where kind = {kind} and n = (g / {step}) % {len(several)})"
+            for kind, step, several in ((0, 1, TRADES), (1, 7, FAMILIES), (2, 3, TOWNS))
+        )
+        known = {"statut_diffusion": "'O'"}
+        company = {"siren": f"({siret}) / 100000", "nic_siege": f"({siret}) % 100000", "etat": "'A'", **known}
+        self.series("entreprises", company | {"denomination": f"{trade} || ' ' || {family} || ' N' || g"}, count)
+        place = {"siret": siret, "actif": "true", "siege": "true", **known, "code_postal": "'75001'", "commune": town}
+        self.series("etablissements", place, count)
+
     def make(self) -> None:
         if self.postgresql:
             self.connection.execute(text("set statement_timeout = 0; set work_mem = '256MB'; set maintenance_work_mem = '1GB'"))
-        for step in (self.people, self.folders, self.members, self.declarations):
+        for step in (self.people, self.folders, self.members, self.declarations, self.directory):
             step()
 
 

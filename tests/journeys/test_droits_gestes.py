@@ -314,6 +314,13 @@ def test_an_act_on_all_that_a_filter_finds_but_what_is_unticked(app, client, cab
     assert [may(app, cabinet.zoe, cible, service="dpae") for cible in CLIENTS[:4]] == [False, True, True, False]
 
 
+def test_an_act_on_all_that_bears_a_name_is_about_what_is_held_there(app, client, cabinet):
+    common = {"acte": "retirer", "personne": [cabinet.zoe.uid], "tout": "1", "q": "boulangerie", "droit": ["dsn.declarer"]}
+
+    assert "sur 3 établissements" in texte(simuler(client, **common))
+    assert "Choisissez au moins un établissement" in texte(simuler(client, **common, service="dpae"))
+
+
 def test_an_act_on_a_whole_list(app, client, cabinet):
     page = simuler(client, acte="attribuer", personne=[cabinet.zoe.uid], tout="1", droit=["dpae.declarer"])
 

@@ -193,6 +193,18 @@ def test_the_list_of_targets_narrows_by_number_and_by_service(app, client, cabin
     assert found(f"q={HERE}") == [str(HERE)]
     assert found("q=732") == [str(HERE)]
     assert found("service=dsn&q=732") == []
+    assert found("q=boulangerie") == [str(cible) for cible in CLIENTS[:3]]
+    assert found("q=boulangerie&service=dsn&apres=0." + str(CLIENTS[0])) == [str(cible) for cible in CLIENTS[1:3]]
+    assert found("q=boulangerie&service=dpae") == []
+    assert found("q=zanzibar") == []
+
+
+def test_clients_of_a_portfolio_are_searched_by_name(client, cabinet):
+    page = client.get(f"/equipe/droits/portefeuilles/{cabinet.nord}?q=Boulangerie+{CLIENTS[1] % 1000}")
+    form = client.get(f"/equipe/droits/portefeuilles/{cabinet.nord}/clients?cherche=boulangerie")
+
+    assert re.findall(r'name="cible" value="(\d+)"', page.text) == [str(CLIENTS[1])]
+    assert re.findall(r'name="cible" value="(\d+)"', form.text) == [str(cible) for cible in CLIENTS[:3]]
 
 
 def test_another_firm_s_clients_are_not_listed(app, client, cabinet):
@@ -293,6 +305,8 @@ def test_pages_are_bounded_in_bytes_and_statements(app, client, cabinet):
         ajouter_clients(geste(app), big, clients_numbered(600_000_000, 300), rights)
         from idp.habilitations.portefeuilles import ajouter_membre
 
+        for n in range(12):
+            ajouter_membre(geste(app), creer(geste(app), SIREN, f"Petit {n}", DSN).id, cabinet.zoe.id)
         ajouter_membre(geste(app), big, cabinet.zoe.id)
         db.session.commit()
     paths = {
@@ -304,6 +318,13 @@ def test_pages_are_bounded_in_bytes_and_statements(app, client, cabinet):
         f"/equipe/droits/etablissements/{CLIENTS[0]}": 18,
         "/equipe/droits/services": 12,
         "/equipe/droits/services/dsn": 14,
+        f"/equipe/droits/pourquoi/{cabinet.zoe.uid}/{CLIENTS[0]}/dsn": 16,
+        f"/equipe/droits/personnes/{cabinet.zoe.uid}?q=boulangerie": 18,
+        "/equipe/droits/etablissements?q=boulangerie": 18,
+        "/equipe/droits/portefeuilles": 14,
+        f"/equipe/droits/portefeuilles/{big}": 18,
+        "/equipe/droits/suivi": 26,
+        "/equipe/droits/operations": 14,
     }
     for path, most in paths.items():
         client.get(path)

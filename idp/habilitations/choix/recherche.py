@@ -5,24 +5,28 @@ one of its establishments. What is found is confronted with the rights before it
 """
 
 import re
+from bisect import bisect_right
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from idp.database import Connections
 from idp.declarants.identite import fold
 from idp.entreprises.models import Entreprise, Etablissement
 from idp.entreprises.siret import Siren, Siret, typed_digits
-from idp.habilitations.choix.models import IN_COMPANY, SEARCHED, UNNAMED, WORDS
+from idp.habilitations.annuaire.models import UNNAMED
+from idp.habilitations.annuaire.noms import Annuaire, Nomme, cible_of
+from idp.habilitations.choix.models import IN_COMPANY, WORDS
 from idp.habilitations.decision import targets
-from idp.habilitations.droits import Catalogue, Droit, Rights, is_siren, is_siret, union
+from idp.habilitations.droits import Catalogue, Rights, is_siren, is_siret, union
 from idp.habilitations.perimetre import Page, Target
-from idp.habilitations.questions import looking, rights_at
+from idp.habilitations.questions import rights_at
 
 PAGE = 20
 LONGEST = 200
 """Characters of a search."""
+LONGEST_LINE = 1_000
+"""Characters of a line of the names kept: those of the directory, one after the other."""
 FEW = 20
 """Sets that are looked at to know whether an establishment is the only one."""
 MANY = 300
@@ -74,7 +78,7 @@ class Chercheur:
     def rights_at(self, cibles: Collection[int]) -> dict[int, Rights]:
         return rights_at(self.connections, self.catalogue, self.declarant_id, cibles, self.services, self.now)
 
-    def find(self, text: str, after: str = "") -> Trouve:
+    def find(self, annuaire: Annuaire, text: str, after: str = "") -> Trouve:
         """One page of what these words, or these numbers, name; of everything without any, unless there are MANY."""
         if not text.strip() and self._walk(MANY).following is not None:
             return Trouve((), too_many=True)
@@ -83,7 +87,7 @@ class Chercheur:
             return Trouve(tuple(self.establishments([int(digits)])))
         if digits and len(digits) == 9 and is_siren(int(digits)):
             return self.in_company(int(digits), after)
-        return self._named([digits] if digits else words(text), after)
+        return self._named(annuaire, [digits] if digits else words(text), after)
 
     def _walk(self, limit: int) -> Page:
         return targets(self.connections, self.catalogue, self.declarant_id, services=self.services, now=self.now, limit=limit)
@@ -110,27 +114,16 @@ class Chercheur:
         lignes = tuple(line_of(int(one.siret), one) for one in known[:PAGE] if int(one.siret) in held)
         return Trouve(lignes, str(known[PAGE - 1].siret) if len(known) > PAGE else None)
 
-    def _named(self, searched: list[str], after: str) -> Trouve:
-        name, cible = position(after)
-        patterns = [f"%{word}%" for word in searched]
+    def _named(self, annuaire: Annuaire, searched: list[str], after: str) -> Trouve:
         bits = union(masks for (code, _), masks in self.catalogue.accepted.items() if code in self.services)
-        liens = self.catalogue.liens
-        rows = self.connections.all(
-            SEARCHED,
-            declarant=self.declarant_id,
-            now=self.now,
-            after_name=name,
-            after_cible=cible,
-            limit=PAGE + 1,
-            first_month=looking(self.now, follows=True)["first_month"],
-            opens=int(liens.ouverts.meets(bits)),
-            **{f"accepted_{kind}": mask for kind, mask in zip(Droit, bits, strict=True)},
-            **{f"word_{n}": patterns[n] if n < len(patterns) else "%" for n in range(WORDS)},
-        )
-        kept = rows[:PAGE]
-        held = self.rights_at([row[0] for row in kept]) if kept else {}
-        lignes = dict.fromkeys(self._alone(ligne_of(row)) for row in kept if row[0] in held)
-        return Trouve(tuple(lignes), f"{kept[-1][0]}.{kept[-1][1]}" if len(rows) > PAGE else None)
+        declares = self.catalogue.liens.ouverts.meets(bits)
+        lines = annuaire.of_person(self.declarant_id, searched, declares=declares)
+        start = bisect_right(lines, position(after))
+        kept = lines[start : start + PAGE]
+        cibles = [cible_of(line) for line in kept]
+        held, named_ = self.rights_at(cibles) if cibles else {}, annuaire.shown(cibles)
+        lignes = dict.fromkeys(self._alone(ligne_of(named_[cible])) for cible in cibles if cible in held)
+        return Trouve(tuple(lignes), written_position(kept[-1]) if len(lines) > start + PAGE else None)
 
     def _alone(self, ligne: Ligne) -> Ligne:
         """A company of one establishment is that establishment."""
@@ -143,17 +136,21 @@ def words(text: str) -> list[str]:
     return fold(text[:LONGEST]).upper().split()[:WORDS]
 
 
-def position(unverified: str) -> tuple[str, int]:
-    """Where a list goes on. A forged one is harmless: what it reaches is the account's own."""
+def written_position(line: str) -> str:
+    """After which line a list goes on."""
+    return f"{cible_of(line)}.{line[:-15]}"
+
+
+def position(unverified: str) -> str:
+    """The line after which a list goes on. A forged one is harmless: what it reaches is the account's own."""
     number, _, name = unverified.partition(".")
-    if not (number.isascii() and number.isdigit() and len(number) <= 14) or len(name) > LONGEST:
-        return "", 0
-    return name, int(number)
+    if not (number.isascii() and number.isdigit() and len(number) <= 14) or len(name) > LONGEST_LINE:
+        return ""
+    return f"{name} {int(number):014d}"
 
 
-def ligne_of(row: tuple[Any, ...]) -> Ligne:
-    cible, _, nom, enseigne, code_postal, commune = row
-    return Ligne(cible, named(nom, enseigne), " ".join(filter(None, (code_postal, commune))))
+def ligne_of(found: Nomme) -> Ligne:
+    return Ligne(found.cible, named(found.nom, found.enseigne), " ".join(filter(None, (found.code_postal, found.commune))))
 
 
 def line_of(siret: int, known: Etablissement | None) -> Ligne:

@@ -1,27 +1,26 @@
-"""The rights of somebody, a page of targets at a time, narrowed by number, by name or by service; and all the targets of a filter.
+"""The rights of somebody, a page of targets at a time, narrowed by number, by name or by service; and all the targets of a filter."""
 
-By number, the index finds them. By name, the account's targets are gone through, some thousands a page: a page may hold few, and go on.
-"""
-
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from idp.database import Connections
-from idp.declarants.identite import fold
 from idp.habilitations import decision
-from idp.habilitations.droits import Catalogue, siren_of
+from idp.habilitations.annuaire.noms import Annuaire, cible_of
+from idp.habilitations.droits import Catalogue
 from idp.habilitations.espace import models
 from idp.habilitations.espace.cellules import Ligne, lire
-from idp.habilitations.espace.entreprise.models import of_person
+from idp.habilitations.espace.entreprise.models import Cibles, of_person
 from idp.habilitations.espace.models import Nom
 from idp.habilitations.espace.saisie import Filtre
 from idp.habilitations.gesture import refusal
-from idp.habilitations.perimetre import Page, Position, Target
+from idp.habilitations.perimetre import Position, Target
+from idp.habilitations.questions import rights_at
 
 SIZE = 25
-ROUNDS = 1
-"""Walks of a page that looks for a name."""
+LOOKED_AT = 1_000
+"""Targets that bear a name, of which a page keeps those that count."""
 MOST_CHANGED = 5_000
 """Targets that one act may change for one person; beyond, portfolios and files do better."""
 
@@ -52,6 +51,7 @@ class Lecteur:
     connections: Connections
     catalogue: Catalogue
     now: datetime
+    annuaire: Annuaire
 
     def liste(self, declarant_id: int, filtre: Filtre) -> Liste:
         """A page of somebody's rights."""
@@ -67,40 +67,18 @@ class Lecteur:
             found = of_person(declarant_id).page(self.now, after=after, limit=most, ranges=filtre.ranges)
             return [Target(cible, {}) for cible in found.cibles], None if found.following is None else Position(0, found.following)
         if filtre.words:
-            return self._named(declarant_id, filtre, most)
+            page = page_of(self.annuaire.of_person(declarant_id, filtre.words), filtre.apres, most)
+            return [Target(cible, {}) for cible in page.cibles], None if page.following is None else Position(0, page.following)
         limit = decision.LONGEST_PAGE if filtre.service or most > SIZE else SIZE + 10
-        page = self._walk(declarant_id, filtre, filtre.apres, limit, most)
-        return page.targets, page.following
-
-    def _walk(self, declarant_id: int, filtre: Filtre, after: Position | None, limit: int, most: int | None) -> Page:
-        return decision.targets(
-            self.connections, self.catalogue, declarant_id, services=filtre.services, now=self.now, after=after, limit=limit, most=most
+        walk = decision.targets(
+            *(self.connections, self.catalogue, declarant_id),
+            services=filtre.services,
+            now=self.now,
+            after=filtre.apres,
+            limit=limit,
+            most=most,
         )
-
-    def _named(self, declarant_id: int, filtre: Filtre, most: int) -> tuple[list[Target], Position | None]:
-        found: list[Target] = []
-        after = filtre.apres
-        for _ in range(ROUNDS):
-            page = self._walk(declarant_id, filtre, after, decision.LONGEST_PAGE, None)
-            named = bearing(filtre.words, [t.cible for t in page.targets])
-            matching = [t for t in page.targets if t.cible in named]
-            if len(found) == most and matching:
-                return found, after
-            if len(found) + len(matching) > most:
-                return self._cut(declarant_id, filtre, after, found, matching[: most - len(found)])
-            found += matching
-            after = page.following
-            if after is None:
-                break
-        return found, after
-
-    def _cut(
-        self, declarant_id: int, filtre: Filtre, after: Position | None, found: list[Target], last: list[Target]
-    ) -> tuple[list[Target], Position | None]:
-        """The page is full in the middle of a walk: where it goes on is where that walk, cut after the last target kept, stands."""
-        page = self._walk(declarant_id, filtre, after, decision.LONGEST_PAGE, None)
-        rank = [t.cible for t in page.targets].index(last[-1].cible) + 1
-        return found + last, self._walk(declarant_id, filtre, after, decision.LONGEST_PAGE, rank).following
+        return walk.targets, walk.following
 
     def toutes(self, declarant_id: int, filtre: Filtre, but: Sequence[int] = ()) -> tuple[int, ...]:
         """Every target that a filter finds, but some. Raises AttributionRefusedError beyond MOST_CHANGED."""
@@ -109,7 +87,7 @@ class Lecteur:
         here: Filtre | None = Filtre(filtre.texte, filtre.service)
         while here is not None:
             targets, following = self._targets(declarant_id, here, decision.LONGEST_PAGE)
-            found += [t.cible for t in targets if t.cible not in left_out]
+            found += [cible for cible in self._held(declarant_id, [t.cible for t in targets], filtre) if cible not in left_out]
             if len(found) > MOST_CHANGED:
                 raise refusal(
                     "too many targets",
@@ -118,11 +96,26 @@ class Lecteur:
             here = Filtre(filtre.texte, filtre.service, following) if following else None
         return tuple(found)
 
+    def _held(self, declarant_id: int, cibles: list[int], filtre: Filtre) -> list[int]:
+        """Those of these targets where something is held, on the service looked for: names and numbers find more."""
+        if not filtre.texte:
+            return cibles
+        services = filtre.services or self.catalogue.services
+        held = rights_at(self.connections, self.catalogue, declarant_id, cibles, services, self.now)
+        return [cible for cible in cibles if cible in held]
 
-def bearing(words: str, cibles: Sequence[int]) -> set[int]:
-    """Those of these targets whose company's name holds these words."""
-    named = {siren for siren, name in models.denominations({siren_of(cible) for cible in cibles}) if words in fold(name)}
-    return {cible for cible in cibles if siren_of(cible) in named}
+
+def page_of(
+    lines: Sequence[str], after: Position | None, most: int, kept: Callable[[Sequence[int]], Collection[int]] | None = None
+) -> Cibles:
+    """Some targets of a search, by number: lists go on after a number, whatever they are narrowed to. `kept`: those that count, of some."""
+    found = sorted({cible_of(line) for line in lines})
+    start = bisect_right(found, after.cible) if after else 0
+    here = found[start : start + (most if kept is None else LOOKED_AT)]
+    counted = here if kept is None else sorted(kept(here))
+    if len(counted) > most:
+        return Cibles(tuple(counted[:most]), counted[most - 1])
+    return Cibles(tuple(counted), here[-1] if start + len(here) < len(found) else None)
 
 
 def _but(target: Target) -> tuple[int, ...]:

@@ -69,14 +69,6 @@ def _companies(sirens: Iterable[int]) -> Iterable[Entreprise]:
     return db.session.scalars(select(Entreprise).where(Entreprise.siren.in_([Siren.of(siren) for siren in sirens])))
 
 
-def denominations(sirens: Collection[int]) -> list[tuple[int, str]]:
-    """Names that the directory knows companies by, for a search among a thousand of them."""
-    company = Entreprise
-    columns = (company.siren, company.denomination, company.sigle, company.prenom, company.nom)
-    query = select(*columns).where(company.siren.in_([Siren.of(siren) for siren in sirens]))
-    return [(int(siren), " ".join(filter(None, names))) for siren, *names in db.session.execute(query)]
-
-
 def noms_portefeuilles(ids: Collection[int]) -> dict[int, str]:
     if not ids:
         return {}

@@ -10,6 +10,7 @@ from idp.habilitations.droits import FIRST_SIRET, is_siren, is_siret
 from idp.habilitations.perimetre import InvalidPositionError, Position
 
 LONGEST_NUMBER = 14
+MOST_WORDS = 8
 MOST_TICKS = 250
 """Ticks kept from page to page: an address has 8 KiB."""
 Range = tuple[int, int]
@@ -44,9 +45,9 @@ class Filtre:
         return found if len(found) <= LONGEST_NUMBER else ""
 
     @property
-    def words(self) -> str:
-        """The name looked for, folded."""
-        return "" if self.digits else fold(self.texte)
+    def words(self) -> list[str]:
+        """The words of the name looked for, as the directory writes them: capitals without accents."""
+        return [] if self.digits else fold(self.texte).upper().split()[:MOST_WORDS]
 
     @property
     def ranges(self) -> tuple[Range, ...]:

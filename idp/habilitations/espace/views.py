@@ -18,10 +18,10 @@ from idp.habilitations.droits import NOTHING, Catalogue, Droit, Grain, Masks, Se
 from idp.habilitations.espace import models
 from idp.habilitations.espace.cellules import lire
 from idp.habilitations.espace.entreprise import models as entreprise
-from idp.habilitations.espace.lecture import SIZE, Lecteur
+from idp.habilitations.espace.lecture import SIZE, Lecteur, page_of
 from idp.habilitations.espace.portee import Portee
 from idp.habilitations.espace.saisie import Coches, Filtre, is_company, number
-from idp.habilitations.explication import expliquer
+from idp.habilitations.explication import expliquer_chacun
 
 bp = Blueprint("droits", __name__, template_folder="templates")
 BEFORE = 3
@@ -43,7 +43,7 @@ def counted(several: int) -> str:
 
 def lecteur() -> Lecteur:
     mag = http.mag()
-    return Lecteur(mag.connections, mag.catalogue(), http.now())
+    return Lecteur(mag.connections, mag.catalogue(), http.now(), mag.annuaire)
 
 
 def accepted_of(catalogue: Catalogue, code: str) -> Masks:
@@ -136,7 +136,11 @@ def establishments() -> ResponseReturnValue:
     after = filtre.apres.cible if filtre.apres else 0
     accepted = accepted_of(reader.catalogue, filtre.service) if filtre.service else None
     sources = entreprise.of_company(portee.sirets, portee.siren).narrowed(accepted, follows=reader.catalogue.follows_links(filtre.services))
-    page = sources.page(reader.now, after=after, limit=SIZE, ranges=filtre.ranges)
+    if filtre.words:
+        named = reader.annuaire.of_company(portee.sirets, portee.siren, filtre.words)
+        page = page_of(named, filtre.apres, SIZE, lambda cibles: sources.among(cibles, reader.now))
+    else:
+        page = sources.page(reader.now, after=after, limit=SIZE, ranges=filtre.ranges)
     return render_template(
         "droits/etablissements.html",
         visitor=found,
@@ -269,11 +273,9 @@ def _why(shown: Declarant, cible: int, code: str, **context: Any) -> ResponseRet
     if code not in catalogue.services:
         raise UnknownPageError("no such service")
     asked = catalogue.services[code]
-    answers = [
-        (words([droit]), expliquer(shown.id, cible, code, droit, catalogue=catalogue, now=http.now()))
-        for droit in Droit
-        if droit in asked.droits
-    ]
+    droits = [droit for droit in Droit if droit in asked.droits]
+    found = expliquer_chacun(shown.id, cible, code, droits, catalogue=catalogue, now=http.now())
+    answers = [(words([droit]), found[droit]) for droit in droits]
     return render_template(
         "droits/pourquoi.html",
         person=shown,

@@ -9,7 +9,6 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
-    JSON,
     Executable,
     ForeignKey,
     Index,
@@ -17,8 +16,6 @@ from sqlalchemy import (
     Text,
     and_,
     bindparam,
-    cast,
-    column,
     delete,
     exists,
     func,
@@ -30,7 +27,7 @@ from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Mapped, mapped_column
 
-from idp.database import BigInt, Instant, Model, Statement, db
+from idp.database import BigInt, Instant, Model, Statement, db, listed
 from idp.declarants.models import Declarant
 from idp.declarants.statuts import Role, Statut
 from idp.entreprises.models import Entreprise
@@ -101,16 +98,6 @@ def _know(dialect: str) -> Statement:
 
 
 KNOW = {dialect: _know(dialect) for dialect in DIALECTS}
-
-
-def listed(dialect: str, name: str, kind: Any) -> Any:
-    """The values of a JSON array, as rows of one column."""
-    given = bindparam(name, type_=String)
-    if dialect == "postgresql":
-        table = func.json_array_elements_text(cast(given, JSON)).table_valued(column("value", String), name="listed")
-    else:
-        table = func.json_each(given).table_valued(column("value", String), name="listed")
-    return select(cast(table.c.value, kind))
 
 
 def counts() -> Any:

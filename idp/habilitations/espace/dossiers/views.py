@@ -17,11 +17,11 @@ from idp.habilitations.droits import Catalogue, Grain, Masks, Rights, words
 from idp.habilitations.espace import models as noms
 from idp.habilitations.espace.dossiers import models
 from idp.habilitations.espace.dossiers.modeles import chosen, modeles
-from idp.habilitations.espace.entreprise.models import of_company
+from idp.habilitations.espace.entreprise.models import Cibles, of_company
 from idp.habilitations.espace.gestes import models as operations
 from idp.habilitations.espace.gestes.acte import Demande, Geste
 from idp.habilitations.espace.gestes.dossiers import version
-from idp.habilitations.espace.lecture import SIZE, Lecteur
+from idp.habilitations.espace.lecture import SIZE, Lecteur, page_of
 from idp.habilitations.espace.portee import Portee
 from idp.habilitations.espace.saisie import Filtre, is_company, number, targets
 from idp.habilitations.gesture import AttributionRefusedError
@@ -108,7 +108,7 @@ def _asked(portee: Portee) -> Rights:
     catalogue, modele = mag.catalogue(), request.form.get("modele", "")
     if modele != "libre":
         return chosen(catalogue, modele)
-    return Demande(portee, Lecteur(mag.connections, catalogue, http.now()), request.form.to_dict(flat=False)).rights()
+    return Demande(portee, Lecteur(mag.connections, catalogue, http.now(), mag.annuaire), request.form.to_dict(flat=False)).rights()
 
 
 @bp.get("/equipe/droits/portefeuilles/<int:portefeuille_id>")
@@ -117,9 +117,8 @@ def one(portefeuille_id: int) -> ResponseReturnValue:
     found = visitor.administrator()
     portee, filtre = Portee.of(found.person), Filtre.parse(request.args)
     portefeuille, catalogue = portee.portefeuille(portefeuille_id), http.mag().catalogue()
-    after = filtre.apres.cible if filtre.apres else 0
-    page = models.clients(portefeuille.id, after=after, limit=SIZE + 1, ranges=filtre.ranges)
-    cibles = page[:SIZE]
+    page = _clients(portefeuille.id, filtre)
+    cibles = page.cibles
     content = models.content(portefeuille.id, cibles)
     said = cache(lambda masks: spoken(catalogue, masks))
     members = models.members(portefeuille.id, after=number(request.args.get("membres", "")), limit=SIZE + 1)
@@ -134,7 +133,7 @@ def one(portefeuille_id: int) -> ResponseReturnValue:
         noms=noms.noms(cibles),
         members=[(membre, person, said(membre.masks.common(portefeuille.masks))) for membre, person in members[:SIZE]],
         more_members=members[SIZE - 1][1].id if len(members) > SIZE else 0,
-        following=cibles[-1] if len(page) > SIZE else 0,
+        following=page.following or 0,
         filtre=filtre,
         advised=ADVISED_CLIENTS,
         is_company=is_company,
@@ -143,6 +142,14 @@ def one(portefeuille_id: int) -> ResponseReturnValue:
         csrf=http.csrf_token(ACTS),
         csrf_name=http.csrf_token(PURPOSE),
     )
+
+
+def _clients(portefeuille_id: int, filtre: Filtre) -> Cibles:
+    """A page of them, by number."""
+    if filtre.words:
+        return page_of(http.mag().annuaire.of_portfolio(portefeuille_id, filtre.words), filtre.apres, SIZE)
+    found = models.clients(portefeuille_id, after=filtre.apres.cible if filtre.apres else 0, limit=SIZE + 1, ranges=filtre.ranges)
+    return Cibles(tuple(found[:SIZE]), found[SIZE - 1] if len(found) > SIZE else None)
 
 
 def _version(portefeuille: Portefeuille) -> str:
@@ -179,9 +186,12 @@ def compose(portefeuille_id: int, quoi: str) -> ResponseReturnValue:
 
 
 def _known(portee: Portee, wanted: str) -> tuple[int, ...]:
-    """Clients that the company has already, elsewhere or here, whose number begins so: to be ticked."""
-    ranges = Filtre(texte=wanted).ranges
-    return of_company(portee.sirets, portee.siren).page(http.now(), after=0, limit=SIZE, ranges=ranges).cibles if ranges else ()
+    """Clients that the company has already, elsewhere or here, whose number begins so, or whose name holds that: to be ticked."""
+    filtre = Filtre(texte=wanted)
+    if filtre.words:
+        return page_of(http.mag().annuaire.of_company(portee.sirets, portee.siren, filtre.words), None, SIZE).cibles
+    found = of_company(portee.sirets, portee.siren)
+    return found.page(http.now(), after=0, limit=SIZE, ranges=filtre.ranges).cibles if filtre.ranges else ()
 
 
 @bp.post("/equipe/droits/portefeuilles/<int:portefeuille_id>/nom")

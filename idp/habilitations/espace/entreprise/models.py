@@ -61,6 +61,14 @@ class Sources:
                 return Cibles(found, last)
         return Cibles(found, None)
 
+    def among(self, cibles: Sequence[int], now: datetime) -> set[int]:
+        """Those of these targets on which something is given. One statement."""
+        giving = []
+        for kind in self._kinds(now):
+            query = select(kind.cible).where(kind.owner.in_(select(kind.owners.c.owner)), kind.cible.in_(cibles))
+            giving.append(query.where(*kind.narrowing(self.accepted)))
+        return set(db.session.scalars(union(*giving))) if cibles else set()
+
     def _how_many(self) -> int:
         people = select(func.count()).select_from(Declarant).where(self.people).scalar_subquery()
         portfolios = select(func.count()).select_from(Portefeuille).where(self._open()).scalar_subquery()
@@ -148,6 +156,13 @@ class _Kind:
         query = select(firsts.c.owner, end.label("borne"), known.c.bound, *self._constants(after)).where(firsts.c.first <= known.c.bound)
         return query.cte(f"ends_{self.row.__tablename__}").prefix_with("MATERIALIZED")
 
+    def meeting(self, accepted: Masks | None) -> list[ColumnElement[bool]]:
+        """Rows that may give what is looked for; a declaration says nothing of rights."""
+        return [] if accepted is None or self.row is LienDeclare else [meets(self.row, accepted)]
+
+    def narrowing(self, accepted: Masks | None) -> list[ColumnElement[bool]]:
+        return [*self.conditions, *self.meeting(accepted)]
+
     def held(self, ends: CTE, accepted: Masks | None, span: int) -> Any:
         """The targets of these owners, up to their ends (0 stands for none).
 
@@ -156,7 +171,7 @@ class _Kind:
         """
         here = [self.owner == ends.c.owner, self.cible > ends.c.start, self.cible <= func.coalesce(ends.c.borne, ends.c.bound)]
         here += [self.recent >= ends.c.since] if self.recent is not None else []
-        here += [meets(self.row, accepted)] if accepted is not None and self.row is not LienDeclare else []
+        here += self.meeting(accepted)
         if db.session.get_bind().dialect.name == "postgresql":
             probe = select(self.cible.label("cible")).where(*here).correlate(ends).limit(2 * span).lateral()
             return select(probe.c.cible).select_from(ends.join(probe, true()))

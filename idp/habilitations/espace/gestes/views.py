@@ -32,7 +32,7 @@ HOME = "/equipe/droits"
 def _demande(found: visitor.Visitor) -> Demande:
     mag = http.mag()
     fields = request.form.to_dict(flat=False)
-    return Demande(Portee.of(found.person), Lecteur(mag.connections, mag.catalogue(), http.now()), fields)
+    return Demande(Portee.of(found.person), Lecteur(mag.connections, mag.catalogue(), http.now(), mag.annuaire), fields)
 
 
 def _back(text: str) -> str:
