@@ -46,12 +46,6 @@ def apache() -> Path | None:
     return Path("/usr/sbin/apache2") if module.exists() and Path("/usr/sbin/apache2").exists() else None
 
 
-def php() -> str | None:
-    """With what speaks HTTP: Debian puts it in a package of its own."""
-    found = shutil.which("php")
-    return found if found and list(Path("/usr/lib/php").glob("*/curl.so")) else None
-
-
 @dataclass(frozen=True)
 class Need:
     """One thing the tests use, how to see it, and the Debian packages that bring it."""
@@ -68,7 +62,7 @@ NEEDS = {
     "apache": Need("Apache with mod_auth_openidc", ("apache2-bin", "libapache2-mod-auth-openidc"), apache),
     "node": Need("Node.js", ("nodejs",), lambda: shutil.which("node")),
     "npm": Need("npm", ("npm",), lambda: shutil.which("npm")),
-    "php": Need("PHP on the command line", ("php-cli", "php-curl"), php),
+    "php": Need("PHP on the command line", ("php-cli",), lambda: shutil.which("php")),
     "curl": Need("curl", ("curl",), lambda: shutil.which("curl")),
     "openssl": Need("openssl", ("openssl",), lambda: shutil.which("openssl")),
 }

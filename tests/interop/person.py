@@ -1,6 +1,7 @@
 """The browser of a person whom a Python or an Apache site sends to MAG: cookies, redirects, forms."""
 
 import re
+from collections.abc import Mapping
 from html import unescape
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -17,10 +18,11 @@ class Browser:
     def get(self, url: str, **options: Any) -> requests.Response:
         return self.request("GET", url, **options)
 
-    def request(self, method: str, url: str, **options: Any) -> requests.Response:
+    def request(self, method: str, url: str, *, sent: Mapping[str, str] | None = None, **options: Any) -> requests.Response:
+        """`sent`: headers, beside the cookies."""
         jar = self.jars.setdefault(urlsplit(url).netloc, {})
-        headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in jar.items())} if jar else {}
-        response = requests.request(method, url, headers=headers, allow_redirects=False, timeout=20, **options)
+        cookies = {"Cookie": "; ".join(f"{name}={value}" for name, value in jar.items())} if jar else {}
+        response = requests.request(method, url, headers={**(sent or {}), **cookies}, allow_redirects=False, timeout=20, **options)
         for line in response.raw.headers.getlist("Set-Cookie"):
             name, _, value = line.split(";")[0].partition("=")
             ended = not value or "max-age=0" in line.lower() or "01 jan 1970" in line.lower()
