@@ -12,11 +12,13 @@ from typing import Any, Self
 from idp.oidc.claims import SCOPE_CLAIMS
 from idp.oidc.client import GRANT_TYPES
 from idp.oidc.client_metadata import InvalidClientMetadataError, read_client
+from idp.oidc.controls import CLAIM as CONTROLS
 from idp.oidc.profiles import PROFILES
 
 OPEN_PROFILE = "openid"
 """Of a client that registers itself and says nothing of profiles: OpenID Connect as the standard writes it."""
-STANDARD_SCOPES = frozenset(SCOPE_CLAIMS)
+STANDARD_SCOPES = frozenset(SCOPE_CLAIMS) - {CONTROLS}
+"""What a client may give itself. What MAG checked of people is for those whom an operator lets ask."""
 OPERATORS_GRANTS = frozenset(
     {
         "urn:ietf:params:oauth:grant-type:token-exchange",

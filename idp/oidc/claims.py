@@ -30,6 +30,7 @@ SCOPE_CLAIMS: Mapping[str, tuple[str, ...]] = {
     "belonging_population": ("belonging_population",),
     "chorusdt": (),
     "custom": (),
+    "controles": ("controles",),
     "offline_access": (),
 }
 CLAIMS = tuple(

@@ -25,6 +25,7 @@ from idp.oidc.authzen.searches import Searches
 from idp.oidc.bearer import Bearers
 from idp.oidc.claim_pages import ClaimPages
 from idp.oidc.client_auth import ClientAuthenticator
+from idp.oidc.controls import Controls
 from idp.oidc.decoupled.backchannel_request import Requests
 from idp.oidc.decoupled.ciba import Backchannel
 from idp.oidc.decoupled.device import DeviceAuthorization
@@ -93,7 +94,7 @@ class Machines:
             "/token": Endpoint(("POST",), self.token, from_pages=True),
             "/userinfo": Endpoint(
                 ("GET", "POST"),
-                UserInfo(settings, bearers, alive, rights, mint, mag.policies),
+                UserInfo(settings, bearers, alive, rights, mint, mag.policies, Controls(mag.connections)),
                 from_pages=True,
                 metadata=resource_address(settings, "/userinfo"),
             ),

@@ -23,6 +23,7 @@ CLAIM_NAMES = {
     "idp_id": "le nom de ce service d'identité",
     "idp_acr": "le niveau de votre connexion",
     "amr": "la façon dont la connexion s'est faite",
+    "controles": "le résultat des vérifications de votre inscription",
     "identite_pivot": "votre nom et votre prénom",
     "offline_access": "un accès qui se prolonge après votre déconnexion",
 }

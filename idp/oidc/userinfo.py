@@ -16,6 +16,7 @@ from idp.oidc.bearer import Bearers
 from idp.oidc.claims import Person, claims_of_scope, opened, select_claims
 from idp.oidc.client import Client
 from idp.oidc.confirmation import Confirmation
+from idp.oidc.controls import Controls
 from idp.oidc.details import Acting
 from idp.oidc.rights import Rights
 from idp.oidc.tokens import AccessToken, Mint
@@ -37,7 +38,9 @@ class UserInfo:
         rights: Rights,
         mint: Mint,
         policies: Kept[Policies],
+        controls: Controls,
     ) -> None:
+        self.controls = controls
         self.settings, self.bearers, self.alive = settings, bearers, alive
         self.rights, self.mint, self.policies = rights, mint, policies
 
@@ -77,6 +80,7 @@ class UserInfo:
         return {
             "sub": token.claims["sub"],
             **select_claims(person, wanted, idp_id=self.settings.issuer, acr=token.claims["acr"], amr=token.claims["amr"]),
+            **self.controls.of(token.handle.declarant_id or 0, wanted),
             **self.rights.of_token(client, token, services, now, bound),
         }
 

@@ -7,11 +7,28 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Self
 
-from sqlalchemy import CheckConstraint, Index, String, and_, column, delete, exists, func, literal, or_, select, table, text, update
+from sqlalchemy import (
+    CheckConstraint,
+    Index,
+    Integer,
+    String,
+    and_,
+    bindparam,
+    column,
+    delete,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    table,
+    text,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
-from idp.database import BigInt, Instant, Json, Model, db, pour
+from idp.database import BigInt, Instant, Json, Model, Statement, db, pour
 from idp.declarants.controles.dossier import Entree, Inscrit, Lien, Mandataire, Moment, Nature, Outcome, Sens, Subject
 from idp.declarants.controles.verdict import Finding, Verdict
 from idp.declarants.models import Declarant, enum_column
@@ -21,6 +38,8 @@ from idp.entreprises.siret import Siren, Siret
 
 BATCH = 1000
 """Rows of one statement of an import."""
+LATEST = 10
+"""Examinations of one person that are looked through: one is written when what is found changes."""
 KEPT = timedelta(days=365)
 """Evidence about people who were erased, and lines that no longer hold."""
 
@@ -134,6 +153,17 @@ class Controle(Model):
         """Delete what was found long ago of people who are no more; how many."""
         gone = and_(cls.examined_at < now - KEPT, ~exists().where(Declarant.id == cls.declarant_id))
         return len(db.session.scalars(delete(cls).where(gone).returning(cls.id)).all())
+
+
+VERDICTS = Statement(
+    lambda: (
+        select(Controle.moment, Controle.verdict, Controle.examined_at, Controle.decision, Controle.decided_at)
+        .where(Controle.declarant_id == bindparam("declarant_id", type_=Integer))
+        .order_by(Controle.id.desc())
+        .limit(LATEST)
+    )
+)
+"""The last examinations of somebody, the latest first."""
 
 
 def dumped(finding: Finding) -> dict[str, Any]:
