@@ -91,6 +91,8 @@ class Candidate:
     client_id: str | None = None
     statuts: frozenset[Statut] = frozenset({Statut.ACTIF})
     """Who may pass: those who may sign in, unless a page is for those who may not yet."""
+    email: str | None = None
+    """Of whoever waits: several may under one name, whom their address tells apart. None at a sign-in."""
 
 
 def identify(means: Means, candidate: Candidate, now: datetime) -> Declarant:
@@ -104,9 +106,10 @@ def identify(means: Means, candidate: Candidate, now: datetime) -> Declarant:
 
 
 def _identify(means: Means, candidate: Candidate, now: datetime) -> Declarant:
-    declarant = Declarant.bearing(means.connections, candidate.identite)
+    bearer = Declarant.bearing(means.connections, candidate.identite)
     account = account_of(means.seals, candidate.identite)
-    verdict = _count(means, candidate, declarant, account, now)
+    verdict = _count(means, candidate, bearer, account, now)
+    declarant = bearer if candidate.email is None else Declarant.waiting(means.connections, candidate.identite, candidate.email)
     try:
         opened = means.passwords.verify(_compared_with(means, declarant, account), candidate.password)
     except RefusedError:
@@ -114,7 +117,7 @@ def _identify(means: Means, candidate: Candidate, now: datetime) -> Declarant:
         raise
     reason = _refusal(declarant, verdict, candidate.statuts, opened=opened)
     if reason or declarant is None:
-        _refuse(means, candidate, declarant, account, verdict, reason, now)
+        _refuse(means, candidate, bearer, account, verdict, reason, now)
         raise IdentificationRefusedError(reason)
     _forgive(means, verdict)
     _rehash(means, declarant, candidate.password)

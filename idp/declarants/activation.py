@@ -1,7 +1,10 @@
-"""The key by post: a candidate proves that the establishment knows them, at the address that the directory gives it (fact 32).
+"""The key by post: somebody proves that the establishment knows them, at the address that the directory gives it (fact 32).
+
+A candidate, whom no colleague answers; and a first administrator whom nothing else ties to the company: the key is then what the
+control looked for, and an operator has nothing left to decide.
 
 The address comes from the RCD, never from a form. The key is known by a keyed digest; five tries, then another letter is needed;
-a letter a day at most, three in all. Left out on purpose: who the candidate is, which a password proved before.
+a letter a day at most, three in all. Left out on purpose: who the person is, which a password proved before.
 """
 
 import hmac
@@ -12,6 +15,10 @@ from enum import StrEnum
 from idp.audit import journal
 from idp.codes import Codes
 from idp.declarants import transitions
+from idp.declarants.controles.dossier import Moment
+from idp.declarants.controles.events import ControlsSettled
+from idp.declarants.controles.models import Controle
+from idp.declarants.controles.verdict import Verdict
 from idp.declarants.equipe import messages
 from idp.declarants.equipe.models import ActivationKey, Candidature, Decision
 from idp.declarants.events import ActivationKeyPosted, ActivationKeyRefused
@@ -37,6 +44,11 @@ FLOODED = (
     "adressez-vous à l'assistance."
 )
 KIND = "cle_activation"
+TIE, SETTLER = "personne", "cle"
+"""The rule that a key answers, and who settles what it found, as the examination says."""
+
+
+REASON = "Clé postée à l'adresse de l'établissement, puis saisie."
 
 
 class LetterRefusedError(RefusedError):
@@ -86,6 +98,18 @@ class State:
 
     def may_ask(self, now: datetime) -> bool:
         return self.next_at is not None and self.next_at <= now
+
+
+def by_post(declarant: Declarant) -> bool:
+    """Whether a posted key opens this account."""
+    return declarant.statut is Statut.CANDIDAT or _unattached(declarant) is not None
+
+
+def _unattached(declarant: Declarant) -> Controle | None:
+    """The examination of a first administrator that waits, should it want nothing but a tie to the company."""
+    found = Controle.last(declarant.id, Moment.INSCRIPTION) if declarant.statut is Statut.PRIMO else None
+    wants = found is not None and found.verdict is Verdict.MANUAL and found.motifs.split() == [TIE]
+    return found if found is not None and wants and found.waits_about(declarant) else None
 
 
 def state_of(declarant: Declarant) -> State:
@@ -159,19 +183,13 @@ def digests(seals: Seals, declarant_id: int, key: str) -> list[str]:
 
 
 def activate(declarant: Declarant, typed: str, now: datetime, *, seals: Seals, issuer: str) -> Answer:
-    """Try a key, counted before it is compared; the right one makes the candidate active. The caller commits, whatever the answer.
+    """Try a key, counted before it is compared; the right one makes the person active. The caller commits, whatever the answer.
 
     The person's row is locked before the candidacy, as whoever answers it does: of two who come at once, none waits for the other in vain.
     """
-    there = declarant.take(with_administrators=False)
-    candidature = Candidature.of(declarant.id)
-    if (
-        not there
-        or declarant.statut is not Statut.CANDIDAT
-        or candidature is None
-        or candidature.decided_at
-        or candidature.expires_at <= now
-    ):
+    if declarant.statut is Statut.PRIMO:
+        Etablissement.hold(declarant.siret)
+    if not declarant.take(with_administrators=False) or not _waits(declarant, now):
         return Answer.TOO_LATE
     keys = ActivationKey.of(declarant.id)
     if not keys or not keys[0].count_try(MOST_TRIES):
@@ -180,16 +198,38 @@ def activate(declarant: Declarant, typed: str, now: datetime, *, seals: Seals, i
     if not any(found):
         journal.record(ActivationKeyRefused(declarant_id=declarant.id, siret=int(declarant.siret), tries=keys[0].tries), now)
         return Answer.WRONG if keys[0].tries < MOST_TRIES else Answer.NO_MORE
-    if not keys[0].spend(now) or not candidature.decide(Decision.CLE, now):
+    if not keys[0].spend(now) or not _settle(declarant, now):
         return Answer.TOO_LATE
+    Letter.void_all(declarant.id, now)
     transitions.apply(declarant, Act.ACTIVER, By.CLE, now)
     _tell(declarant, now, issuer)
     return Answer.OPENED
 
 
+def _waits(declarant: Declarant, now: datetime) -> bool:
+    """Nobody decided, nor did time."""
+    if declarant.statut is Statut.PRIMO:
+        return _unattached(declarant) is not None and declarant.expires_at is not None and declarant.expires_at > now
+    asked = Candidature.of(declarant.id) if declarant.statut is Statut.CANDIDAT else None
+    return asked is not None and asked.decided_at is None and asked.expires_at > now
+
+
+def _settle(declarant: Declarant, now: datetime) -> bool:
+    """What waited is answered by the key; False when somebody was first."""
+    if declarant.statut is Statut.CANDIDAT:
+        asked = Candidature.of(declarant.id)
+        return asked is not None and asked.decide(Decision.CLE, now)
+    controle = _unattached(declarant)
+    if controle is None or not controle.settle("valider", REASON, SETTLER, now):
+        return False
+    event = ControlsSettled(declarant_id=declarant.id, siret=int(declarant.siret), decision="valider", reason=REASON)
+    journal.record(event, now)
+    return True
+
+
 def _tell(declarant: Declarant, now: datetime, issuer: str) -> None:
     if declarant.email:
-        message = messages.accepted(issuer, declarant.full_name, declarant.siret)
+        message = messages.accepted(issuer, declarant.identite)
         Mail.write("candidature_acceptee", declarant.email, message, now, declarant.id)
     for one in Declarant.administrators(declarant.siret):
         if one.email and one.id != declarant.id:

@@ -104,7 +104,7 @@ def coopter(candidature: Candidature, administrator: Declarant, now: datetime, *
 
 def _tell_accepted(candidate: Declarant, now: datetime, issuer: str) -> None:
     if candidate.email:
-        message = messages.accepted(issuer, candidate.full_name, candidate.siret)
+        message = messages.accepted(issuer, candidate.identite)
         Mail.write("candidature_acceptee", candidate.email, message, now, candidate.id)
 
 

@@ -11,6 +11,8 @@ from idp.errors import RefusedError
 
 LONGEST_NAME = 80
 """Characters."""
+LONGEST_STEM = 180
+"""Characters of a key that are kept, beside a word that makes another one of it."""
 
 LETTERS = str.maketrans({"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "đ": "d", "ð": "d", "þ": "th", "ł": "l", "ħ": "h", "ı": "i", "ŋ": "n"})
 
@@ -54,3 +56,8 @@ class Identite:
     def cle(self) -> str:
         """What is unique within a SIRET: the folded nom and prénom, never shown."""
         return f"{fold(self.nom)}|{fold(self.prenom)}"
+
+    @property
+    def attente(self) -> str:
+        """How the keys of those begin who wait under this name beside whoever bears it: nobody can type one."""
+        return f"{self.cle[:LONGEST_STEM]}|"

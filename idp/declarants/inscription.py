@@ -70,9 +70,11 @@ def inscrire(
     fonction: str | None = None,
     service_interne: str | None = None,
     actor: str | None = None,
+    namesake: bool = False,
 ) -> Declarant:
     """A new person, by one of the acts of the table (fact 11), without a password yet.
 
+    `namesake`: somebody bears the name already, and neither is told; they wait under a key that nobody can type.
     Raises StatutRefusedError, InvalidNameError, InvalidEmailError, HomonymeError.
     """
     statut = transition(None, act, by).after
@@ -83,8 +85,12 @@ def inscrire(
     checked = Identite(identite.siret, check_name(identite.nom), check_name(identite.prenom))
     if len(checked.cle) > LONGEST_CLE:
         raise InvalidNameError("too long once folded")
-    check_free(checked)
-    declarant = Declarant(uid=random_token(18), siret=checked.siret, nom=checked.nom, prenom=checked.prenom, cle=checked.cle)
+    cle, uid = checked.cle, random_token(18)
+    if namesake:
+        cle = f"{checked.attente}{uid[: LONGEST_CLE - len(checked.attente)]}"
+    else:
+        check_free(checked)
+    declarant = Declarant(uid=uid, siret=checked.siret, nom=checked.nom, prenom=checked.prenom, cle=cle)
     declarant.statut, declarant.role = statut, role
     declarant.email, declarant.telephone, declarant.mobile = email, telephone, mobile
     declarant.fonction, declarant.service_interne = fonction, service_interne

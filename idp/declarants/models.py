@@ -118,6 +118,38 @@ class Declarant(Model):
         return db.session.scalar(select(cls).filter_by(siret=identite.siret, cle=identite.cle))
 
     @classmethod
+    def namesakes(cls, identite: Identite) -> list[Self]:
+        """Whoever bears this identity, and those who wait under the same name."""
+        query = select(cls).where(cls.siret == identite.siret, _named(identite.cle, identite.attente)).order_by(cls.id)
+        return list(db.session.scalars(query))
+
+    @classmethod
+    def waiting(cls, connections: Connections, identite: Identite, email: str) -> Self | None:
+        """Who waits under this name, and writes from this address; as `bearing` reads."""
+        row = connections.one(WAITER, siret=identite.siret, cle=identite.cle, attente=identite.attente, email=email.lower())
+        return cls._apart(row)
+
+    @property
+    def identite(self) -> Identite:
+        return Identite(self.siret, self.nom, self.prenom)
+
+    @property
+    def is_namesake(self) -> bool:
+        """Waits under a name that somebody else bears: to be told apart the day they come in."""
+        return self.cle != self.identite.cle and self.cle.startswith(self.identite.attente)
+
+    def bear(self, prenom: str) -> bool:
+        """Take this first name, and the key that goes with it; False, and nothing changes, when somebody bears it."""
+        mine = Identite(self.siret, self.nom, prenom)
+        try:
+            with db.session.begin_nested():
+                self.prenom, self.cle = prenom, mine.cle
+        except IntegrityError:
+            db.session.refresh(self, ["prenom", "cle"])
+            return False
+        return True
+
+    @classmethod
     def of_sirets(cls, sirets: Sequence[int]) -> list[Self]:
         """All who are inscribed for these establishments, whatever their status."""
         return list(db.session.scalars(select(cls).where(cls.siret.in_(sirets))))
@@ -132,7 +164,10 @@ class Declarant(Model):
 
         Apart from the session; `db.session.add` makes it part of it, without a statement.
         """
-        row = connections.one(BEARER, siret=identite.siret, cle=identite.cle)
+        return cls._apart(connections.one(BEARER, siret=identite.siret, cle=identite.cle))
+
+    @classmethod
+    def _apart(cls, row: Sequence[Any] | None) -> Self | None:
         if row is None:
             return None
         found = cls(**dict(zip(COLUMNS, row, strict=True)))
@@ -352,10 +387,30 @@ ADMINISTERS: tuple[ColumnElement[bool], ...] = (
     Declarant.statut == Statut.ACTIF,
     Declarant.role.in_([role for role in Role if role.administers]),
 )
+
+
+def _named(cle: Any, attente: Any) -> ColumnElement[bool]:
+    """Bears this name, or waits under it."""
+    return or_(Declarant.cle == cle, Declarant.cle.startswith(attente, autoescape=False))
+
+
 COLUMNS = tuple(Declarant.__table__.c.keys())
 BEARER = Statement(
     lambda: select(*Declarant.__table__.c).where(
         Declarant.siret == bindparam("siret", type_=SiretColumn), Declarant.cle == bindparam("cle", type_=String)
+    )
+)
+WAITER = Statement(
+    lambda: (
+        select(*Declarant.__table__.c)
+        .where(
+            Declarant.siret == bindparam("siret", type_=SiretColumn),
+            _named(bindparam("cle", type_=String), bindparam("attente", type_=String)),
+            func.lower(Declarant.email) == bindparam("email", type_=String),
+            or_(Declarant.statut == Statut.PRIMO, Declarant.statut == Statut.CANDIDAT),
+        )
+        .order_by(Declarant.id)
+        .limit(1)
     )
 )
 RENEW_HASH = Statement(

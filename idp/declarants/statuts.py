@@ -150,6 +150,13 @@ TABLE = (
         "L'inscription est validée, mais l'établissement a un administrateur depuis : c'est à lui de répondre.",
     ),
     _line(Statut.PRIMO, Act.ECARTER, None, (By.CONTROLES, By.OPERATEUR), "Les contrôles s'y opposent, ou un opérateur a refusé."),
+    _line(
+        Statut.PRIMO,
+        Act.ACTIVER,
+        Statut.ACTIF,
+        (By.CLE,),
+        "Rien d'autre ne rattachait la personne à l'entreprise : la clé postée à l'adresse de l'établissement est saisie.",
+    ),
     _line(Statut.PRIMO, Act.EXPIRER, None, (By.TEMPS,), "Personne n'a tranché dans le délai."),
     _line(Statut.CANDIDAT, Act.COOPTER, Statut.ACTIF, (By.ADMINISTRATEUR,), "Un administrateur en place donne son accord."),
     _line(

@@ -10,9 +10,13 @@ from datetime import datetime
 from idp.audit import journal
 from idp.database import db
 from idp.declarants.events import DeclarantChanged, DeclarantErased
+from idp.declarants.identite import LONGEST_NAME
 from idp.declarants.models import Declarant
 from idp.declarants.statuts import LEAVES_ADMINISTRATION, Act, By, Role, Statut, StatutRefusedError, transition
 from idp.errors import RefusedError
+
+ROOM = LONGEST_NAME - 4
+"""Characters of a first name, beside the number that tells a namesake apart."""
 
 
 class LastAdministratorError(RefusedError):
@@ -49,12 +53,22 @@ def apply(declarant: Declarant, act: Act, by: By, now: datetime, *, role: Role |
         declarant.closed_at = now
     if line.after is Statut.ACTIF:
         declarant.expires_at = None
+        _tell_apart(declarant)
     journal.record(
         DeclarantChanged(
             declarant_id=declarant.id, siret=int(declarant.siret), actor=actor, act=act, statut=declarant.statut, role=declarant.role
         ),
         now,
     )
+
+
+def _tell_apart(declarant: Declarant) -> None:
+    """A namesake comes in with a first name of their own, « Marie 2 »; with theirs, should nobody bear it any more."""
+    if not declarant.is_namesake:
+        return
+    first, rank = declarant.prenom, 1
+    while not declarant.bear(first if rank == 1 else f"{first[:ROOM]} {rank}"):
+        rank += 1
 
 
 def check_not_last(declarant: Declarant) -> None:

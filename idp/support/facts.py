@@ -44,7 +44,7 @@ def told(kind: str) -> str:
     return WORDS.get(kind, kind)
 
 
-OURS = {"temps": "MAG, à l'échéance", "commande": "un exploitant", "controles": "les contrôles"}
+OURS = {"temps": "MAG, à l'échéance", "commande": "un exploitant", "controles": "les contrôles", "cle": "la clé postée"}
 
 
 def by(actor: str | None, kind: str) -> str:

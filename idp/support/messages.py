@@ -2,16 +2,19 @@
 
 from datetime import datetime
 
+from idp.declarants.identite import Identite
 from idp.notifications.messages import Action, Message, in_words, letter
 
 
-def validated(issuer: str, name: str, place: str) -> Message:
-    """An operator agreed to an inscription."""
+def validated(issuer: str, identite: Identite, place: str) -> Message:
+    """An operator agreed to an inscription. The names are said: a namesake was told apart."""
     return letter(
         issuer,
         "Votre inscription est validée",
-        name,
+        f"{identite.prenom} {identite.nom}",
         f"Les vérifications sont terminées : votre compte MAG pour {place} est ouvert, et vous en êtes l'administrateur.",
+        f"Vous vous connectez avec le SIRET {identite.siret.grouped}, le nom « {identite.nom} », le prénom « {identite.prenom} » et le "
+        "mot de passe que vous avez choisi.",
         "Les services que vous avez demandés s'ouvrent dès maintenant, ou après le délai que votre page d'accueil indique.",
         Action("Se connecter", f"{issuer}/connexion"),
     )

@@ -81,7 +81,8 @@ def people_at(siret: Siret, nom: str, prenom: str, limit: int) -> list[Declarant
     if nom:
         query = query.where(Declarant.cle.startswith(f"{nom}|", autoescape=True))
     if prenom:
-        query = query.where(Declarant.cle.endswith(f"|{prenom}", autoescape=True))
+        ends, waits = Declarant.cle.endswith(f"|{prenom}", autoescape=True), Declarant.cle.contains(f"|{prenom}|", autoescape=True)
+        query = query.where(or_(ends, waits))
     return list(db.session.scalars(query.order_by(Declarant.cle).limit(limit)))
 
 

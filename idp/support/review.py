@@ -20,7 +20,7 @@ from idp.entreprises.models import Etablissement
 from idp.errors import NotFoundError, RefusedError
 from idp.habilitations import premiers_droits
 from idp.habilitations.droits import Catalogue
-from idp.notifications.models import Mail
+from idp.notifications.models import Letter, Mail
 from idp.oidc.suspension import Author
 from idp.support import messages
 
@@ -115,6 +115,7 @@ def settle(
     journal.record(ControlsSettled(decision=decision, reason=kept, **about), now)  # type: ignore[arg-type]  # three kinds of value
     if decision is Decision.ECARTER and declarant.statut in (Statut.PRIMO, Statut.CANDIDAT):
         name, address = declarant.full_name, declarant.email or ""
+        Letter.void_all(declarant.id, now)
         transitions.apply(declarant, Act.ECARTER, author.by, now, actor=author.actor)
         Mail.write("inscription_ecartee", address, messages.set_aside(settings.issuer, name, review.place), now)
     elif decision is Decision.VALIDER and declarant.statut is Statut.PRIMO:
@@ -128,7 +129,8 @@ def _open(settings: Settings, catalogue: Catalogue, review: Review, declarant: D
         transitions.apply(declarant, Act.TRANSMETTRE, author.by, now, actor=author.actor)
         open_candidacy(declarant, now, issuer=settings.issuer)
         return
+    Letter.void_all(declarant.id, now)
     transitions.apply(declarant, Act.VALIDER, author.by, now, actor=author.actor)
     premiers_droits.ouvrir(declarant, catalogue, now)
-    message = messages.validated(settings.issuer, declarant.full_name, review.place)
+    message = messages.validated(settings.issuer, declarant.identite, review.place)
     Mail.write("inscription_validee", declarant.email or "", message, now, declarant.id)

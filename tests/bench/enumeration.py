@@ -89,8 +89,8 @@ def recours(doors: Any, pairs: int) -> Callable[[Try], float]:
 
 def activation(doors: Any, pairs: int) -> Callable[[Try], float]:
     for n in range(pairs):
-        un_candidat(doors.flask, nom=f"{NOM} {n}", prenom="Claire", email=f"ici{n}@exemple.fr")
-    form = {"siret": SIRET, "prenom": "Claire", "password": PASSWORD}
+        un_candidat(doors.flask, nom=f"{NOM} {n}", prenom="Claire", email="ici0@exemple.fr")
+    form = {"siret": SIRET, "prenom": "Claire", "email": "ici0@exemple.fr", "password": PASSWORD}
     return lambda one: one.timed(one.client(), "/activation", "/activation", 422, nom=one.nom, **form)
 
 

@@ -25,6 +25,7 @@ def people(app):
         refresh(parse(shipped()), datetime.now(UTC))
         db.session.commit()
     give(app, zoe.id, int(SIRET))
+    un_candidat(app, nom="Autre", prenom="Zoé", email="zoe.autre@ailleurs.fr", namesake=True)
     return zoe, un_candidat(app)
 
 
@@ -46,7 +47,7 @@ def test_every_page_of_an_administrator_is_looked_at(app, mag, page, people):
     zoe, _ = people
     opened = page()
     sign_in(opened, mag)
-    kept = lien(courriers(app, "candidature")[0], "/equipe/demandes/")
+    namesake, kept = (lien(mail, "/equipe/demandes/") for mail in courriers(app, "candidature"))
     paths = {
         "liste": "/equipe",
         "personne": f"/equipe/personnes/{zoe.uid}",
@@ -55,6 +56,7 @@ def test_every_page_of_an_administrator_is_looked_at(app, mag, page, people):
         "depart": f"/equipe/personnes/{zoe.uid}/depart",
         "demandes": "/equipe/demandes",
         "demande": kept,
+        "demande-homonyme": namesake,
         "inviter": "/equipe/inviter",
         "administrateurs": "/compte/administrateurs",
     }
@@ -78,7 +80,7 @@ def test_every_page_of_an_administrator_is_looked_at(app, mag, page, people):
     look_at(theirs, "invitation")
     theirs.goto(f"{mag}/activation")
     look_at(theirs, "activation")
-    for name, text in {"siret": SIRET, "nom": "Petit", "prenom": "Nina", "password": PASSWORD}.items():
+    for name, text in {"siret": SIRET, "nom": "Petit", "prenom": "Nina", "email": "nina@exemple.fr", "password": PASSWORD}.items():
         theirs.fill(f"#{name}", text)
     theirs.get_by_role("button", name="Voir ma demande").click()
     theirs.get_by_role("button", name="Demander une lettre").click()

@@ -240,3 +240,28 @@ def test_the_pages_of_a_candidate(app, mag, visit, mailbox):
     assert opened.locator("h1").inner_text() == "Votre candidature est transmise"
     look_at(opened, "inscription-candidat")
     assert {mail.recipients for mail in mailbox()} == {(EMAIL,), ("paul@exemple.fr",)}
+
+
+def test_the_pages_of_a_first_administrator_who_waits_for_a_key(mag, visit, mailbox):
+    opened, free = visit("/inscription"), "claire@gmail.com"
+    fill_siret(opened)
+    press(opened, "Oui, continuer")
+    fill_person(opened, free)
+    press(opened, "J'accepte les conditions")
+    opened.get_by_label("Mon entreprise", exact=False).first.check()
+    opened.get_by_label("Secteur privé").check()
+    press(opened, "Continuer")
+    press(opened, "Continuer")
+    fill_password(opened)
+    press(opened, "Tout est exact\u00a0: envoyer")
+    opened.goto(link_of(mailbox()[0]))
+    press(opened, "Confirmer mon inscription")
+    assert opened.locator("h1").inner_text() == "Votre inscription est en vérification"
+    look_at(opened, "inscription-primo")
+    opened.get_by_role("link", name="Demander ou saisir la clé").click()
+    for name, text in {"siret": SIRET, "nom": "Lefèvre", "prenom": "Claire", "email": free, "password": PASSWORD}.items():
+        opened.fill(f"#{name}", text)
+    press(opened, "Voir ma demande")
+    look_at(opened, "activation-primo")
+    press(opened, "Demander une lettre")
+    look_at(opened, "activation-primo-lettre")

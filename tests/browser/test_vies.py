@@ -87,7 +87,7 @@ def become_candidate(opened, mag, read):
 def follow(opened, mag, nom="Lefèvre", prenom="Claire", password=CHOSEN):
     """« Suivre ma demande »."""
     opened.goto(mag + "/activation")
-    for name, text in {"siret": SIRET, "nom": nom, "prenom": prenom, "password": password}.items():
+    for name, text in {"siret": SIRET, "nom": nom, "prenom": prenom, "email": EMAIL, "password": password}.items():
         opened.fill(f"#{name}", text)
     press(opened, "Voir ma demande")
     opened.wait_for_load_state()

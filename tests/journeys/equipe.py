@@ -39,7 +39,13 @@ def un_etablissement(app: Flask, siret: str = SIRET, *, statut_diffusion: str = 
 
 
 def un_candidat(
-    app: Flask, *, nom: str = "Petit", prenom: str = "Nina", email: str | None = "nina@exemple.fr", **changes: Any
+    app: Flask,
+    *,
+    nom: str = "Petit",
+    prenom: str = "Nina",
+    email: str | None = "nina@exemple.fr",
+    namesake: bool = False,
+    **changes: Any,
 ) -> Declarant:
     """Somebody who asks to administer, with a password, as the inscription leaves them."""
     from idp.authentication.password_change import change_password
@@ -48,7 +54,8 @@ def un_candidat(
     with app.app_context():
         means = app.extensions["mag_means"]
         identite = Identite(Siret.parse(changes.pop("siret", SIRET)), nom, prenom)
-        found = inscrire(identite, now, role=Role.ADMINISTRATEUR, act=Act.INSCRIRE_CANDIDAT, by=By.SOI, email=email)
+        how = {"role": Role.ADMINISTRATEUR, "act": Act.INSCRIRE_CANDIDAT, "by": By.SOI}
+        found = inscrire(identite, now, email=email, namesake=namesake, **how)
         change_password(means.store, means.settings, means.passwords, found, PASSWORD, now)
         db.session.flush()
         open_candidacy(found, now, issuer=ISSUER)

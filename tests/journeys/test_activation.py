@@ -20,7 +20,7 @@ from idp.notifications.models import Letter
 from tests.factories import NOM, PASSWORD, PRENOM, SIRET, csrf_in, se_connecter, un_administrateur, un_declarant
 from tests.journeys.equipe import courriers, relu, texte, un_candidat, un_etablissement
 
-WHO = {"siret": SIRET, "nom": "Petit", "prenom": "Nina", "password": PASSWORD}
+WHO = {"siret": SIRET, "nom": "Petit", "prenom": "Nina", "email": "nina@exemple.fr", "password": PASSWORD}
 
 
 @pytest.fixture
@@ -202,14 +202,14 @@ def test_a_key_opens_for_its_own_candidate_alone(app, client, new_client, nina):
     enter(client)
     send(client, "/activation/lettre")
     other = new_client()
-    enter(other, nom="Roux", prenom="Ali")
+    enter(other, nom="Roux", prenom="Ali", email="ali@exemple.fr")
     send(other, "/activation/lettre")
 
     assert send(other, "/activation/cle", cle=key_of(letters(app)[0])).status_code == 422
 
 
 def test_a_first_administrator_sees_that_controls_are_under_way(app, client):
-    un_declarant(app, nom="Petit", prenom="Nina", statut=Statut.PRIMO)
+    un_declarant(app, nom="Petit", prenom="Nina", email="nina@exemple.fr", statut=Statut.PRIMO)
     enter(client)
 
     assert "Vérifications en cours" in texte(client.get("/activation"))
@@ -224,10 +224,10 @@ def test_one_address_does_not_receive_a_heap_of_letters(app, client, new_client,
     enter(client)
     send(client, "/activation/lettre")
     other = new_client()
-    enter(other, nom="Roux", prenom="Ali")
+    enter(other, nom="Roux", prenom="Ali", email="ali@exemple.fr")
     response = send(other, "/activation/lettre")
     with time_machine.travel(datetime.now(UTC) + activation.WINDOW + timedelta(minutes=1), tick=False):
-        enter(other, nom="Roux", prenom="Ali")
+        enter(other, nom="Roux", prenom="Ali", email="ali@exemple.fr")
         later = send(other, "/activation/lettre")
 
     assert response.status_code == 429

@@ -71,7 +71,7 @@ def test_a_colleague_refuses_and_nothing_is_left(app, client, colleague, candida
 
 def test_the_posted_key_opens_the_same_services(app, client, candidate):
     page = client.get("/activation").text
-    client.post("/activation", data={"csrf": csrf_in(page), "siret": SIRET, "password": PASSWORD, **MARIE})
+    client.post("/activation", data={"csrf": csrf_in(page), "siret": SIRET, "email": EMAIL, "password": PASSWORD, **MARIE})
     send(client, "/activation/lettre")
     assert not may_declare(app)
     assert send(client, "/activation/cle", cle=key_of(letters(app)[0])).status_code == 200

@@ -231,7 +231,7 @@ def test_after_a_decision_the_key_is_not_posted(app, client, new_client, answer)
     administrateur_connecte(app, client)
     nina = un_candidat(app)
     theirs = new_client()
-    envoyer(theirs, "/activation", siret=str(nina.siret), nom="Petit", prenom="Nina", password=PASSWORD)
+    envoyer(theirs, "/activation", siret=str(nina.siret), nom="Petit", prenom="Nina", email=nina.email, password=PASSWORD)
     envoyer(theirs, "/activation/lettre", "/activation")
     with app.app_context():
         assert len(Letter.waiting()) == 1

@@ -731,11 +731,28 @@ def test_C33_a_stranger_is_not_told_of_an_identity_and_its_owner_is_warned(app, 
 
     assert first.subject.startswith("Confirmez")
     assert all("existe déjà" not in (mail.body or "") and "est déjà inscrite" not in (mail.body or "") for mail in mails(app))
-    assert "pas pu être acceptée" in page
+    assert "candidature est transmise" in page
     assert "est déjà inscrite" not in page
-    [warned] = mails(app, "la.vraie@exemple.fr")
+    warned, asked = mails(app, "la.vraie@exemple.fr")
     assert warned.subject == "Une inscription a été tentée à votre nom"
-    assert [one.email for one in people(app)] == ["la.vraie@exemple.fr"]
+    assert asked.subject == "Une demande d'administration attend votre décision"
+    owner, namesake = people(app)
+    assert (owner.email, owner.statut, owner.prenom) == ("la.vraie@exemple.fr", Statut.ACTIF, "Claire")
+    assert (namesake.email, namesake.statut, namesake.prenom) == (EMAIL, Statut.CANDIDAT, "Claire")
+
+
+def test_a_namesake_who_passes_the_controls_is_told_apart_at_once(app, client):
+    """Nobody administers the place; whoever bore the name left it."""
+    un_etablissement(app)
+    un_declarant(app, nom="LEFEVRE", prenom="Claire", email="partie@exemple.fr", statut=Statut.RADIE)
+    un_declarant(app, nom="Petit", prenom="Nina", email="nina@ateliers-du-pont.fr", email_verified=True)
+    assert inscribed_from(app, client, EMAIL) is Statut.ACTIF
+    page = Parcours(client).get("/inscription/resultat").text
+
+    assert "Claire 2" in page
+    assert [one.prenom for one in people(app)] == ["Claire", "Nina", "Claire 2"]
+    assert "Claire 2" in (mails(app)[-1].body or "")
+    assert se_connecter(client, password=PASSWORD, prenom="Claire 2").status_code == 303
 
 
 # ------------------------------------------------------------------------------------------------------------ from a partner

@@ -83,7 +83,8 @@ def test_C34_the_page_of_a_candidate_costs_the_same_whoever_it_is(app, new_clien
     works, answers = [], []
     for n, typed in enumerate([{"nom": "Avant"}, *FAILURES.values()]):
         client = new_client()
-        form = {"siret": SIRET, "nom": "Lefèvre", "prenom": "Claire", "password": WRONG, "csrf": csrf_in(client.get("/activation").text)}
+        form = {"siret": SIRET, "nom": "Lefèvre", "prenom": "Claire", "email": "claire@exemple.fr", "password": WRONG}
+        form["csrf"] = csrf_in(client.get("/activation").text)
         with counted(app) as work:
             answers.append(client.post("/activation", data=form | typed, environ_overrides={"REMOTE_ADDR": f"10.{n}.0.1"}))
         works.append(work)

@@ -14,7 +14,9 @@ from idp.declarants.parcours import limits
 from idp.declarants.parcours.models import Inscription
 from idp.declarants.statuts import Statut
 from idp.notifications.models import Mail
-from tests.factories import SIRET, csrf_in, un_administrateur
+from tests.factories import PASSWORD as OWN
+from tests.factories import SIRET, csrf_in, se_connecter, un_administrateur
+from tests.journeys.equipe import administrateur_connecte, envoyer, lien
 from tests.parcours import EMAIL, ORDER, PASSWORD, PERSON, Parcours, link_in, mails, un_etablissement
 
 OTHER = "73282932000082"
@@ -272,3 +274,75 @@ def test_a_password_is_never_shown_again_nor_logged(app, client):
         assert not [row for row in rows if PASSWORD in row]
         assert PASSWORD not in str(vars(draft))
         assert draft.created_at <= datetime.now(UTC)
+
+
+# ------------------------------------------------------------------------------------------------------------- namesakes
+
+
+def the_way_of(app, parcours, name):
+    """All that a stranger can see, from the first page to the key by post: pages, and mails to a mailbox of theirs."""
+    email, who = f"{name}@ailleurs.fr", {"nom": "Martin" if name == "paula" else "Martel", "prenom": "Paul"}
+    seen = [shape(parcours.until("recapitulatif", identite={**who, "email": email, "email2": email}))]
+    seen += [shape(parcours.confirm(link_in(mails(app, email)[-1]))), shape(parcours.get("/inscription/resultat"))]
+    typed = {"siret": SIRET, **who, "email": email, "password": PASSWORD}
+    seen += [shape(parcours.post("/activation", parcours.get("/activation").text, **typed)), shape(parcours.get("/activation"))]
+    seen.append(shape(parcours.post("/activation/lettre", parcours.get("/activation").text)))
+    signed_in = parcours.post("/connexion", parcours.get("/connexion").text, **typed)
+    seen.append((signed_in.status_code, len(signed_in.data) // 1024))
+    written = [(mail.kind, mail.subject, len(mail.body or "")) for mail in mails(app, email) if mail.kind != "inscription_recu"]
+    return str([seen, written]).replace("Martin", "Martel").replace("paula", "paulo")
+
+
+def test_C33_the_whole_way_of_a_candidate_is_one_whoever_bears_the_name(app, new_client):
+    """Once, then again from another mailbox: neither whoever is inscribed nor whoever waits is told of."""
+    un_administrateur(app, nom="Martin", prenom="Paul", email="paul@exemple.fr")
+    seen = [the_way_of(app, Parcours(new_client(), f"203.0.113.{n}"), name) for n, name in enumerate(("paula", "paulo"))]
+    assert seen[0] == seen[1]
+    again = Parcours(new_client(), "203.0.113.77")
+    typed = {"nom": "Martel", "prenom": "Paul", "email": "autre@ailleurs.fr", "email2": "autre@ailleurs.fr"}
+    again.until("recapitulatif", identite=typed)
+    again.confirm(link_in(mails(app, "autre@ailleurs.fr")[0]))
+    assert "candidature est transmise" in again.get("/inscription/resultat").text
+    typed |= {"siret": SIRET, "password": PASSWORD}
+    assert again.post("/activation", again.get("/activation").text, **typed).status_code == 303
+
+
+def namesake(app, new_client):
+    """Another Paul Martin, who waits; the colleague who answers is signed in."""
+    un_administrateur(app, nom="Martin", prenom="Paul", email="paul@exemple.fr")
+    colleague, parcours = new_client(), Parcours(new_client(), "203.0.113.1")
+    administrateur_connecte(app, colleague, email="claire@exemple.fr")
+    parcours.until("recapitulatif", identite={"nom": "Martin", "prenom": "Paul"})
+    parcours.confirm(link_in(mails(app)[0]))
+    return colleague, lien(mails(app, "claire@exemple.fr")[-1], "/equipe/demandes/")
+
+
+def test_a_namesake_who_is_agreed_to_signs_in_with_a_first_name_of_their_own(app, new_client):
+    colleague, page = namesake(app, new_client)
+    shown = colleague.get(page).text
+    assert "Une personne de ce nom est déjà inscrite" in shown
+    assert "paul@exemple.fr" in shown
+    assert envoyer(colleague, page, reponse="accord", remplace="").status_code == 200
+
+    mail = mails(app)[-1]
+    assert mail.kind == "candidature_acceptee"
+    assert "le prénom « Paul 2 »" in (mail.body or "")
+    for prenom, word, answer in (("Paul 2", PASSWORD, 303), ("Paul", PASSWORD, 422), ("Paul", OWN, 303), ("Paul 2", OWN, 422)):
+        assert se_connecter(new_client(), nom="Martin", prenom=prenom, password=word).status_code == answer, (prenom, word)
+
+
+def test_a_namesake_who_is_refused_leaves_nothing(app, new_client):
+    colleague, page = namesake(app, new_client)
+    assert envoyer(colleague, page, reponse="refus").status_code == 200
+    with app.app_context():
+        assert sorted(db.session.scalars(select(Declarant.prenom))) == ["Claire", "Paul"]
+
+
+def test_a_namesake_bears_the_name_alone_once_it_is_free(app, new_client):
+    colleague, page = namesake(app, new_client)
+    with app.app_context():
+        db.session.delete(db.session.scalar(select(Declarant).filter_by(email="paul@exemple.fr")))
+        db.session.commit()
+    assert "déjà inscrite" not in colleague.get(page).text
+    envoyer(colleague, page, reponse="accord", remplace="")
+    assert se_connecter(new_client(), nom="Martin", prenom="Paul", password=PASSWORD).status_code == 303

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from idp.declarants.identite import Identite
 from idp.entreprises.siret import Siret
 from idp.notifications.messages import Action, Message, in_words, letter
 
@@ -41,13 +42,14 @@ def candidacy_received(issuer: str, name: str, siret: Siret, until: datetime, *,
     )
 
 
-def accepted(issuer: str, name: str, siret: Siret) -> Message:
+def accepted(issuer: str, identite: Identite) -> Message:
+    """The names are said: those of a namesake who was told apart are new to them."""
     return letter(
         issuer,
         "Votre demande est acceptée",
-        name,
-        f"Vous administrez désormais l'établissement {siret.grouped}. Vous pouvez vous connecter avec son SIRET, votre nom, votre "
-        "prénom et le mot de passe que vous avez choisi.",
+        f"{identite.prenom} {identite.nom}",
+        f"Vous administrez désormais l'établissement {identite.siret.grouped}. Vous pouvez vous connecter avec ce SIRET, le nom "
+        f"« {identite.nom} », le prénom « {identite.prenom} » et le mot de passe que vous avez choisi.",
         "Les habilitations qui vous seront données s'ouvrent après le délai propre à chaque service.",
         Action("Me connecter", f"{issuer}/connexion"),
     )

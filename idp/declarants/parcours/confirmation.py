@@ -13,7 +13,7 @@ from idp.declarants.controles.dossier import Outcome, Subject
 from idp.declarants.controles.pipeline import examine, keep
 from idp.declarants.controles.verdict import Verdict
 from idp.declarants.equipe.models import Candidature
-from idp.declarants.inscription import check_free, inscrire
+from idp.declarants.inscription import HomonymeError, inscrire
 from idp.declarants.models import Declarant
 from idp.declarants.parcours import conditions
 from idp.declarants.parcours.events import InformationConsent, InscriptionConfirmed
@@ -77,25 +77,24 @@ def confirmer(draft: Inscription, now: datetime, unattached: Verdict = Verdict.M
     """Whoever the draft inscribes; None when the controls set them aside. The draft's row is locked by the caller.
 
     `unattached`: the verdict on a first administrator whom nothing ties to the company. An identity that exists is said to its own
-    address alone; to any other, it is as when the controls set aside.
+    address alone; any other is inscribed as a namesake, and reads what anybody would (C33): who decides is told.
 
     Raises IncompleteError, UnknownSiretError, ClosedSiretError, HomonymeError, TooManyCandidaciesError.
     """
     if draft.email is None or draft.profil is None or draft.secteur is None or draft.password_hash is None or draft.submitted_at is None:
         raise IncompleteError(f"inscription {draft.id}")
     Etablissement.locked(draft.siret)
-    known = Declarant.find(draft.identite)
-    if known is not None and known.writes_from(draft.email):
-        check_free(draft.identite)
+    known = Declarant.namesakes(draft.identite)
+    for one in known:
+        if one.writes_from(draft.email):
+            raise HomonymeError(draft.identite, left=one.statut is Statut.RADIE)
     candidate = Declarant.is_administered(draft.siret)
     if candidate and Candidature.count_waiting(range(int(draft.siret), int(draft.siret) + 1)) >= MOST_CANDIDACIES:
         raise TooManyCandidaciesError(f"at {draft.siret}")
     outcome = examine(_subject(draft, None if candidate else unattached), now)
-    if known is not None:
-        _close(draft, None, outcome, now)
-        return None
     blocked = outcome.verdict is Verdict.BLOCK
-    declarant = None if candidate and blocked else _inscribe(draft, now, candidate=candidate)
+    borne = any(not one.is_namesake for one in known)
+    declarant = None if candidate and blocked else _inscribe(draft, now, candidate=candidate, namesake=borne)
     if declarant is not None:
         keep(declarant.id, outcome, now)
         if not candidate:
@@ -135,7 +134,7 @@ def _subject(draft: Inscription, unattached: Verdict | None) -> Subject:
     )
 
 
-def _inscribe(draft: Inscription, now: datetime, *, candidate: bool) -> Declarant:
+def _inscribe(draft: Inscription, now: datetime, *, candidate: bool, namesake: bool) -> Declarant:
     """The row, and all that was agreed to."""
     declarant = inscrire(
         draft.identite,
@@ -146,6 +145,7 @@ def _inscribe(draft: Inscription, now: datetime, *, candidate: bool) -> Declaran
         email=draft.email,
         telephone=draft.telephone,
         mobile=draft.mobile,
+        namesake=namesake,
     )
     declarant.password_hash, declarant.pepper_id, declarant.password_changed_at = draft.password_hash, draft.pepper_id, now
     declarant.email_verified, declarant.email_verified_at = True, now

@@ -89,14 +89,21 @@ def inscribed(issuer: str, name: str, facts: Sequence[tuple[str, str]], jws: str
     )
 
 
-def awaiting_review(issuer: str, name: str, facts: Sequence[tuple[str, str]], jws: str, until: datetime) -> Message:
-    """Proof for whoever an operator must look at first."""
+def awaiting_review(
+    issuer: str, name: str, facts: Sequence[tuple[str, str]], jws: str, until: datetime, *, by_post: bool = False
+) -> Message:
+    """Proof for whoever an operator must look at first; `by_post`: a key posted to the establishment would do as well."""
+    key = (
+        "Vous pouvez aussi demander qu'une clé soit postée à l'adresse de l'établissement : saisie, elle ouvre votre compte.",
+        Action("Demander ou saisir la clé", f"{issuer}/activation"),
+    )
     return letter(
         issuer,
         "Votre inscription est en cours de vérification",
         name,
         "Votre adresse est confirmée. Un opérateur vérifie maintenant votre inscription ; vous recevrez sa réponse par courrier "
         f"électronique, au plus tard le {in_words(until)}. D'ici là, vous ne pouvez pas vous connecter.",
+        *(key if by_post else ()),
         *_evidence(facts, jws),
     )
 
@@ -121,8 +128,6 @@ def set_aside(issuer: str, name: str, place: str) -> Message:
         name,
         f"Les vérifications prévues avant toute inscription n'ont pas permis d'accepter la vôtre pour {place}. Ce que vous aviez saisi "
         "n'a pas été conservé.",
-        "Si vous avez déjà un compte pour cet établissement, connectez-vous. Si un collègue y porte votre nom, recommencez en ajoutant "
-        "un deuxième prénom (« Jean Marie ») ou un numéro (« Jean 2 »).",
         "Si vous pensez qu'il s'agit d'une erreur, adressez-vous à l'assistance, en donnant le SIRET de votre établissement.",
     )
 

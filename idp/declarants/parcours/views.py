@@ -465,9 +465,9 @@ def _send(draft: Inscription) -> None:
     now, issuer, card = http.now(), http.mag().settings.issuer, _card(draft.siret)
     place, email, data = card.designation, draft.email or "", {"inscription": draft.id}
     draft.mails += 1
-    known = Declarant.find(draft.identite)
-    theirs = known is not None and known.writes_from(email)
-    warn(None if theirs else known, messages.attempted(issuer, (known or draft).full_name, place, now), now)
+    known = Declarant.namesakes(draft.identite)
+    theirs, bearer = any(one.writes_from(email) for one in known), next((one for one in known if not one.is_namesake), None)
+    warn(None if theirs else bearer, messages.attempted(issuer, (bearer or draft).full_name, place, now), now)
     journal.record((InscriptionDuplicated if known else InscriptionSubmitted)(siret=int(draft.siret)), now)
     if theirs:
         token = OneTimeLink.issue(RESUME, now, IDLE, address=email, data=data)

@@ -129,6 +129,8 @@ def _review(found: Review, refused: str, reason: str, who: dict[str, str] | None
         labels=labels,
         history=[(event, told(event.kind), by(event.actor, event.kind)) for event in last_facts(declarant.id, PAGE)] if declarant else [],
         services=_service_names(controle.services),
+        namesake=Declarant.find(declarant.identite) if declarant and declarant.is_namesake else None,
+        by=by,
         administered=Declarant.is_administered(controle.siret),
         refused=refused,
         reason=reason,

@@ -77,6 +77,7 @@ def person(uid: str) -> ResponseReturnValue:
         controles=Controle.of(declarant.id),
         titres=STATUTS,
         roles=ROLES,
+        by=by,
         loss=FactorLoss.live(declarant.id, http.now()),
         candidacy=_left_to_operators(declarant),
         acts={act: _allowed(declarant, act) for act in (Act.SUSPENDRE, Act.REACTIVER)},

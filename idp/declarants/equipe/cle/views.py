@@ -1,7 +1,7 @@
 """/activation: where a candidate's request stands, the key by post asked for, the key typed. `activation.py` decides.
 
-The candidate has no session: SIRET, nom, prénom and password, under the brakes of every sign-in, open a ticket of a quarter of
-an hour, known to this browser alone. One answer for every failure, as at the mire.
+The candidate has no session: SIRET, nom, prénom, e-mail address and password, under the brakes of every sign-in, open a ticket
+of a quarter of an hour, known to this browser alone. One answer for every failure, as at the mire.
 """
 
 from flask import Blueprint, Response, make_response, render_template, request
@@ -29,7 +29,7 @@ COOKIE, KIND, LIFETIME = "__Host-mag_a", "activation", 15 * 60
 WAITING = frozenset({Statut.PRIMO, Statut.CANDIDAT})
 SAID = {
     Answer.WRONG: "Cette clé n'est pas la bonne. Recopiez-la telle qu'elle est imprimée : les tirets et les majuscules ne comptent pas.",
-    Answer.NO_MORE: "Aucune clé ne peut plus être essayée : demandez une autre lettre, ou l'accord d'un administrateur.",
+    Answer.NO_MORE: "Aucune clé ne peut plus être essayée : demandez une autre lettre, ou attendez la réponse à votre demande.",
     Answer.TOO_LATE: "Votre demande a été réglée entre-temps. Si elle a été acceptée, vous pouvez vous connecter.",
 }
 
@@ -73,7 +73,8 @@ def identify() -> ResponseReturnValue:
     form, mag, now = Identity.parse(request.form), http.mag(), http.now()
     if form.identite is None:
         return _form(form, 422)
-    candidate = Candidate(form.identite, form.password, device_here(), http.client_address(), proven_bits(), statuts=WAITING)
+    here = (device_here(), http.client_address(), proven_bits())
+    candidate = Candidate(form.identite, form.password, *here, statuts=WAITING, email=form.email)
     try:
         person = ceremony.identify(means(), candidate, now)
     except IdentificationRefusedError as error:
@@ -107,6 +108,7 @@ def _state(person: Declarant, status: int = 200, *, error: str = "") -> Response
         address=address,
         masked=masked,
         candidate=person.statut is Statut.CANDIDAT,
+        by_post=activation.by_post(person),
         now=http.now(),
         error=error,
         sent="lettre" in request.args,
@@ -126,7 +128,7 @@ def _ticket() -> Declarant | None:
 def ask_letter() -> ResponseReturnValue:
     """A letter leaves for the address of the directory."""
     person = _ticket()
-    if person is None or person.statut is not Statut.CANDIDAT:
+    if person is None or not activation.by_post(person):
         return visitor.see("/activation")
     activation.ask_key(person, http.now(), seals=http.mag().keyring, issuer=http.mag().settings.issuer)
     db.session.commit()

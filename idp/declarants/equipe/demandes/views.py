@@ -68,6 +68,7 @@ def candidacy(reference: str) -> ResponseReturnValue:
         candidate=candidate,
         etablissement=Etablissement.find(asked.siret),
         replaceable=replaceable,
+        namesake=Declarant.find(candidate.identite) if candidate.is_namesake else None,
         own=_vouches_for_himself(found.person, candidate),
         csrf=http.csrf_token("equipe-demande"),
     )

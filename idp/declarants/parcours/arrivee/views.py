@@ -17,6 +17,7 @@ from idp.authentication.demande import Demande, seal_demande
 from idp.authentication.password_policy import PasswordTooLongError
 from idp.authentication.passwords import Stored
 from idp.database import db
+from idp.declarants import activation
 from idp.declarants.controles.models import Controle
 from idp.declarants.controles.representants import accord
 from idp.declarants.controles.verdict import Verdict
@@ -151,7 +152,7 @@ def _proof(declarant: Declarant, kept: RecuInscription) -> Message:
     until = declarant.expires_at or http.now()
     if declarant.statut is Statut.CANDIDAT:
         return messages.candidate(issuer, name, facts, kept.jws, until)
-    return messages.awaiting_review(issuer, name, facts, kept.jws, until)
+    return messages.awaiting_review(issuer, name, facts, kept.jws, until, by_post=activation.by_post(declarant))
 
 
 # ---------------------------------------------------------------------------------------------------- result and receipt
@@ -168,6 +169,7 @@ def result() -> ResponseReturnValue:
     known: dict[str, Any] = {
         "issue": declarant.statut if declarant else draft.issue,
         "until": in_words(declarant.expires_at) if declarant and declarant.expires_at else "",
+        "by_post": declarant is not None and activation.by_post(declarant),
         "facts": recu.facts(kept.claims) if kept else [],
         "openings": recu.openings(kept.claims) if kept else [],
     }
