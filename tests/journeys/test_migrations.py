@@ -7,6 +7,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, inspect, text
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
 from idp.database import Model
@@ -132,8 +133,22 @@ def test_there_is_one_line_of_migrations(empty_database_url):
     assert len(ScriptDirectory.from_config(config(empty_database_url)).get_heads()) == 1
 
 
+@pytest.mark.parametrize("empty_database_url", ["postgresql"], indirect=True)
+def test_C72_a_migration_does_not_keep_those_who_work_waiting(empty_database_url):
+    """A lock that does not come in time is given up, and nothing is half done; those who hold the table go on."""
+    upgrade(empty_database_url)
+    engine, made = engine_of(empty_database_url), portrait(empty_database_url)
+    with engine.begin() as reader:
+        reader.execute(text("SELECT count(*) FROM declarants"))
+        with pytest.raises(OperationalError, match="lock timeout"):
+            downgrade(empty_database_url, "base")
+        assert reader.execute(text("SELECT count(*) FROM declarants")).scalar() == 0
+
+    assert portrait(empty_database_url) == made
+
+
 @both_databases
-def test_a_migration_that_fails_leaves_nothing_half_done(empty_database_url, monkeypatch):
+def test_C72_a_migration_that_fails_leaves_nothing_half_done(empty_database_url, monkeypatch):
     """The last migration is made to stumble on a table that is already there, after what it already did."""
     engine = engine_of(empty_database_url)
     with engine.begin() as connection:

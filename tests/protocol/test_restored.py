@@ -13,7 +13,7 @@ OPERATION = (Path(__file__).parents[2] / "docs" / "exploitation.md").read_text("
 
 
 @pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
-def test_a_refresh_token_of_a_restored_database_is_refused_once_families_are_closed(partner, code_flow, app):
+def test_C79_a_refresh_token_of_a_restored_database_is_refused_once_families_are_closed(partner, code_flow, app):
     portail = partner()
     tokens = code_flow(portail)
     (statement,) = re.findall(r"```sql\n\s*(.*?)\s*```", OPERATION, re.S)
@@ -25,7 +25,7 @@ def test_a_refresh_token_of_a_restored_database_is_refused_once_families_are_clo
 
 
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
-def test_without_redis_the_table_that_is_emptied_holds_the_sessions(partner, signed_in, app):
+def test_C79_without_redis_the_table_that_is_emptied_holds_the_sessions(partner, signed_in, app):
     portail = partner()
     assert "`DELETE FROM ephemeres;`" in OPERATION
     assert "code" in answer_of(portail.ask(signed_in, prompt="none"))[1]
