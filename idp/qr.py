@@ -1,6 +1,11 @@
-"""A QR code drawn as SVG, in the page itself: nothing is fetched, no style is inlined. The only home of segno."""
+"""A QR code: as SVG in a page, where nothing is fetched and no style inlined; as squares, for a paper. The only home of segno."""
+
+from collections.abc import Sequence
 
 import segno
+
+MOST = 1800
+"""Bytes of a code that a phone reads from a paper: more would be too fine."""
 
 
 def svg(text: str) -> str:
@@ -8,3 +13,8 @@ def svg(text: str) -> str:
     code = segno.make(text, micro=False, error="m")
     drawn = code.svg_inline(scale=5, border=3, omitsize=True, dark="#000", light="#fff", svgclass="qr", lineclass=None)
     return drawn.replace("<svg ", '<svg aria-hidden="true" focusable="false" ', 1)
+
+
+def rows(text: str) -> Sequence[bytes]:
+    """Rows of modules, 1 where it is dark, without the margin."""
+    return tuple(bytes(row) for row in segno.make(text, micro=False, error="l", boost_error=False).matrix)

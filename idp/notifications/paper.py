@@ -2,19 +2,22 @@
 
 An address shows in the window of a French envelope once the sheet is folded in three along the marks (NF Z 11-001): six lines of
 38 characters, below 50 mm, right of 110 mm. The font is embedded, with the letters of every European name (docs/decisions/0008).
-Left out on purpose: what each paper says, which is its room's; signatures and images.
+Left out on purpose: what each paper says, which is its room's; signatures, and images but QR codes.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from importlib.util import find_spec
+from itertools import groupby
 from pathlib import Path
 from typing import cast
 
 from fpdf import FPDF
 from fpdf.enums import XPos, YPos
 
+from idp import qr
 from idp.notifications.messages import PARIS, day_in_words, insecable
 
 INK, SOFT, LINE, BRAND, TINT = (19, 33, 31), (74, 93, 90), (190, 204, 200), (13, 92, 95), (228, 241, 239)
@@ -25,6 +28,8 @@ WINDOW_X, WINDOW_Y, WINDOW_WIDTH = 110, 50, 80
 FOLDS = (99, 198)
 ADDRESS_LINES, ADDRESS_LENGTH = 6, 38
 """What sorting machines read (NF Z 10-011)."""
+CODE, CODE_MODULE = 72, 1.1
+"""Millimetres: the widest code, and its widest module."""
 LABELS = 56
 """Width of the left column of facts."""
 
@@ -57,7 +62,15 @@ class Key:
     text: str
 
 
-Block = Paragraph | Heading | Facts | Key
+@dataclass(frozen=True, slots=True)
+class Code:
+    """What a phone reads from the paper, and the words beside it."""
+
+    content: str
+    says: str
+
+
+Block = Paragraph | Heading | Facts | Key | Code
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +88,14 @@ def render(paper: Paper, now: datetime) -> bytes:
     for block in paper.blocks:
         sheet.show(block)
     return bytes(sheet.output())
+
+
+def _runs(row: bytes) -> Iterator[tuple[int, int]]:
+    """Where dark modules of a row begin and end."""
+    for dark, run in groupby(range(len(row)), row.__getitem__):
+        places = list(run)
+        if dark:
+            yield places[0], places[-1] + 1
 
 
 @cache
@@ -139,6 +160,8 @@ class _Sheet(FPDF):
                 self.ln(5)
             case Key(text):
                 self._key(text)
+            case Code(content, says):
+                self._code(content, says)
 
     def _open(self) -> None:
         """Address, date, title."""
@@ -187,6 +210,21 @@ class _Sheet(FPDF):
         self.cell(WIDTH, 20, text, align="C", fill=True, new_x=XPos.LMARGIN, new_y=YPos.NEXT)
         self.set_char_spacing(0)
         self.ln(6)
+
+    def _code(self, content: str, says: str) -> None:
+        """Dark on the paper's white; of neighbours in a row, one rectangle, so that no hair of white parts them."""
+        rows = qr.rows(content)
+        side = min(CODE, CODE_MODULE * len(rows))
+        self._keep(side + 6)
+        left, top, module = self.x, self.y, side / len(rows)
+        self.set_fill_color(*INK)
+        for n, row in enumerate(rows):
+            for start, end in _runs(row):
+                self.rect(left + start * module, top + n * module, (end - start) * module, module, style="F")
+        self.set_xy(left + side + 8, top)
+        self._type(11)
+        self.multi_cell(WIDTH - side - 8, 5.6, insecable(says), align="L")
+        self.set_xy(MARGIN, max(self.y, top + side) + 4)
 
     def _keep(self, height: float) -> None:
         """A block that would be cut begins another page."""

@@ -3,9 +3,9 @@
 from flask import Blueprint, make_response, render_template, request
 from flask.typing import ResponseReturnValue
 
-from idp import http
+from idp import http, qr
 from idp.audit import journal
-from idp.authentication import qr, totp
+from idp.authentication import totp
 from idp.authentication.factors.models import FactorLoss
 from idp.authentication.new_password import NewPassword
 from idp.authentication.password_policy import in_force

@@ -17,7 +17,8 @@ FLOORS = {"wsgi": 3, "widget": 2, "partners": 1, "idp": 0}
 
 RANKS = {
     **{"errors": 0, "config": 0, "logs": 0},
-    **{"database": 1, "postgresql": 1, "resp": 1, "seals": 1, "codes": 1, "console": 1, "ephemeral": 1, "keys": 1, "key_states": 1},
+    **{"database": 1, "postgresql": 1, "resp": 1, "seals": 1, "codes": 1, "qr": 1, "console": 1, "ephemeral": 1, "keys": 1},
+    "key_states": 1,
     **{"audit": 2, "notifications": 2, "entreprises": 2},
     "declarants": 3,
     **{"habilitations": 4, "authentication": 4},
@@ -82,7 +83,7 @@ LIBRARIES = {
     "bcrypt": ("idp/authentication/legacy_hashes.py",),
     "passlib": ("idp/authentication/legacy_hashes.py",),
     "pyotp": ("idp/authentication/totp.py",),
-    "segno": ("idp/authentication/qr.py",),
+    "segno": ("idp/qr.py",),
     "webauthn": ("idp/authentication/factors/passkeys.py",),
     "cryptography": ("idp/keys.py", "idp/seals.py", "idp/oidc/mtls.py", "idp/saml/signature.py"),
 }

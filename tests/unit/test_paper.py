@@ -6,7 +6,8 @@ from io import BytesIO
 import pytest
 from pypdf import PdfReader
 
-from idp.notifications.paper import Facts, Heading, Key, Paper, Paragraph, render
+from idp import qr
+from idp.notifications.paper import Code, Facts, Heading, Key, Paper, Paragraph, render
 
 NOW = datetime(2026, 11, 1, 10, tzinfo=UTC)
 LETTER = Paper(
@@ -87,3 +88,29 @@ def test_a_paper_tells_its_title_and_its_language():
 
     assert read.metadata.title == LETTER.title
     assert read.trailer["/Root"]["/Lang"] == "fr-FR"
+
+
+def drawn(content: str) -> list[tuple[float, float, float, float]]:
+    """The rectangles of a paper that holds a code alone, in millimetres from the left and the bottom of the sheet."""
+    found: list[tuple[float, float, float, float]] = []
+    paper = Paper("Reçu", blocks=(Code(content, "Un téléphone le lit."),))
+    stream = PdfReader(BytesIO(render(paper, NOW))).pages[0].get_contents()
+    for line in stream.get_data().decode("latin-1").splitlines():
+        words = line.split()
+        if words[-2:] == ["re", "f"]:
+            x, y, width, height = (float(word) / 72 * 25.4 for word in words[:4])
+            found.append((x, y, width, abs(height)))
+    return found
+
+
+@pytest.mark.parametrize("content", ["https://mag.test/verifier", "https://mag.test/verifier#" + "eyJ.a-_9" * 200])
+def test_a_code_is_drawn_as_it_is_read(content):
+    """Module by module, what was drawn is what the content encodes."""
+    rows, squares = qr.rows(content), drawn(content)
+    module = min(height for _, _, _, height in squares)
+    left, top = min(x for x, *_ in squares), max(y for _, y, *_ in squares)
+    dark = {(round((top - y) / module), round((x - left) / module) + n) for x, y, width, _ in squares for n in range(round(width / module))}
+
+    assert dark == {(row, column) for row, bits in enumerate(rows) for column, bit in enumerate(bits) if bit}
+    assert module > 0.45, "a phone reads it"
+    assert module * len(rows) <= 73

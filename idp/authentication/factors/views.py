@@ -7,9 +7,9 @@ from flask import Blueprint, Response, make_response, render_template, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
-from idp import http
+from idp import http, qr
 from idp.arrival import as_json, keep_codes, place, raise_here
-from idp.authentication import qr, totp
+from idp.authentication import totp
 from idp.authentication.factors import enrolment, losses, passkeys, proof
 from idp.authentication.factors.enrolment import Offered
 from idp.authentication.factors.models import FactorLoss, Passkey, PasskeyIdentity, RecoveryCode, TotpCredential

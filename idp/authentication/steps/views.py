@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from flask import Blueprint, Response, make_response, render_template, request
 from flask.typing import ResponseReturnValue
 
-from idp import http
+from idp import http, qr
 from idp.arrival import (
     Arrival,
     Asked,
@@ -23,7 +23,7 @@ from idp.arrival import (
     take_codes,
 )
 from idp.audit import journal
-from idp.authentication import entree, qr, totp
+from idp.authentication import entree, totp
 from idp.authentication.denial import denial_link
 from idp.authentication.entree import Entree, EntreeDeadError, Step
 from idp.authentication.factors import brake, enrolment, losses, messages, passkeys, proof

@@ -14,7 +14,8 @@ from idp.entreprises.models import Carte
 from idp.entreprises.siret import Siret
 from idp.keys import Keyring
 from idp.notifications.messages import in_words
-from idp.notifications.paper import Facts, Heading, Paper, Paragraph
+from idp.notifications.paper import Code, Facts, Heading, Paper, Paragraph
+from idp.qr import MOST
 from idp.seals import digest, random_token
 
 TYP = "inscription-receipt+jwt"
@@ -97,6 +98,18 @@ def openings(what: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(service["libelle"], opens(service["opens_at"])) for service in what["services"]]
 
 
+def _code(address: str, jws: str) -> Code:
+    """The signed receipt itself after `#`, which no server is sent; the page alone when it is too long for a phone to read."""
+    whole = f"{address}#{jws}"
+    if len(whole) > MOST:
+        return Code(address, f"Quiconque reçoit le compte rendu signé peut le vérifier sur {address}.")
+    return Code(
+        whole,
+        f"Quiconque reçoit ce document peut le vérifier sur {address}. Ce code contient le compte rendu signé : un téléphone qui le lit "
+        "ouvre la page, déjà remplie.",
+    )
+
+
 def paper(what: Mapping[str, Any], jws: str) -> Paper:
     """The same, to print."""
     chosen = (Heading("Services choisis"), Facts(tuple(openings(what)))) if what["services"] else ()
@@ -111,7 +124,7 @@ def paper(what: Mapping[str, Any], jws: str) -> Paper:
                 f"MAG ({what['iss']}) a signé ce compte rendu, numéro {what['jti']}. Le compte rendu signé se télécharge à la fin de "
                 "l'inscription et figure dans le courrier électronique de confirmation."
             ),
-            Paragraph(f"Quiconque le reçoit peut le vérifier sur {what['iss']}/verifier."),
+            _code(f"{what['iss']}/verifier", jws),
             Paragraph(f"Empreinte SHA-256 du compte rendu signé : {digest(jws)}"),
             Paragraph(f"Empreinte SHA-256 des conditions acceptées : {what['conditions']['sha256']}"),
         ),
