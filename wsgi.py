@@ -112,6 +112,7 @@ from partners.outgoing import Fetcher, JwksCache
 from partners.registry import Registry
 from widget import commands as widget_commands
 from widget import views as widget_views
+from widget.developpeurs import views as developpeurs_views
 from widget.releases import ReleaseDoor
 
 URL_LIMIT = 8 * 1024
@@ -217,6 +218,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         fichiers_views.bp,
         fichiers_decisions_views.bp,
         widget_views.bp,
+        developpeurs_views.bp,
         acces_views.bp,
     ):
         app.register_blueprint(blueprint, url_prefix=settings.issuer_path or None)

@@ -193,7 +193,11 @@ DESCRIBED = {
     "/attestations/v1": "/.well-known/oauth-protected-resource/attestations/v1",
     "/acces/v1": "/.well-known/oauth-protected-resource/acces/v1",
 }
-ASKED = {"/access/v1": ("POST", "/access/v1/evaluation"), "/attestations/v1": ("POST", "/attestations/v1"), "/acces/v1": ("GET", "/acces/v1/liens")}
+ASKED = {
+    "/access/v1": ("POST", "/access/v1/evaluation"),
+    "/attestations/v1": ("POST", "/attestations/v1"),
+    "/acces/v1": ("GET", "/acces/v1/liens"),
+}
 """How a resource that GET does not reach is asked."""
 
 
