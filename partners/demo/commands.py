@@ -175,6 +175,7 @@ def table(lieux: Lieux, desk_link: str) -> str:
         "",
         f"  Déclarez facile       {lieux.facile}",
         f"  Portail Entreprises   {lieux.entreprises}",
+        f"  Essayer le bouton     {lieux.facile}/essais",
         f"  MAG                   {lieux.issuer}",
         f"  Bureau des opérateurs {desk_link or lieux.bureau}",
         f"  Courriers envoyés     {lieux.courrier}",

@@ -4,6 +4,7 @@ import csv
 import json
 import re
 from typing import Any
+from urllib.parse import urlencode
 
 from partners.demo.lieux import Lieux
 from partners.demo.population import DATA
@@ -37,6 +38,7 @@ def write(lieux: Lieux, secrets: DemoSecrets) -> None:
         settings: dict[str, Any] = {
             **what, "services": services, "noms": noms, "secret_key": key, "sessions": str(lieux.folder / f"{name}.sqlite3"),
             "autre_nom": other[0], "autre_adresse": f"{other[1]}/auth/mag/start?return_to=/espace", "kit": parameters,
+            "lien_de_courrier": mail_link(lieux, parameters["client_id"], parameters["base_url"]),
         }
         write_private(lieux.portail(name), json.dumps(settings, ensure_ascii=False, indent=1))
 
@@ -45,6 +47,11 @@ def kit(client_id: str, lieux: Lieux, origin: str, sold: Sold) -> dict[str, Any]
     """Parameters of the kit. Pages ask MAG once a minute, acts each time; a sign-out elsewhere is told by MAG at once."""
     scope = " ".join((SCOPES, *(f"habilitations:{code}" for code, _, _ in sold)))
     return {"issuer": lieux.issuer, "base_url": origin, "client_id": client_id, "scope": scope, "recheck": 60}
+
+
+def mail_link(lieux: Lieux, partenaire: str, origin: str) -> str:
+    """To the space of a portal, by way of MAG; the partner and its client have the same name here."""
+    return f"{lieux.issuer}/acces/{partenaire}?{urlencode({'ressource': f'{origin}/espace'})}"
 
 
 def directory() -> dict[str, str]:

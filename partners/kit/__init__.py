@@ -23,7 +23,7 @@ Stands alone: imports nothing else of MAG, so that the folder may be copied. Nee
     origins         where a request comes from, where one may be sent
     transactions    sign-ins in progress, in cookies
     words           pure: what pages say, in French and in English
-    widget          MAG's script that ends a popup
+    widget          MAG's scripts: the button, the end of a popup
     answers         redirects, pages, words for scripts
     blueprint       routes, decorator
 

@@ -91,7 +91,7 @@ class Answers:
     def _popup(self, kind: str, transaction: Transaction, message: dict[str, str]) -> Response:
         """The last page of a popup: MAG's script passes the message on to the page that opened it, and closes the window."""
         told = json.dumps({"flow": transaction.flow, **message}).replace("<", "\\u003c")
-        response = self.page(kind, transaction, message.get("correlation_id", ""), message=told, done=self._widget.done())
+        response = self.page(kind, transaction, message.get("correlation_id", ""), message=told, done=self._widget.done)
         response.headers["Content-Security-Policy"] = POPUP_POLICY.format(mag=self._mag)
         return response
 

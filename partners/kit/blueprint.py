@@ -42,7 +42,8 @@ class MagKit:
     def __init__(self, app: Flask | None = None, *, sessions: Sessions | None = None, **parameters: Any) -> None:
         self.config = KitConfig(**parameters)
         self.provider = Provider(self.config)
-        self.answers = Answers(self.config, Widget(self.config, self.provider))
+        self.widget = Widget(self.config, self.provider)
+        self.answers = Answers(self.config, self.widget)
         self._sessions = sessions or SqliteSessions()
         if app is not None:
             self.init_app(app)

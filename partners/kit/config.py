@@ -42,7 +42,7 @@ class KitConfig:
     patience: float = 300.0
     """For how long pages go on being shown when MAG does not answer."""
     widget_version: str = "1.0.0"
-    """The release of MAG's widget whose script ends a popup."""
+    """The release of MAG's widget."""
     widget_integrity: str = ""
     """The hash of its `mag-done.js` (`sha384-…`), for a partner who pins it; MAG is asked otherwise."""
     session_lifetime: int = 12 * 3600

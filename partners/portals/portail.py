@@ -1,6 +1,7 @@
 """What a portal is made of, and what it shows of someone's rights. Pure."""
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
@@ -32,6 +33,8 @@ class Portail:
     autre_nom: str
     autre_adresse: str
     """Where the other portal starts a sign-in: with a session at MAG nothing is asked."""
+    lien_de_courrier: str
+    """A link as a mail holds it: through MAG, to the space of whoever signs in."""
     services: tuple[ServiceVendu, ...]
     noms: Mapping[str, str]
     """The portal's own directory: SIRET or SIREN → name."""
@@ -76,6 +79,11 @@ class Ligne:
 def written(number: str) -> str:
     """`732 829 320 00074`, with narrow no-break spaces."""
     return "\u202f".join(filter(None, (number[:3], number[3:6], number[6:9], number[9:])))
+
+
+def unbroken(text: str) -> str:
+    """French typography: no line begins with a punctuation mark that a space precedes."""
+    return re.sub(r" (?=[:;?!»])|(?<=«) ", "\u00a0", text)
 
 
 def rows(portail: Portail, groups: Iterable[Group]) -> list[Ligne]:
@@ -132,4 +140,4 @@ class Tranche:
         pages = max(1, -(-len(lines) // ROWS))
         page = int(unverified_page) if unverified_page.isascii() and unverified_page.isdigit() and len(unverified_page) < 7 else 1
         page = min(max(page, 1), pages)
-        return cls(tuple(lines[(page - 1) * ROWS:page * ROWS]), page, pages, len(lines))
+        return cls(tuple(lines[(page - 1) * ROWS : page * ROWS]), page, pages, len(lines))

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -87,11 +88,12 @@ def demo(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 @pytest.fixture
 def new_tab(page: Callable[..., Any]) -> Callable[..., Any]:
-    """A page that waits longer: five servers of ours share the machine with the other tests."""
+    """A page that waits longer: five servers of ours share the machine with the other tests. Its browser has no chooser of its own."""
 
     def open_tab(**options: Any) -> Any:
         tab = page(**options)
         tab.set_default_timeout(60_000)
+        tab.context.add_init_script("delete self.IdentityCredential")
         return tab
 
     return open_tab
@@ -194,12 +196,81 @@ def test_whole_company_save_one_and_nobody_who_is_suspended(demo: Demo, new_tab:
 def test_the_portals_hold_in_the_window_and_their_structure_is_sound(demo: Demo, new_tab: Callable[..., Any]):
     tab = new_tab(bypass_csp=True)
     for origin in (demo.lieux.facile, demo.lieux.entreprises):
-        for path in ("/", "/espace", "/auth/mag/callback"):
+        for path in ("/", "/essais", "/espace", "/auth/mag/callback"):
             tab.goto(origin + path)
             if tab.url.startswith(demo.lieux.issuer):
                 sign_in(tab, "00011003100010", "Noël", "Gaëtan")
                 tab.wait_for_url(f"{origin}/espace")
-            look_at(tab)
+            look_at(tab, f"portail-{path.strip('/').replace('/', '-') or 'accueil'}-{urlsplit(origin).hostname}")
+
+
+# ------------------------------------------------------------------------------------------------------- the button, tried
+
+
+def told(tab: Any) -> list[str]:
+    """What the button told the page of trials, the newest first: `mag:start {"method":"popup"}`."""
+    lines = tab.locator("#journal li").all()
+    return [" ".join(line.locator("strong, code").all_inner_texts()) for line in lines]
+
+
+def test_a_developer_tries_a_popup_and_reads_what_it_tells(demo: Demo, new_tab: Callable[..., Any]):
+    tab, lieux, said = new_tab(), demo.lieux, []
+    tab.on("console", lambda one: said.append(one.text))
+    tab.goto(f"{lieux.facile}/essais")
+    tab.get_by_label("Façons de se connecter").select_option("popup redirect")
+    tab.get_by_label("Langue").select_option("en")
+    tab.get_by_label("Mots du bouton").select_option("continue")
+    tab.get_by_label("Fond").fill("#5a1846")
+    tab.get_by_label("SIRET proposé").fill("000 110 031 00010")
+    tab.get_by_role("button", name="Appliquer").click()
+    button = tab.get_by_role("link", name="Continue with MAG")
+    assert button.evaluate("one => getComputedStyle(one).backgroundColor") == "rgb(90, 24, 70)"
+    with tab.context.expect_page() as opened:
+        button.click()
+    window = opened.value
+    window.on("console", lambda one: said.append(one.text))
+    sign_in(window, "00011003100010", "Noël", "Gaëtan")
+    tab.locator('#journal li:first-child[data-event=success]').wait_for()
+    if not window.is_closed():
+        window.wait_for_event("close")
+    assert tab.url.startswith(f"{lieux.facile}/essais?modes=popup+redirect"), "asked to stay"
+    assert [one.split(" ")[0] for one in told(tab)] == ["mag:success", "mag:start", "mag:ready", "mag:ready"]
+    assert '"method":"popup"' in told(tab)[0]
+
+    tab.goto(f"{lieux.facile}/espace")
+    watch = tab.locator("mag-login")
+    assert watch.is_hidden()
+    other = tab.context.new_page()
+    other.goto(f"{lieux.facile}/")
+    sign_out(other)
+    other.wait_for_url(f"{lieux.facile}/")
+    tab.evaluate("dispatchEvent(new Event('pageshow'))")
+    watch.wait_for(state="visible")
+    assert "Votre session est terminée." in watch.evaluate("one => one.shadowRoot.textContent")
+    assert tab.locator("h1").is_hidden(), "what the session showed is shown no more"
+    assert said == [], "no violation of any policy"
+
+
+def test_the_page_of_trials_without_a_script_is_a_form_and_a_link(demo: Demo, new_tab: Callable[..., Any]):
+    tab, lieux = new_tab(javascript=False), demo.lieux
+    tab.goto(f"{lieux.entreprises}/essais")
+    tab.get_by_label("Façons de se connecter").select_option("redirect")
+    tab.get_by_role("button", name="Appliquer").click()
+    assert 'modes="redirect"' in tab.locator("pre").inner_text()
+    tab.get_by_role("link", name="Se connecter avec MAG").click()
+    sign_in(tab, "00011003100010", "Noël", "Gaëtan")
+    tab.wait_for_url(f"{lieux.entreprises}/essais?modes=redirect&**")
+    assert "Une session est ouverte ici : Gaëtan Noël." in tab.inner_text("main").replace("\u00a0", " ")
+
+
+def test_a_link_of_a_mail_leads_to_the_space(demo: Demo, new_tab: Callable[..., Any]):
+    tab, lieux = new_tab(javascript=False), demo.lieux
+    tab.goto(lieux.facile)
+    tab.get_by_role("link", name="Ouvrir mon espace, comme depuis un courrier").click()
+    assert tab.url.startswith(f"{lieux.issuer}/connexion")
+    sign_in(tab, "00011003100010", "Noël", "Gaëtan")
+    tab.wait_for_url(f"{lieux.facile}/espace")
+    assert tab.inner_text("h1") == "Bonjour Gaëtan Noël"
 
 
 def test_mails_are_caught_and_shown(demo: Demo):

@@ -316,6 +316,7 @@ PORTAIL = Portail(
     theme="facile",
     autre_nom="A",
     autre_adresse="https://a.test",
+    lien_de_courrier="https://mag.test/acces/p",
     secret_key="",
     sessions="",
     kit={},
