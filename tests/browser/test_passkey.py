@@ -1,6 +1,7 @@
 """Passkeys in a real browser, with the authenticator that Chromium lends to tests (WebAuthn domain of its DevTools protocol)."""
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.browser.conftest import look_at
 from tests.factories import PASSWORD, SIRET, un_declarant
@@ -156,7 +157,7 @@ def quietly(opened):
 
 def said(opened):
     alert = opened.locator("[data-erreur]")
-    opened.wait_for_function("document.querySelector('[data-erreur]').textContent !== ''")
+    expect(alert).not_to_be_empty()
     return alert.inner_text()
 
 
