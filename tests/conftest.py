@@ -3,41 +3,38 @@
 A test that asks for `client`, `app`, `settings` or `backend` runs twice: on SQLite without Redis, and on PostgreSQL with
 Redis. One backend is enough for it? `@pytest.mark.parametrize("backend", ["postgresql"], indirect=True)`.
 
-Each test has a database of its own, copied from one that was migrated once and holds signing keys. Each worker of
+Each test finds its database migrated, with signing keys and nothing else (tests/databases.py). Each worker of
 pytest-xdist starts its own servers, at the first test that needs them.
 """
 
 import base64
 import gc
 import os
-import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
+from argon2.exceptions import Argon2Error
+from argon2.low_level import hash_secret, verify_secret
 from flask import Flask
 from werkzeug.routing import Rule
 from werkzeug.test import Client, TestResponse
 
-from idp import key_states
-from idp.config import Secret, Settings
+from idp.config import Settings
 from idp.database import Connections, db
 from idp.ephemeral import Ephemeral, RedisEphemeral, SqlEphemeral
-from idp.seals import Seals
-from migrations import upgrade
 from tests import services
 from tests.compiled import COMPILED
+from tests.databases import SECRETS, KeptPostgreSQL, KeptSqlite, engines_kept, prepare
 from tests.nursery import Nursery
 
 ISSUER = "https://mag.test"
-SECRETS = (Secret("essai", bytes(range(32))),)
 QUICK_HASH = {"argon2_memory_kib": 7168, "argon2_time": 5}
 """The least costly parameters that settings accept."""
 BACKENDS = ("sqlite", "postgresql")
@@ -45,19 +42,6 @@ databases = count(1)
 
 
 # --------------------------------------------------------------------------------------------------------------- databases
-
-
-def prepare(database_url: str) -> None:
-    """Migrate an empty database and make its signing keys."""
-    upgrade(database_url)
-    app = Flask("prepare")
-    app.config["SQLALCHEMY_DATABASE_URI"] = database_url
-    db.init_app(app)
-    with app.app_context():
-        key_states.initialise(Seals(SECRETS), datetime.now(UTC))
-        db.session.commit()
-        db.session.remove()
-        db.engine.dispose()
 
 
 @pytest.fixture(scope="session")
@@ -88,20 +72,28 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture
-def postgresql_url(postgresql: services.PostgreSQL, postgresql_template: str) -> Iterator[str]:
-    """A migrated PostgreSQL database for this test alone."""
-    name = f"test_{next(databases)}"
-    yield postgresql.create(name, postgresql_template)
-    postgresql.discard(name)
+@pytest.fixture(scope="session")
+def kept_postgresql(postgresql: services.PostgreSQL, postgresql_template: str) -> Iterator[KeptPostgreSQL]:
+    found = KeptPostgreSQL(postgresql, postgresql_template)
+    yield found
+    found.discard()
+
+
+@pytest.fixture(scope="session")
+def kept_sqlite(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> KeptSqlite:
+    return KeptSqlite(sqlite_template, tmp_path_factory.mktemp("kept"))
 
 
 @pytest.fixture
-def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
-    """A migrated SQLite database for this test alone."""
-    path = tmp_path / "mag.sqlite3"
-    shutil.copyfile(sqlite_template, path)
-    return f"sqlite:///{path}"
+def postgresql_url(kept_postgresql: KeptPostgreSQL) -> str:
+    """A migrated PostgreSQL database that no other test has written."""
+    return kept_postgresql.renew()
+
+
+@pytest.fixture
+def sqlite_url(kept_sqlite: KeptSqlite) -> str:
+    """A migrated SQLite database that no other test has written."""
+    return kept_sqlite.renew()
 
 
 @pytest.fixture
@@ -207,6 +199,43 @@ def imports_set_aside() -> None:
 
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def passwords_hashed_once() -> Iterator[None]:
+    """Argon2 costs the same again each time, on purpose, and all tests sign in with the same password: its work is remembered."""
+    made: dict[tuple[Any, ...], bytes] = {}
+    tried: dict[tuple[bytes, bytes], Exception | None] = {}
+
+    def hash_once(secret: bytes, salt: bytes, **cost: Any) -> bytes:
+        key = (secret, *sorted(cost.items()))
+        if key not in made:
+            made[key] = hash_secret(secret, salt, **cost)
+        return made[key]
+
+    def verify_once(encoded: bytes, secret: bytes, kind: Any) -> bool:
+        key = (encoded, secret)
+        if key not in tried:
+            try:
+                verify_secret(encoded, secret, kind)
+                tried[key] = None
+            except Argon2Error as refused:
+                tried[key] = refused
+        if refused := tried[key]:
+            raise type(refused)(*refused.args)
+        return True
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("argon2._password_hasher.hash_secret", hash_once)
+        patched.setattr("argon2._password_hasher.verify_secret", verify_once)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def statements_compiled_once() -> Iterator[None]:
+    """SQLAlchemy keeps what it compiled by engine."""
+    with engines_kept():
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.browser.conftest import LOOKS, look_at
+from tests.browser.conftest import look_at
 from tests.factories import PASSWORD, SIRET, un_administrateur, un_declarant
 from tests.journeys.equipe import un_etablissement
 from tests.journeys.fichiers import CLIENT, HEAD, PLACE, le_catalogue, ligne, travailler, un_portefeuille
@@ -46,16 +46,15 @@ def send(opened, mag, tmp_path):
     opened.wait_for_load_state()
 
 
-@pytest.mark.parametrize(("scheme", "width"), LOOKS)
-def test_a_file_is_sent_followed_applied_and_undone_without_script(app, mag, page, tmp_path, scheme, width):
-    opened = page(javascript=False, color_scheme=scheme, viewport={"width": width, "height": 900})
+def test_a_file_is_sent_followed_applied_and_undone_without_script(app, mag, page, tmp_path):
+    opened = page(javascript=False)
     sign_in(opened, mag, PLACE)
-    looks = page(color_scheme=scheme, viewport={"width": width, "height": 900})
+    looks = page()
     sign_in(looks, mag, PLACE)
 
     def look(name):
         looks.goto(opened.url)
-        look_at(looks, f"fichiers-{name}-{scheme}-{width}")
+        look_at(looks, f"fichiers-{name}")
 
     look("liste")
     send(opened, mag, tmp_path)
