@@ -113,6 +113,7 @@ from partners.registry import Registry
 from widget import commands as widget_commands
 from widget import views as widget_views
 from widget.developpeurs import views as developpeurs_views
+from widget.fedcm import Fedcm
 from widget.releases import ReleaseDoor
 
 URL_LIMIT = 8 * 1024
@@ -284,6 +285,10 @@ class Doors:
         self.machines.add(liens_endpoints.PATH, oidc_endpoints.Endpoint(("POST", "GET"), liens.collection, metadata=described_at))
         one = oidc_endpoints.Endpoint(("GET", "DELETE"), liens.one, metadata=described_at)
         self.machines.add(f"{liens_endpoints.PATH}/", one, prefix=True)
+        fedcm = Fedcm(self.mag, flask.app_context, self.machines.authorization)
+        for path, (methods, act) in fedcm.endpoints.items():
+            self.machines.add(path, oidc_endpoints.Endpoint(methods, act))
+        self.machines.routes["/.well-known/web-identity"] = oidc_endpoints.Endpoint(("GET", "HEAD"), fedcm.well_known)
         flask.extensions["mag_authorization"] = endpoint = self.machines.authorization
         self.authorize = settings.issuer_path + "/authorize"
         self.authorization = AuthorizationDoor(endpoint, flask.wsgi_app, http.redirection_headers(settings))

@@ -14,7 +14,7 @@ from flask import Response, current_app, make_response, request
 
 from idp import http
 from idp.audit import journal
-from idp.authentication import ceremony, challenge, devices, entree, remembered
+from idp.authentication import ceremony, challenge, devices, entree, remembered, split_cookie
 from idp.authentication.ceremony import Means, Opened
 from idp.authentication.demande import Demande, open_demande
 from idp.authentication.device_words import device_words
@@ -25,7 +25,8 @@ from idp.authentication.factors.events import SessionRaised
 from idp.authentication.factors.passkeys import Place
 from idp.authentication.levels import level_of
 from idp.authentication.remembered import Remembered
-from idp.authentication.session import COOKIE, Session, raise_session
+from idp.authentication.session import COOKIE, Session, raise_session, row_of
+from idp.authentication.split_cookie import Half
 from idp.database import db
 from idp.declarants.identite import Identite
 from idp.declarants.models import Declarant
@@ -115,10 +116,32 @@ def asked_bits() -> int:
     return challenge.asked_bits(http.mag().keyring, request.form.get("defi", ""), http.binding())
 
 
-def set_session_cookie(response: Response, cookie: str) -> None:
+def set_session_cookie(response: Response, cookie: str, identities: Remembered | None = None) -> None:
     """The SSO session lives as long as the browser, and no longer than the store says; `Set-Login` tells the browser (FedCM)."""
     http.set_cookie(response, COOKIE, cookie, max_age=None if cookie else 0)
     response.headers["Set-Login"] = "logged-in" if cookie else "logged-out"
+    _keep_half(response, row_of(cookie), identities or remembered_here())
+
+
+def show_session(response: Response) -> None:
+    """The session of this browser, told to its chooser again: the other half may be missing, or older than what is remembered."""
+    set_session_cookie(response, request.cookies.get(COOKIE, ""))
+
+
+def _keep_half(response: Response, row: str, identities: Remembered) -> None:
+    mag = http.mag()
+    bearers = [Declarant.bearing(mag.connections, identite) for identite in identities.identites] if row else []
+    half = Half(row, tuple(person.id for person in bearers if person is not None))
+    http.set_cookie(response, split_cookie.COOKIE, half.dump(mag.keyring) if row else "", max_age=None if row else 0, crosses=True)
+
+
+def forget_remembered(response: Response, index: int) -> None:
+    """This browser forgets one identity; its chooser too."""
+    identities = remembered_here().without(index)
+    keep_remembered(response, identities)
+    half = Half.read(http.mag().keyring, request.cookies.get(split_cookie.COOKIE, ""))
+    if half is not None:
+        _keep_half(response, half.row, identities)
 
 
 def keep_remembered(response: Response, identities: Remembered) -> None:
@@ -233,10 +256,11 @@ def _open(person: Declarant, found: Entree) -> Response:
 
 def _signed_in(asked: Asked, opened: Opened, remember: Identite | None) -> Response:
     response = asked.onward(**({"choix": "1"} if asked.demande and asked.demande.select else {}))
-    set_session_cookie(response, opened.cookie)
+    identities = remembered_here().adding(remember) if remember is not None else None
+    set_session_cookie(response, opened.cookie, identities)
     http.set_cookie(response, devices.COOKIE, opened.device.dump(), max_age=devices.LIFETIME)
-    if remember is not None:
-        keep_remembered(response, remembered_here().adding(remember))
+    if identities is not None:
+        keep_remembered(response, identities)
     return response
 
 

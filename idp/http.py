@@ -175,9 +175,9 @@ def check_csrf(purpose: str) -> None:
         )
 
 
-def set_cookie(response: Response, name: str, value: str, max_age: int | None = None) -> None:
-    """`__Host-`: Secure, whole site, no Domain; HttpOnly and Lax (C65)."""
-    response.set_cookie(name, value, max_age=max_age, secure=True, httponly=True, samesite="Lax", path="/")
+def set_cookie(response: Response, name: str, value: str, max_age: int | None = None, *, crosses: bool = False) -> None:
+    """`__Host-`: Secure, whole site, no Domain; HttpOnly and Lax (C65), unless it is the half that crosses sites."""
+    response.set_cookie(name, value, max_age=max_age, secure=True, httponly=True, samesite="None" if crosses else "Lax", path="/")
 
 
 # ---------------------------------------------------------------------------------------------------------------- headers

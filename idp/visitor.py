@@ -108,8 +108,14 @@ def to_sign_in(known: Visitor | None = None, *, back: str = "") -> Response:
     parameters = request.args.to_dict() if request.method == "GET" else {}
     parameters.pop("demande", None)
     hint = f"{known.person.siret}|{known.person.nom}|{known.person.prenom}" if known else ""
+    return see("/connexion", demande=sealed(path, parameters, hint))
+
+
+def sealed(target: str, parameters: dict[str, str], hint: str = "") -> str:
+    """The word of a sign-in that MAG itself asks for, which ends at a page of its own. `hint`: who is expected."""
+    mag = http.mag()
     asked = Demande(
-        target=path,
+        target=target,
         parameters=parameters,
         client_id="",
         client_name="MAG",
@@ -117,7 +123,7 @@ def to_sign_in(known: Visitor | None = None, *, back: str = "") -> Response:
         login_hint=hint,
         asked_at=int(http.now().timestamp()),
     )
-    return see("/connexion", demande=seal_demande(mag.ephemeral, mag.keyring, asked, http.binding(), mag.settings.demande_lifetime))
+    return seal_demande(mag.ephemeral, mag.keyring, asked, http.binding(), mag.settings.demande_lifetime)
 
 
 def _readable(back: str) -> str:

@@ -40,7 +40,10 @@ ISSUED = frozenset(
     }
 )
 """What a registration answers beside metadata (RFC 7591 section 3.2.1, RFC 7592 section 3), and a list of clients may have kept."""
-PRIVILEGED = ("first_party", "audience", "exchange", "introspect", "authorization_details_types", "sector_identifier", "link_prefixes")
+PRIVILEGED = (
+    *("first_party", "audience", "exchange", "introspect", "authorization_details_types", "sector_identifier"),
+    *("link_prefixes", "widget_modes", "widget_origins"),
+)
 TOLD = ("software_id", "software_version")
 """Texts of RFC 7591 section 2 that change nothing here."""
 MOST_CONTACTS = 20

@@ -117,11 +117,19 @@ def _leave_lost_version(store: Ephemeral, declarant: Declarant) -> None:
         declarant.version += 1
 
 
+def row_of(cookie: str) -> str:
+    """Where the session of a cookie is kept; empty for what is no cookie of ours."""
+    return digest(cookie) if cookie and len(cookie) <= 100 and cookie.isascii() else ""
+
+
 def find_session(store: Ephemeral, settings: Settings, cookie: str, now: datetime) -> Session | None:
     """The session of a cookie, its idle limit started again; None when unknown, ended or too old."""
-    if not cookie or len(cookie) > 100 or not cookie.isascii():
-        return None
-    found = store.get(KIND, digest(cookie), touch=settings.session_idle)
+    return session_at(store, settings, row_of(cookie), now)
+
+
+def session_at(store: Ephemeral, settings: Settings, row: str, now: datetime) -> Session | None:
+    """The same, by where it is kept."""
+    found = store.get(KIND, row, touch=settings.session_idle) if row else None
     session = Session.load(found) if found else None
     return session if session and session.expires_at > now.timestamp() else None
 

@@ -13,7 +13,7 @@ from idp.arrival import (
     Asked,
     asked_bits,
     device_here,
-    keep_remembered,
+    forget_remembered,
     means,
     new_challenge,
     padded,
@@ -157,7 +157,7 @@ def forget() -> ResponseReturnValue:
     index = request.form.get("identite", "")
     response = see(f"{http.path('/connexion')}{'?' + urlencode({'demande': asked.token}) if asked.token else ''}")
     if index.isascii() and index.isdigit() and len(index) < 3:
-        keep_remembered(response, remembered_here().without(int(index)))
+        forget_remembered(response, int(index))
     return response
 
 

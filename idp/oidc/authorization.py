@@ -8,6 +8,7 @@ RFC 6749 section 4.1.1, OpenID Connect Core section 3.1.2.
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any, Protocol
 from urllib.parse import quote_from_bytes, urlencode, urlsplit
 
@@ -17,7 +18,7 @@ from idp.authentication import demande as demandes
 from idp.authentication.demande import BINDING, Demande, binding_of
 from idp.authentication.factors.policy import Policies
 from idp.authentication.levels import TWO_FACTORS, satisfies
-from idp.authentication.session import COOKIE, Session
+from idp.authentication.session import COOKIE, Session, row_of
 from idp.config import Settings
 from idp.database import Connections, Kept
 from idp.ephemeral import Ephemeral
@@ -39,21 +40,22 @@ from idp.oidc.errors import AuthorizationError, UntrustedRequestError
 from idp.oidc.front_channel import tokens_for
 from idp.oidc.issuing import Issuer
 from idp.oidc.models import FIND_CONSENT
-from idp.oidc.par import BOUND_KEY, REFERENCE, PushedRequests, take_ours
+from idp.oidc.par import BOUND_KEY, OURS, REFERENCE, PushedRequests, take_ours
 from idp.oidc.request import AuthorizationRequest
 from idp.oidc.responses import FormPost, origin, redirection, respond
 from idp.oidc.rights import known_services
 from idp.oidc.sandbox import TestIdentities, shown_name
 from idp.oidc.sources import Sources
 from idp.oidc.tokens import Reader
-from idp.oidc.wire import Answer, Environ, is_form_or_empty, read_body, read_pairs
-from idp.seals import digest
+from idp.oidc.wire import Answer, Environ, cookies_of, is_form_or_empty, read_body, read_pairs
 
 SENT_AS_IS = bytes(range(0x21, 0x7F))
 LONGEST_QUERY = 6 * 1024
 """Characters; the doors refuse an address of 8 KiB."""
 Headers = Iterable[tuple[str, str]]
 PICK = "/connexion/client"
+CONTINUED = OURS + "fedcm"
+"""Ours, beside the parameters: a browser waits for the answer, and gives it to the page that asked."""
 PAGES = {Step.SELECT: "/connexion/choix", Step.SIGN_IN: "/connexion", Step.RAISE: "/connexion/second-facteur"}
 
 
@@ -69,26 +71,45 @@ class ConsentAsked:
 
 @dataclass(frozen=True, slots=True)
 class Browser:
-    """What the browser brought: its binding, the session cookie it presents."""
+    """What the browser brought: its binding, where the session it presents is kept."""
 
     binding: str
     is_new: bool
-    session: str
+    row: str
 
     @classmethod
     def of(cls, environ: Environ) -> "Browser":
-        cookies: dict[str, str] = {}
-        for part in str(environ.get("HTTP_COOKIE", "")).split(";"):
-            name, _, value = part.strip().partition("=")
-            cookies.setdefault(name, value)
+        cookies = cookies_of(environ)
         given = cookies.get(BINDING, "")
         binding = binding_of(given)
-        return cls(binding, binding != given, cookies.get(COOKIE, ""))
+        return cls(binding, binding != given, row_of(cookies.get(COOKIE, "")))
 
     @property
     def presented(self) -> str:
         """Tells one session cookie from another, and nothing else."""
-        return digest(self.session)[:16]
+        return self.row[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """An answer that a page of MAG gives to the browser, which waits for it (FedCM section on continuation): whose, and what."""
+
+    account: str
+    fields: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """What a verified request would get now: the next step, and what a code, not yet revealed, stands for."""
+
+    step: Step
+    session: Session | None
+    code: str
+    granted: Granted
+    told: list[str]
+    progress: Progress
+    pick: Pick | None = None
+    """The establishment is to be picked before anything is issued."""
 
 
 class Components(Protocol):
@@ -110,6 +131,12 @@ class Components(Protocol):
     def policies(self) -> Kept[Policies]: ...
 
 
+def plain(issuer: str, asked: AuthorizationRequest, answer: Mapping[str, str]) -> dict[str, str]:
+    """An authorization response that no address carries (RFC 6749 section 4.1.2, RFC 9207 section 2)."""
+    told = {**answer, "state": asked.state, "iss": issuer}
+    return {name: value for name, value in told.items() if value}
+
+
 class AuthorizationEndpoint:
     """The authorization endpoint of one process."""
 
@@ -122,7 +149,7 @@ class AuthorizationEndpoint:
         self.test_identities = TestIdentities(mag.settings, mag.connections)
         self._supported: tuple[object, frozenset[str]] = (None, frozenset())
 
-    def act(self, environ: Environ) -> Answer | FormPost | ConsentAsked:
+    def act(self, environ: Environ) -> Answer | FormPost | ConsentAsked | Handover:
         """Raises MagError for a page that refuses."""
         given, posted = take_ours(_parameters(environ)), environ["REQUEST_METHOD"] == "POST"
         browser, now = Browser.of(environ), datetime.now(UTC)
@@ -162,7 +189,37 @@ class AuthorizationEndpoint:
 
     def _proceed(
         self, asked: AuthorizationRequest, demande: Demande | None, given: Mapping[str, str], browser: Browser, now: datetime
-    ) -> Answer | FormPost | ConsentAsked:
+    ) -> Answer | FormPost | ConsentAsked | Handover:
+        found = self.weigh(asked, browser, now, demande, given)
+        session, step = found.session, found.step
+        if step is Step.ISSUE and session is not None and found.pick is None:
+            return self._issue(asked, found, now)
+        token = given["demande"] if demande is not None else self._seal(asked, browser, now)
+        if step is Step.CONSENT and session is not None:
+            return ConsentAsked(asked, found.told, session, token)
+        where, query = to_pick_at(found.pick, given) if found.pick else (PAGES[step], {})
+        query["demande"] = token
+        if demande is None and step is Step.SIGN_IN and "create" in asked.prompt:
+            where = "/inscription"  # Prompt Create 1.0 section 4; its page also leads to the sign-in
+        if step is Step.SIGN_IN and CONTINUED in asked.parameters:
+            query["autre"] = "1"  # the chooser said who, and it is not whoever is signed in
+        if step is Step.RAISE and not required_levels(asked) and not found.progress.demanded:
+            query["souhait"] = "1"
+        answer = redirection(f"{self.mag.settings.issuer_path}{where}?{urlencode(query)}")
+        if browser.is_new:
+            cookie = f"{BINDING}={browser.binding}; Secure; HttpOnly; Path=/; SameSite=Lax"
+            answer.headers = (*answer.headers, ("Set-Cookie", cookie))
+        return answer
+
+    def weigh(
+        self,
+        asked: AuthorizationRequest,
+        browser: Browser,
+        now: datetime,
+        demande: Demande | None = None,
+        given: Mapping[str, str] = MappingProxyType({}),
+    ) -> Weighed:
+        """Raises AuthorizationError, for the partner."""
         scope = asked.granted_scope(self.supported_scopes())
         acting = wanted(asked, scope, given.get("pour", "") if demande else "")
         granted = self._granted(asked, scope, acting)
@@ -176,25 +233,9 @@ class AuthorizationEndpoint:
         told = told_scope(asked, scope)
         progress = self._progress(asked, session, demande, given, browser)
         step = next_step(asked, session, sub, hinted, told, progress, int(now.timestamp()))
-        pick = None
-        if step is Step.ISSUE and session is not None:
-            pick = self.establishments.to_pick(asked, acting, session, now) if acting else None
-            if pick is None:
-                return self._issue(asked, granted.told(session), granted, code, now)
-        token = given["demande"] if demande is not None else self._seal(asked, browser, now)
-        if step is Step.CONSENT and session is not None:
-            return ConsentAsked(asked, told, session, token)
-        where, query = to_pick_at(pick, given) if pick else (PAGES[step], {})
-        query["demande"] = token
-        if demande is None and step is Step.SIGN_IN and "create" in asked.prompt:
-            where = "/inscription"  # Prompt Create 1.0 section 4; its page also leads to the sign-in
-        if step is Step.RAISE and not required_levels(asked) and not progress.demanded:
-            query["souhait"] = "1"
-        answer = redirection(f"{self.mag.settings.issuer_path}{where}?{urlencode(query)}")
-        if browser.is_new:
-            cookie = f"{BINDING}={browser.binding}; Secure; HttpOnly; Path=/; SameSite=Lax"
-            answer.headers = (*answer.headers, ("Set-Cookie", cookie))
-        return answer
+        issued = step is Step.ISSUE and session is not None
+        pick = self.establishments.to_pick(asked, acting, session, now) if issued and acting and session else None
+        return Weighed(step, session, code, granted, told, progress, pick)
 
     def supported_scopes(self) -> frozenset[str]:
         catalogue = self.mag.catalogue()
@@ -210,28 +251,36 @@ class AuthorizationEndpoint:
             client_id, scope, nonce, id_token, userinfo, resource=asked.resource, dpop_jkt=bound, acr=acr, acting=acting
         )
 
-
     def _session_and_code(
         self, asked: AuthorizationRequest, granted: Granted, browser: Browser, now: datetime
     ) -> tuple[Session | None, str]:
         """The live session and a code not yet revealed, in one round trip."""
         mag = self.mag
         shown = codes.proof(asked.client.client_id, asked.redirect_uri, asked.get("code_challenge"))
-        issued = codes.issue(mag.ephemeral, mag.settings, browser.session, granted, shown)
+        issued = codes.issue(mag.ephemeral, mag.settings, browser.row, granted, shown)
         if issued is None or issued[0].expires_at <= now.timestamp():
             return None, ""
         return issued
 
-    def _issue(self, asked: AuthorizationRequest, session: Session, granted: Granted, code: str, now: datetime) -> Answer | FormPost:
+    def _issue(self, asked: AuthorizationRequest, found: Weighed, now: datetime) -> Answer | FormPost | Handover:
+        self.spend(asked)
+        session = found.granted.told(found.session) if found.session else None
+        if asked.response_type == "code" or session is None:
+            return self._respond(asked, {"code": found.code}, now, session.uid if session else "")
+        return self._respond(asked, tokens_for(self.issuer, asked, session, found.granted, found.code, now), now)
+
+    def spend(self, asked: AuthorizationRequest) -> None:
+        """A pushed request serves once. Raises AuthorizationError."""
         reference = asked.get(REFERENCE)
         if reference and not self.pushed.answered(reference):
             raise AuthorizationError("invalid_request_uri", "request_uri was already used")
-        plain = asked.response_type == "code"
-        answer = {"code": code} if plain else tokens_for(self.issuer, asked, session, granted, code, now)
-        return self._respond(asked, answer, now)
 
-    def _respond(self, asked: AuthorizationRequest, answer: Mapping[str, str], now: datetime) -> Answer | FormPost:
+    def _respond(
+        self, asked: AuthorizationRequest, answer: Mapping[str, str], now: datetime, account: str = ""
+    ) -> Answer | FormPost | Handover:
         """Raises NoClientKeyError: what cannot be encrypted goes nowhere."""
+        if CONTINUED in asked.parameters:
+            return Handover(account, plain(self.mag.settings.issuer, asked, answer))
         return respond(self.issuer.mint, asked, answer, int(now.timestamp()))
 
     def _hinted_subject(self, asked: AuthorizationRequest) -> str | None:

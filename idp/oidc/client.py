@@ -29,6 +29,17 @@ KEY_ALGS = ("ECDH-ES", "RSA-OAEP-256", "RSA-OAEP")
 CONTENT_ENCS = ("A256GCM", "A128GCM", "A128CBC-HS256")
 
 
+WIDGET_MODES = ("fedcm", "popup", "redirect", "inline")
+DEFAULT_PORTS = {"https": ":443", "http": ":80"}
+"""Schemes of redirect URIs."""
+
+
+def origin_of(uri: str) -> str:
+    """As browsers write it: lower case, without the port of its scheme (RFC 6454 section 6.1)."""
+    parts = urlsplit(uri)
+    return f"{parts.scheme}://{parts.netloc.lower().removesuffix(DEFAULT_PORTS.get(parts.scheme, ''))}"
+
+
 @dataclass(frozen=True, slots=True)
 class Encryption:
     """JWE asked by a client: `alg` for the key, `enc` for the content (RFC 7518 sections 4 and 5)."""
@@ -117,6 +128,12 @@ class Client:
     amr_names: str = ""
     """Ours: `franceconnect` for its words in `amr` (`otp` for `totp`)."""
 
+    # Where its button is (`widget/`)
+    widget_modes: frozenset[str] = frozenset({"fedcm", "popup", "redirect"})
+    """Ours: the ways its pages may sign people in."""
+    widget_origins: tuple[str, ...] = ()
+    """Ours: those of its pages; the origins of its redirect URIs when empty."""
+
     # How it is told
     backchannel_logout_uri: str = ""
     backchannel_logout_session_required: bool = False
@@ -137,6 +154,11 @@ class Client:
     def host(self) -> str:
         """What a person recognises: the host of its first redirect URI."""
         return urlsplit(self.redirect_uris[0]).netloc if self.redirect_uris else ""
+
+    @property
+    def origins(self) -> frozenset[str]:
+        """Of the pages that may ask the browser for this client."""
+        return frozenset(self.widget_origins or map(origin_of, self.redirect_uris))
 
     @property
     def is_public(self) -> bool:

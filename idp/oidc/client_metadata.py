@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from idp.errors import RefusedError
-from idp.oidc.client import CONTENT_ENCS, GRANT_TYPES, KEY_ALGS, RESPONSE_TYPES, Client, Encryption
+from idp.oidc.client import CONTENT_ENCS, GRANT_TYPES, KEY_ALGS, RESPONSE_TYPES, WIDGET_MODES, Client, Encryption, origin_of
 from idp.oidc.link_prefixes import AmbiguousAddressError, read_place
 from idp.oidc.mtls import SubjectError, read_subject
 from idp.oidc.profiles import AUTH_METHODS, DEFAULT, NEW_NAMES, PROFILES, by_every_name
@@ -95,6 +95,8 @@ def read_client(
         hab_bound=reader.number("hab_bound", most=120),
         hab_flat=reader.flag("hab_flat"),
         amr_names=reader.one("amr_names", ("franceconnect", ""), ""),
+        widget_modes=frozenset(reader.some("widget_modes", WIDGET_MODES, ("fedcm", "popup", "redirect"))),
+        widget_origins=reader.origins("widget_origins"),
         backchannel_logout_uri=reader.uri("backchannel_logout_uri"),
         backchannel_logout_session_required=reader.flag("backchannel_logout_session_required"),
         frontchannel_logout_uri=reader.uri("frontchannel_logout_uri"),
@@ -256,6 +258,13 @@ class _Reader:
                 read_place(value, prefix=True)
             except AmbiguousAddressError as error:
                 raise InvalidClientMetadataError(f"{name}: {value}: {error}") from None
+        return values
+
+    def origins(self, name: str) -> tuple[str, ...]:
+        """Without a path, as browsers write them."""
+        values = self.uris(name)
+        if others := [value for value in values if origin_of(value) != value]:
+            raise InvalidClientMetadataError(f"{name}: {others[0]} is not an origin, such as https://www.exemple.fr")
         return values
 
     def response_types(self, default: Sequence[str]) -> frozenset[str]:

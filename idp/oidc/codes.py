@@ -90,16 +90,16 @@ class Redeemed:
     first: bool
 
 
-def issue(store: Ephemeral, settings: Settings, cookie: str, granted: Granted, shown: str) -> tuple[Session, str] | None:
-    """The session of a cookie and a code born of it; None without a live session.
+def issue(store: Ephemeral, settings: Settings, row: str, granted: Granted, shown: str) -> tuple[Session, str] | None:
+    """The session kept at `row` and a code born of it; None without a live session.
 
     The caller may still decide not to reveal the code: nobody else knows it, and it dies of its lifetime.
     """
-    if not cookie or len(cookie) > 100 or not cookie.isascii():
+    if not row:
         return None
     code = random_token()
     found = store.derive(
-        KIND, digest(cookie), settings.session_idle, "code", digest(code), granted.dump(), settings.code_lifetime, proof=shown
+        KIND, row, settings.session_idle, "code", digest(code), granted.dump(), settings.code_lifetime, proof=shown
     )
     return (Session.load(found), code) if found else None
 

@@ -5,9 +5,8 @@ never allowed: nothing here depends on a cookie. Fetch Standard, section 3.2.
 """
 
 from collections.abc import Iterable
-from urllib.parse import urlsplit
 
-from idp.oidc.client import Client
+from idp.oidc.client import Client, origin_of
 from idp.oidc.wire import Answer
 
 PREFLIGHT = (
@@ -17,20 +16,10 @@ PREFLIGHT = (
 )
 
 
-DEFAULT_PORTS = {"https": ":443", "http": ":80"}
-"""Schemes of redirect URIs."""
-
-
 def origins_of(clients: Iterable[Client]) -> frozenset[str]:
     """Origins of the redirect URIs of public clients."""
     public = (client for client in clients if client.token_endpoint_auth_method == "none")
-    return frozenset(_origin(uri) for client in public for uri in client.redirect_uris)
-
-
-def _origin(uri: str) -> str:
-    """As browsers write it: lower case, without the port of its scheme (RFC 6454 section 6.1)."""
-    parts = urlsplit(uri)
-    return f"{parts.scheme}://{parts.netloc.lower().removesuffix(DEFAULT_PORTS.get(parts.scheme, ''))}"
+    return frozenset(origin_of(uri) for client in public for uri in client.redirect_uris)
 
 
 def headers_for(origin: str) -> tuple[tuple[str, str], ...]:

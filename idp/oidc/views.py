@@ -12,7 +12,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import NotFound
 
 from idp import http, visitor
-from idp.arrival import Asked, see
+from idp.arrival import Asked, see, set_session_cookie
 from idp.audit import journal
 from idp.audit.events import ConsentGiven, ConsentRefused, EstablishmentPicked
 from idp.authentication import demande as demandes
@@ -25,7 +25,7 @@ from idp.habilitations.choix.recherche import LONGEST, Chercheur
 from idp.oidc import logout
 from idp.oidc.account.portals import disconnect, portals
 from idp.oidc.acting import is_picked, wanted
-from idp.oidc.authorization import AuthorizationDoor, AuthorizationEndpoint, ConsentAsked, parameters_of, told_scope
+from idp.oidc.authorization import AuthorizationDoor, AuthorizationEndpoint, ConsentAsked, Handover, parameters_of, told_scope
 from idp.oidc.checks import verify
 from idp.oidc.client import Client
 from idp.oidc.details import Acting
@@ -55,6 +55,9 @@ def authorize() -> ResponseReturnValue:
     if isinstance(left, FormPost):
         http.page_policy(origin(left.action))
         return make_response(render_template("oidc/form_post.html", action=left.action, fields=left.fields))
+    if isinstance(left, Handover):
+        told = {"account": left.account, "fields": left.fields, "signed_in": "code" in left.fields}
+        return make_response(render_template("oidc/navigateur.html", **told))
     raise left
 
 
@@ -288,6 +291,5 @@ def _logged_out(asked: logout.LogoutRequest, bye: Farewell) -> Response:
     else:
         http.allow_frames(bye.origins)
         response = make_response(render_template("oidc/deconnecte.html", bye=bye, onward=onward, client_name=asked.client_name))
-    http.set_cookie(response, COOKIE, "", max_age=0)
-    response.headers["Set-Login"] = "logged-out"
+    set_session_cookie(response, "")
     return response

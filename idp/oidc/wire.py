@@ -183,6 +183,15 @@ def described(answer: Answer, address: str) -> Answer:
     return Answer(answer.status, answer.body, answer.content_type, headers)
 
 
+def cookies_of(environ: Environ) -> dict[str, str]:
+    """Of the browser that asks; of two of one name, the first."""
+    cookies: dict[str, str] = {}
+    for part in str(environ.get("HTTP_COOKIE", "")).split(";"):
+        name, _, value = part.strip().partition("=")
+        cookies.setdefault(name, value)
+    return cookies
+
+
 def is_form(environ: Environ) -> bool:
     """Whether the body says it is a form."""
     kind = str(environ.get("CONTENT_TYPE", "")).split(";", 1)[0]

@@ -7,10 +7,10 @@ from flask import Blueprint, Response, make_response, render_template, request
 from flask.typing import ResponseReturnValue
 
 from idp import http, visitor
+from idp.arrival import set_session_cookie
 from idp.audit import journal
 from idp.authentication.denial import deny
 from idp.authentication.recours.models import Recours
-from idp.authentication.session import COOKIE
 from idp.database import db
 from idp.declarants import transitions
 from idp.declarants.compte import adresse, messages
@@ -256,8 +256,7 @@ def close() -> ResponseReturnValue:
     db.session.commit()
     mag.messenger.wake()
     response = make_response(render_template("compte/ferme.html", days=removal.KEPT.days))
-    http.set_cookie(response, COOKIE, "", max_age=0)
-    response.headers["Set-Login"] = "logged-out"
+    set_session_cookie(response, "")
     return response
 
 

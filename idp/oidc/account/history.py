@@ -25,6 +25,7 @@ KINDS: Mapping[str, str] = {
     "BrakeLifted": "Ralentissement levé par l'assistance",
     "ConcurrentUseSeen": "Compte utilisé à deux endroits en même temps",
     "ConsentGiven": "Accord donné à un site",
+    "FedcmCodeIssued": "Connexion à un site par la fenêtre du navigateur",
     "ConsentRefused": "Accord refusé à un site",
     "ConsentWithdrawn": "Accord retiré à un site",
     "PortalDisconnected": "Site déconnecté",

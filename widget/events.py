@@ -1,0 +1,30 @@
+"""What FedCM adds to the journal."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from idp.audit.events import Event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FedcmCodeIssued(Event):
+    """A partner's page was given an authorization code by the browser's chooser; `automatic`: without a gesture."""
+
+    sid: str
+    automatic: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FedcmContinued(Event):
+    """The choice led to a page of MAG first. `reason`: what was missing."""
+
+    sid: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FedcmRefused(Event):
+    """A browser that is signed in asked what it may not have."""
+
+    outcome: ClassVar[str] = "failure"
+    reason: str
