@@ -6,7 +6,8 @@ MagError
 ├── UnexpectedError             a mistake of ours: 500, an incident number
 └── RefusedError                a rule of the domain said no: 4xx, a sentence that says what to do
     ├── NotFoundError           404
-    │   └── UnknownPageError    no page at this address
+    │   ├── UnknownPageError    no page at this address
+    │   └── DeadLinkError       the link of a mail that was used, or is too old
     ├── InvalidRequestError     400
     │   ├── MethodError, TooLargeError, FileError, AddressError
     ├── ForbiddenError          403
@@ -88,6 +89,16 @@ class NotFoundError(RefusedError):
     status = 404
     title = "Page introuvable"
     public = "Cette page n'existe pas ou n'est pas accessible."
+
+
+class DeadLinkError(NotFoundError):
+    """The link of a mail: used, too old, replaced, or of nothing. Each room says what to do."""
+
+    code = "lien_inconnu"
+    number = "M000411"
+    remedy = "Cherchez le message le plus récent, ou recommencez la demande."
+    title = "Ce lien n'est plus valable"
+    public = "Ce lien n'est plus valable : il a déjà servi, ou il est trop ancien."
 
 
 class UnknownPageError(NotFoundError):

@@ -37,7 +37,7 @@ from idp.authentication.session import close_every_session, close_session
 from idp.authentication.throttle import Throttle, TooManyAttemptsError
 from idp.database import db
 from idp.declarants.models import Declarant
-from idp.errors import RefusedError
+from idp.errors import DeadLinkError
 from idp.habilitations.decision import services_of
 from idp.habilitations.gesture import words as spoken_droits
 from idp.notifications.messages import day_in_words, in_words
@@ -49,13 +49,12 @@ from idp.visitor import person_of, session_here
 bp = Blueprint("authentication", __name__, template_folder="templates")
 
 
-class LinkDeadError(RefusedError):
+class LinkDeadError(DeadLinkError):
     """The mail's link was used, has expired, or never was."""
 
     code = "lien_mort"
     number = "M400008"
     remedy = "Connectez-vous comme d'habitude."
-    status = 404
     public = "Ce lien n'est plus valable : il a déjà servi, ou il a plus d'une heure. Essayez de vous connecter comme d'habitude."
 
 

@@ -15,7 +15,7 @@ from idp.audit import journal
 from idp.audit.events import PasswordsImported, SessionsClosed
 from idp.authentication.legacy_hashes import ENCODINGS
 from idp.authentication.password_change import change_password
-from idp.authentication.password_import import Bilan, import_passwords
+from idp.authentication.password_import import import_passwords
 from idp.authentication.passwords import Passwords
 from idp.authentication.session import close_every_session
 from idp.console import answers
@@ -24,6 +24,7 @@ from idp.declarants import echeances, inscription
 from idp.declarants.equipe import invitation
 from idp.declarants.equipe.models import Invitation
 from idp.declarants.identite import Identite
+from idp.declarants.lignes import Bilan
 from idp.declarants.models import Declarant
 from idp.declarants.statuts import Role, table
 from idp.entreprises.models import Etablissement

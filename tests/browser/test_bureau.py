@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from idp.audit import journal
 from idp.authentication.factors import losses
 from idp.authentication.recours.models import Recours
 from idp.authentication.recours.voies import Etape, Voie
@@ -12,6 +13,7 @@ from idp.database import db
 from idp.declarants.controles import tenue
 from idp.declarants.controles.dossier import Nature, Sens
 from idp.declarants.models import Declarant
+from idp.declarants.parcours.events import CardContested
 from idp.declarants.statuts import Role
 from idp.entreprises.siret import Siret
 from idp.notifications.models import Letter
@@ -28,6 +30,17 @@ from tests.journeys.test_controles import une_entreprise
 pytestmark = [pytest.mark.browser, pytest.mark.parametrize("backend", ["sqlite"], indirect=True)]
 
 
+def beside_a_namesake(app) -> int:
+    """The number of a review of somebody whose name another person bears."""
+    number, person = une_revue(app, "Homonyme", ("dsn",))
+    with app.app_context():
+        found = db.session.get_one(Declarant, person)
+        found.cle, prenom = f"{found.identite.attente}apart", found.prenom
+        db.session.commit()
+    un_declarant(app, siret=SIRET, nom="Homonyme", prenom=prenom, email="homonyme@boulangerie.fr")
+    return number
+
+
 @pytest.fixture
 def seeded(app):
     """Something on every page; the secret of one operator, and the numbers of what is there."""
@@ -41,7 +54,10 @@ def seeded(app):
     lost, alone = (
         une_personne_protegee(app, siret=SIRET, nom=nom, prenom="Inès", email="ines@boulangerie.fr")[0] for nom in ("Garnier", "Roy")
     )
+    namesake = beside_a_namesake(app)
     with app.app_context():
+        for _ in range(27):
+            journal.record(CardContested(siret=int(SIRET), what="l'adresse, l'état (ouvert ou fermé)"), now)
         loss = losses.ask(
             app.extensions["mag"].settings, db.session.get_one(Declarant, lost.id), now, operator="Berthe Noir", reason="dossier 7"
         )
@@ -69,6 +85,9 @@ def seeded(app):
             "accueil": "/",
             "controles": "/controles",
             "controle": f"/controles/{reviews[1]}",
+            "controle-homonyme": f"/controles/{namesake}",
+            "fiches": "/fiches",
+            "fichiers": "/fichiers",
             "listes": "/listes",
             "personnes": f"/personnes?siret={SIRET}",
             "personne": f"/personnes/{person.uid}",

@@ -13,7 +13,7 @@ from idp.authentication.factors.events import DeviceForgotten
 from idp.authentication.factors.models import KnownDevice
 from idp.database import db
 from idp.declarants.models import Declarant
-from idp.errors import RefusedError
+from idp.errors import DeadLinkError
 from idp.notifications.messages import in_words
 from idp.notifications.models import OneTimeLink
 from idp.oidc.backchannel.notices import tell_of_person
@@ -22,13 +22,12 @@ from idp.visitor import required, see
 bp = Blueprint("appareils", __name__)
 
 
-class DenialDeadError(RefusedError):
+class DenialDeadError(DeadLinkError):
     """The mail's link was used, or is a week old."""
 
     code = "desaveu_mort"
     number = "M400431"
     remedy = "Si vous avez un doute, changez votre mot de passe."
-    status = 404
     public = "Ce lien n'est plus valable : il a déjà servi, ou il a plus de sept jours. En cas de doute, changez votre mot de passe."
 
 

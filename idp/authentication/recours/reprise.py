@@ -23,17 +23,16 @@ from idp.database import db
 from idp.declarants.compte import adresse
 from idp.declarants.identite import Identite
 from idp.declarants.models import Declarant
-from idp.errors import RefusedError
+from idp.errors import DeadLinkError, RefusedError
 from idp.notifications.models import Mail, OneTimeLink
 
 
-class RecoveryLinkDeadError(RefusedError):
+class RecoveryLinkDeadError(DeadLinkError):
     """Used, too old, or another password was chosen since: nobody learns which."""
 
     code = "lien_de_recours_mort"
     number = "M400026"
     remedy = "Faites une nouvelle demande depuis « Mot de passe oublié »."
-    status = 404
     public = "Ce lien n'est plus valable : il a déjà servi, il a plus d'une heure, ou un autre mot de passe a été choisi depuis."
 
 

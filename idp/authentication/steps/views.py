@@ -42,7 +42,7 @@ from idp.database import db
 from idp.declarants.models import Declarant
 from idp.declarants.parcours import conditions
 from idp.ephemeral import Counter, beyond
-from idp.errors import MagError, RefusedError
+from idp.errors import DeadLinkError, MagError, RefusedError
 from idp.notifications.messages import in_words
 from idp.notifications.models import OneTimeLink
 from idp.oidc.backchannel.notices import tell_of_person
@@ -65,13 +65,12 @@ class ChoiceDeadError(RefusedError):
     public = "Ce choix n'est plus valable. Recommencez la connexion avec votre clé d'accès."
 
 
-class LossLinkDeadError(RefusedError):
+class LossLinkDeadError(DeadLinkError):
     """The mail's link was used, or the request ended."""
 
     code = "lien_facteur_mort"
     number = "M400430"
     remedy = "Rien à faire : la demande n'est plus en cours."
-    status = 404
     public = "Ce lien n'est plus valable : la demande a déjà été annulée, ou elle est terminée."
 
 

@@ -11,7 +11,7 @@ from idp.database import db
 from idp.declarants.compte import messages
 from idp.declarants.compte.events import EmailChangeAsked, EmailChanged, EmailChangeReverted, EmailConfirmed
 from idp.declarants.models import CHANGED, AccountEvent, Declarant
-from idp.errors import RefusedError
+from idp.errors import DeadLinkError, RefusedError
 from idp.notifications.models import Mail, OneTimeLink
 
 CONFIRM, REVERT, STILL = "adresse_nouvelle", "adresse_annuler", "adresse_toujours"
@@ -20,13 +20,12 @@ CONFIRM_LIFE, REVERT_LIFE = timedelta(hours=24), timedelta(hours=72)
 MOMENT = timedelta(minutes=2)
 
 
-class AddressLinkDeadError(RefusedError):
+class AddressLinkDeadError(DeadLinkError):
     """The link was used, has expired, never was, or is about an address that changed since."""
 
     code = "lien_adresse_mort"
     number = "M200411"
     remedy = "Recommencez depuis « Mon compte »."
-    status = 404
     public = "Ce lien n'est plus valable : il a déjà servi, ou il est trop ancien. Vous pouvez recommencer depuis « Mon compte »."
 
 

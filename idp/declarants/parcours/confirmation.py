@@ -20,7 +20,7 @@ from idp.declarants.parcours.events import InformationConsent, InscriptionConfir
 from idp.declarants.parcours.models import ConsentementInformation, Inscription, ProfilEtablissement, ServicesChoisis
 from idp.declarants.statuts import Act, By, Role, Statut
 from idp.entreprises.models import Etablissement
-from idp.errors import RefusedError
+from idp.errors import DeadLinkError, RefusedError
 from idp.notifications.messages import Message
 from idp.notifications.models import Mail, OneTimeLink
 
@@ -59,14 +59,12 @@ class TooManyCandidaciesError(RefusedError):
     )
 
 
-class InscriptionLinkDeadError(RefusedError):
+class InscriptionLinkDeadError(DeadLinkError):
     """The link was used, has expired, or leads to an inscription that is over."""
 
     code = "lien_inscription_mort"
     number = "M200405"
     remedy = "Recommencez l'inscription, ou connectez-vous si elle est terminée."
-    status = 404
-    title = "Ce lien n'est plus valable"
     public = (
         "Ce lien a déjà servi, il est trop ancien, ou un autre l'a remplacé. Si vous aviez terminé votre inscription, connectez-vous ; "
         "sinon, reprenez-la dans le navigateur où vous l'aviez commencée, ou recommencez-la."
