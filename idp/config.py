@@ -117,6 +117,9 @@ class Settings:
         "What becomes of a first administrator whom nothing known ties to the company: `manual`, an operator decides; `warn`, it is noted.",
         "manual",
     )
+    places: str = setting(
+        "File that says where addresses roughly are, for people's lists of sessions (docs/exploitation.md); empty: the address alone.", ""
+    )
     support_url: str = setting(
         "Address of the assistance that pages of refusal lead to, with the client, the code and the trace in its query; empty: none.", ""
     )
@@ -300,6 +303,8 @@ def check_bounds(settings: Settings) -> None:
         )
     if settings.extra_ca and not Path(settings.extra_ca).is_file():
         raise SettingError("MAG_EXTRA_CA names a file that does not exist")
+    if settings.places and not Path(settings.places).is_file():
+        raise SettingError("MAG_PLACES names a file that does not exist")
     if settings.password_policy not in ("mag", "longue"):
         raise SettingError("MAG_PASSWORD_POLICY must be mag or longue")
     if settings.first_administrator not in ("manual", "warn"):

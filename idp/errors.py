@@ -94,7 +94,7 @@ class NotFoundError(RefusedError):
 class DeadLinkError(NotFoundError):
     """The link of a mail: used, too old, replaced, or of nothing. Each room says what to do."""
 
-    code = "lien_inconnu"
+    code = "lien_perime"
     number = "M000411"
     remedy = "Cherchez le message le plus récent, ou recommencez la demande."
     title = "Ce lien n'est plus valable"

@@ -34,9 +34,9 @@ class Action:
 
 
 def in_words(at: datetime) -> str:
-    """`21 novembre 2026 à 14 h 05`, in Paris."""
+    """`21 novembre 2026 à 14 h 05`, in Paris; no line ends within the hour."""
     local = at.astimezone(PARIS)
-    return f"{day_in_words(at)} à {local.hour} h {local.minute:02d}"
+    return f"{day_in_words(at)} à {local.hour}\u00a0h\u00a0{local.minute:02d}"
 
 
 def day_in_words(at: datetime) -> str:

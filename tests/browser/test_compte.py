@@ -17,7 +17,7 @@ from tests.parcours import un_etablissement
 from tests.protocol.relying import register
 
 pytestmark = [pytest.mark.browser, pytest.mark.parametrize("backend", ["sqlite"], indirect=True)]
-EMAIL, OTHER, NEW = "claire.lefevre@ateliers-du-pont.fr", "c.lefevre@autre.fr", "trois poules sur un mur"
+EMAIL, OTHER, NEW = "claire-alexandrine.lefevre-dupont@ateliers-du-pont-de-toulouse.fr", "c.lefevre@autre.fr", "trois poules sur un mur"
 PAGES = {
     "accueil": "/",
     "apercu": "/compte",

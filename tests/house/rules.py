@@ -17,7 +17,7 @@ FLOORS = {"wsgi": 3, "widget": 2, "partners": 1, "idp": 0}
 
 RANKS = {
     **{"errors": 0, "config": 0, "logs": 0},
-    **{"database": 1, "postgresql": 1, "resp": 1, "seals": 1, "codes": 1, "qr": 1, "console": 1, "ephemeral": 1, "keys": 1},
+    **{"database": 1, "postgresql": 1, "resp": 1, "seals": 1, "codes": 1, "qr": 1, "lieux": 1, "console": 1, "ephemeral": 1, "keys": 1},
     "key_states": 1,
     **{"audit": 2, "notifications": 2, "entreprises": 2},
     "declarants": 3,

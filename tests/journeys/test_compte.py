@@ -614,3 +614,15 @@ def test_C80_a_month_later_nothing_names_them(app, claire, client):
     assert mails(app, "compte_ferme") == []
     again = un_declarant(app)
     assert again.id != claire.id
+
+
+def test_a_session_says_roughly_where_when_the_operator_knows(app, client, tmp_path):
+    path = tmp_path / "lieux.csv"
+    path.write_text('192.0.2.0,192.0.2.255,"Lyon, France"\n', "utf-8")
+    object.__setattr__(app.extensions["mag"].settings, "places", str(path))
+    un_declarant(app)
+    assert se_connecter(client).status_code == 303
+
+    page = client.get("/compte/sessions").text
+    assert "Lieu approché" in page
+    assert "Lyon, France" in page

@@ -350,8 +350,8 @@ def test_a_new_device_is_told_by_mail_from_the_second_on(app, client, new_client
 
 
 def test_an_instant_is_told_in_paris():
-    assert in_words(datetime(2026, 7, 1, 22, 5, tzinfo=UTC)) == "2 juillet 2026 à 0 h 05"
-    assert in_words(datetime(2026, 1, 31, 23, 0, tzinfo=UTC)) == "1er février 2026 à 0 h 00"
+    assert in_words(datetime(2026, 7, 1, 22, 5, tzinfo=UTC)) == "2 juillet 2026 à 0\u00a0h\u00a005"
+    assert in_words(datetime(2026, 1, 31, 23, 0, tzinfo=UTC)) == "1er février 2026 à 0\u00a0h\u00a000"
 
 
 # ---------------------------------------------------------------------------------------------------------------- operator

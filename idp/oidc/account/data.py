@@ -81,7 +81,7 @@ def everything(sources: Sources, person: Declarant, now: datetime) -> dict[str, 
             for portal in portals(sources.clients, person, services, now)
         ],
         "sessions": [
-            {"appareil": one.device, "adresse": one.address, "ouverte_le": one.opened, "sites": list(one.sites)}
+            {"appareil": one.device, "adresse": one.address, "lieu": one.place or None, "ouverte_le": one.opened, "sites": list(one.sites)}
             for one in open_sessions(sources.store, sources.settings, sources.clients, person, now)
         ],
         "etablissements_choisis": [written(siret) for siret in EtablissementChoisi.of(person.id)],

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from idp import lieux
 from idp.audit.models import AuditEvent
 from idp.authentication.session import CLOSING, guard_of_declarant, guard_of_session
 from idp.config import Settings
@@ -28,6 +29,8 @@ class OpenSession:
     sid: str
     device: str
     address: str
+    place: str
+    """Roughly where, when the operator's file says so."""
     opened: str
     until: str
     sites: tuple[str, ...]
@@ -47,6 +50,7 @@ def open_sessions(store: Ephemeral, settings: Settings, clients: Clients, person
             sid,
             str(event.details.get("device") or "navigateur inconnu"),
             event.address or "",
+            lieux.known(settings.places).of(event.address or ""),
             in_words(event.at),
             in_words(event.at + lifetime),
             names[sid],
