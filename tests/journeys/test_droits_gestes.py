@@ -1,5 +1,6 @@
 """Acts of administrators: refused, simulated, confirmed by typing, done once under one operation, undone."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,7 +13,7 @@ from idp.declarants.statuts import Role, Statut
 from idp.habilitations import decision
 from idp.habilitations.attribution import attribuer
 from idp.habilitations.models import DroitDirect, Operation
-from tests.factories import se_connecter, un_declarant
+from tests.factories import csrf_in, se_connecter, un_declarant
 from tests.journeys.droits import CLIENTS, HERE, SIREN, C, D, P, champs, confirmer, fait, geste, simuler, un_cabinet
 from tests.journeys.equipe import administrateur_connecte, texte, un_etablissement
 
@@ -98,6 +99,36 @@ def test_what_cannot_be_done_is_explained_and_nothing_is_done(app, client, cabin
     assert says in texte(response)
     assert f'href="/equipe/droits/personnes/{cabinet.bruno.uid}"' in response.text
     assert operations(app) == before
+
+
+def test_a_form_that_is_refused_keeps_what_was_typed(app, client, cabinet):
+    typed = f"{CLIENTS[0]}\n12345678901234"
+    sent = attribution(cabinet.bruno, []) | {"cibles": typed, "droit": ["dsn.declarer", "atmp.consulter"], "debut": "2027-01-01"}
+
+    refused = simuler(client, **sent, fin="2027-12-31")
+
+    assert refused.status_code == 422
+    assert f">{typed}</textarea>" in refused.text
+    assert re.findall(r'value="([a-z.]+)" checked', refused.text) == ["dsn.declarer", "atmp.consulter"]
+    assert 'value="2027-01-01"' in refused.text
+    assert 'value="2027-12-31"' in refused.text
+    assert "Bruno" in texte(refused)
+    assert champs(refused)["personne"] == [cabinet.bruno.uid]
+    corrected = champs(refused) | {"cibles": str(CLIENTS[0]), "droit": ["dsn.declarer"]}
+    assert "</strong> gagne" in texte(client.post("/equipe/droits/gestes", data=corrected))
+    assert simuler(client, **sent, fin="demain").status_code == 422
+
+
+def test_a_refused_form_about_ticked_targets_or_two_people_says_the_rest_again(app, client, cabinet):
+    ticked = simuler(client, **(attribution(cabinet.bruno, CLIENTS[:2]) | {"droit": []}))
+    back = f"/equipe/droits/passation?de={cabinet.zoe.uid}"
+    fields = {"acte": "copier", "de": [cabinet.zoe.uid], "vers": [""], "retour": back, "csrf": csrf_in(client.get(back).text)}
+    passing = client.post("/equipe/droits/gestes", data=fields)
+
+    assert "2 établissements cochés" in texte(ticked)
+    assert "<textarea" not in ticked.text
+    assert champs(ticked)["cible"] == [str(cible) for cible in CLIENTS[:2]]
+    assert f'href="{back}">Revenir et corriger' in passing.text
 
 
 @pytest.mark.parametrize("retour", ["https://mal.test/", "//mal.test", "/equipe/droits//mal.test", "/equipe/droits\\mal"])

@@ -118,13 +118,18 @@ class Demande:
             raise refusal("nobody", "Choisissez au moins une personne.")
         return {one.id: one for one in found}
 
-    def rights(self) -> Rights:
-        """`droit=dsn.declarer`, as many times as there are. Raises AttributionRefusedError."""
+    def ticked_rights(self) -> Rights:
+        """`droit=dsn.declarer`, as many times as there are; what does not exist is left aside."""
         found: dict[str, frozenset[Droit]] = {}
         for text in self.champs.get("droit", ()):
             code, _, droit = text.rpartition(".")
             if code in self.catalogue.services and droit in set(Droit):
                 found[code] = found.get(code, frozenset()) | {Droit(droit)}
+        return found
+
+    def rights(self) -> Rights:
+        """At least one. Raises AttributionRefusedError."""
+        found = self.ticked_rights()
         if self.catalogue.masks(found) == NOTHING:
             raise refusal("no right", "Choisissez au moins un droit.")
         return found

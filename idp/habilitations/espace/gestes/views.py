@@ -17,6 +17,7 @@ from idp.habilitations.espace.gestes import actes
 from idp.habilitations.espace.gestes import models as operations
 from idp.habilitations.espace.gestes.acte import Acte, Demande
 from idp.habilitations.espace.gestes.dossiers import PortefeuilleChangedError, version
+from idp.habilitations.espace.gestes.reprise import reprise
 from idp.habilitations.espace.gestes.simulation import MOST_TOLD, faire, simuler
 from idp.habilitations.espace.lecture import SIZE, Lecteur
 from idp.habilitations.espace.portee import Portee
@@ -147,6 +148,11 @@ def _refused(found: visitor.Visitor, demande: Demande, error: RefusedError) -> R
         message=error.public,
         number=error.number,
         back=_back(demande.un("retour", 500)),
+        reprise=reprise(demande),
+        services=demande.catalogue.offered,
+        words=words,
+        Grain=Grain,
+        csrf=http.csrf_token(PURPOSE),
     )
     return page, error.status
 
