@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from authlib.oauth2.rfc6749.errors import InvalidRequestError, OAuth2Error
 
 from idp.errors import MagError
+from idp.habilitations.souvenir import Souvenirs
 from idp.logs import logger
 from idp.oidc import cors
 from idp.oidc.alive import Alive
@@ -107,9 +108,8 @@ class Machines:
             ),
         }
         directory = Directory(mag.connections, alive, reader)
-        access = Access(
-            settings.issuer, bearers, mag.ephemeral, Decisions(directory, rights), Searches(directory, rights), Places(mag.keyring)
-        )
+        decisions = Decisions(directory, rights, Souvenirs(mag.connections))
+        access = Access(settings.issuer, bearers, mag.ephemeral, decisions, Searches(directory, rights), Places(mag.keyring))
         for path, act in access.endpoints.items():
             endpoints[path] = Endpoint(("POST",), act, metadata=resource_address(settings, DECISIONS), echoes=True)
         endpoints["/.well-known/authzen-configuration"] = Endpoint(READ, documents.decision_point)

@@ -505,16 +505,30 @@ def test_what_a_decision_costs(wsgi_app, point, sub):
     mag.versions._clock = lambda: 0.0
     mag.versions._checked = 0.0
 
-    def cost(act):
-        act()
+    def cost(act, *, known=True):
+        if known:
+            act()
         before = mag.ephemeral.count_of_trips, mag.connections.count
         act()
         return mag.ephemeral.count_of_trips - before[0], mag.connections.count - before[1]
 
     many = several(*(str(siret_of(n)) for n in range(1000)))
     assert cost(lambda: point.may(sub, "dsn.payer")) == (1, 2)
-    assert cost(lambda: point.may(sub, "dsn.declarer")) == (1, 3)
+    assert cost(lambda: point.may(sub, "dsn.declarer"), known=False) == (1, 3)
+    assert cost(lambda: point.may(sub, "dsn.declarer")) == (1, 2), "remembered under the version"
     assert cost(lambda: point.ask("evaluations", subject={"type": "compte", "id": sub}, action={"name": "dsn.payer"}, **many)) == (1, 2)
+
+
+def test_what_is_remembered_is_never_older_than_a_gesture(point, sub, act):
+    """A right that is withdrawn is gone at the next question; one that is given is there."""
+    assert [point.may(sub, "dsn.declarer")["decision"] for _ in range(2)] == [True, True]
+    act(retirer, HERE, "dsn", (Droit.DECLARER,))
+    assert not point.may(sub, "dsn.declarer")["decision"]
+    assert point.may(sub, "dsn.payer")["decision"]
+    act(retirer, HERE, "dsn", (Droit.PAYER,))
+    assert not point.may(sub, "dsn.payer")["decision"]
+    act(attribuer, HERE, "dsn")
+    assert point.may(sub, "dsn.declarer")["decision"]
 
 
 def test_the_person_s_own_establishment(point, sub, act):

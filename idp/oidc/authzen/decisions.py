@@ -1,7 +1,8 @@
 """One decision, or a thousand: AuthZEN Authorization API 1.0 sections 5 and 6.
 
-Decided on the database at the moment of the question, whatever the right: nothing is kept here. `v`, the version of the rights, comes
-with a yes that may be kept for a while and asked again (`rights_state.py`); it never comes with `payer`, which is asked each time.
+Decided on the database at the moment of the question; asked again about one subject whose rights did not change, from memory
+(`habilitations.souvenir`). `v`, the version of the rights, comes with a yes that may be kept for a while and asked again
+(`rights_state.py`). It never comes with `payer`, which is looked at in the database each time.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,16 +11,14 @@ from datetime import datetime
 from typing import Any
 
 from idp.habilitations.disclosure import services_of_scope
-from idp.habilitations.droits import Droit
 from idp.habilitations.perimetre import Origine
 from idp.habilitations.questions import Question, check_many
+from idp.habilitations.souvenir import NOT_KEPT, Souvenirs
 from idp.oidc.authzen.known import Directory, Known
 from idp.oidc.authzen.requests import ACCOUNT, Evaluation
 from idp.oidc.client import Client
 from idp.oidc.rights import Rights
 
-NOT_KEPT = frozenset({Droit.PAYER, Droit.TELECHARGER_OFFICIEL})
-"""Rights whose answer is good for one act."""
 Decision = dict[str, Any]
 
 
@@ -29,17 +28,24 @@ class Decisions:
 
     directory: Directory
     rights: Rights
+    souvenirs: Souvenirs
 
     def decide(self, client: Client, evaluations: Sequence[Evaluation], now: datetime) -> list[Decision]:
         """In the order asked."""
         known = self.directory.find(client, {one.subject for one in evaluations}, now)
         refused = [refusal(client, one) for one in evaluations]
         asked = [question(one, known.get(one.subject)) if not why else None for one, why in zip(evaluations, refused, strict=True)]
-        version = self._version([one for one in asked if one], evaluations, now)
-        catalogue, connections = self.rights.catalogue(), self.rights.connections
-        found = iter(check_many(connections, catalogue, [one for one in asked if one], now))
+        questions = [one for one in asked if one]
+        version = self._version(questions, evaluations, now)
+        found = iter(self._found(questions, version, now))
         given = (next(found) if one else () for one in asked)
         return [answer(one, why, origins, version) for one, why, origins in zip(evaluations, refused, given, strict=True)]
+
+    def _found(self, questions: Sequence[Question], version: str, now: datetime) -> list[tuple[Origine, ...]]:
+        catalogue = self.rights.catalogue()
+        if version:
+            return self.souvenirs.check_many(catalogue, questions[0].declarant_id, version, questions, now)
+        return check_many(self.rights.connections, catalogue, questions, now)
 
     def _version(self, asked: Sequence[Question], evaluations: Iterable[Evaluation], now: datetime) -> str:
         """Read before the rights are: it is never newer than they are. For one subject, and what may be kept."""
