@@ -98,9 +98,9 @@ def test_links_keep_the_last_month_whatever_the_order_of_files(app, mag):
     line = f"siret_declarant;siret_declare;dernier_mois\n{SIRET};{OTHER};"
     for month in ("2026-03", "2026-09", "2025-12"):
         assert "1 retenues" in mag("liens", "importer", csv=line + month).output
-    assert (
-        "1 retenues" in mag("liens", "importer", csv=f"{line}2026-01\n{SIRET};{OTHER};06/2026\n".replace("1 retenues", "")).output or True
-    )
+    bad = mag("liens", "importer", csv=f"{line}2026-01\n{SIRET};{OTHER};hier\n{SIRET};12;2026-01\n")
+    assert "3 lignes lues, 1 retenues, 2 refusées" in bad.output
+    assert "ligne 4" in bad.output
 
     with app.app_context():
         assert [link.dernier_mois for link in LienDeclare.of(Siret(SIRET).siren, None)] == ["2026-09"]

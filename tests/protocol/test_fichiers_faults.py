@@ -14,7 +14,8 @@ import psycopg
 import pytest
 from sqlalchemy import func, select
 
-from idp.database import db
+from idp.database import Version, db
+from idp.declarants.controles.models import LIENS_VERSION, LienDeclare
 from idp.declarants.identite import Identite
 from idp.declarants.inscription import inscrire
 from idp.declarants.statuts import Role
@@ -84,11 +85,10 @@ def slowed(backend: Any) -> Iterator[psycopg.Connection[Any]]:
         yield connection
 
 
-def kill_in_the_middle(process: "subprocess.Popen[bytes]", connection: psycopg.Connection[Any]) -> None:
-    """SIGKILL once it writes rights; its session ends in the database too."""
-    writing = (
-        "SELECT count(*) FROM pg_stat_activity WHERE query ILIKE '%insert into droits%' AND state = 'active' AND pid <> pg_backend_pid()"
-    )
+def kill_in_the_middle(process: "subprocess.Popen[bytes]", connection: psycopg.Connection[Any], table: str = "droits") -> None:
+    """SIGKILL once it writes there; its session ends in the database too."""
+    activity = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND pid <> pg_backend_pid()"
+    writing = f"{activity} AND query ILIKE '%insert into {table}%'"
     deadline = time.monotonic() + PATIENCE
     while not connection.execute(writing).fetchone()[0]:  # type: ignore[index]  # a count
         assert process.poll() is None, process.communicate()
@@ -182,3 +182,24 @@ def test_a_transfer_killed_while_it_writes_leaves_all_to_the_giver(app, backend,
         transfert.transferer(Gesture(None, app.extensions["mag"].catalogue(), datetime.now(UTC)), zoe, claire)
         db.session.commit()
     assert (counts(app, zoe)[0], counts(app, claire)[0]) == (0, 60)
+
+
+def test_links_of_declarations_killed_while_they_are_written_leave_nothing_and_are_read_again(app, backend, slowed, tmp_path):
+    slowed.execute("CREATE TRIGGER dally BEFORE INSERT ON liens_declares FOR EACH ROW EXECUTE FUNCTION dally()")
+    month, path = f"{datetime.now(UTC):%Y-%m}", tmp_path / "liens.csv"
+    path.write_text("\n".join(["siret_declarant;siret_declare;dernier_mois", *(f"{SIRET};{one};{month}" for one in sirets(LINES))]))
+    words = ("liens", "importer", str(path))
+
+    def kept():
+        with app.app_context():
+            version = db.session.get(Version, LIENS_VERSION)
+            return db.session.scalar(select(func.count()).select_from(LienDeclare)), version.number if version else 0
+
+    kill_in_the_middle(command(backend, *words), slowed, "liens_declares")
+    assert kept() == (0, 0)
+    slowed.execute("DROP TRIGGER dally ON liens_declares")
+    again, then = (command(backend, *words).communicate(timeout=PATIENCE)[0].decode() for _ in range(2))
+
+    assert f"{LINES} liens ajoutés" in again
+    assert "0 liens ajoutés" in then
+    assert kept() == (LINES, 1)
