@@ -68,6 +68,7 @@ from idp.habilitations.espace.suivi import views as suivi_views
 from idp.habilitations.fichiers import commands as fichiers_commands
 from idp.habilitations.fichiers import views as fichiers_views
 from idp.habilitations.fichiers.decisions import views as fichiers_decisions_views
+from idp.habilitations.fichiers.gestes import Reads
 from idp.habilitations.fichiers.models import FichierDroits
 from idp.habilitations.fichiers.ouvrier import Ouvrier
 from idp.habilitations.fichiers.traitement import Surroundings
@@ -165,7 +166,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.url_map.merge_slashes = False  # its redirects would name the scheme and host of the request
     db.init_app(app)
     app.extensions["mag"] = mag = create_mag(settings)
-    app.extensions["mag_fichiers"] = Ouvrier(mag.connections, app.app_context, Surroundings(mag.catalogue, settings.issuer))
+    around = Surroundings(mag.catalogue, settings.issuer, Reads(mag.connections, mag.annuaire))
+    app.extensions["mag_fichiers"] = Ouvrier(mag.connections, app.app_context, around)
     app.extensions["mag_purges"] = {
         "clients échus": registration.purge,
         "jetons initiaux": InitialToken.purge,

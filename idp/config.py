@@ -98,7 +98,7 @@ class Settings:
         "Largest number of establishments and companies that a token lists; beyond, the token points to the claim endpoint.", 40
     )
     mass_approval: int = setting(
-        "Rights that a mass file may change without a second person's agreement; beyond, another administrator or an operator must agree. "
+        "Rights that a mass file, or one act, may change without a second person's agreement: another administrator's, or an operator's. "
         "0: never.",
         500,
     )

@@ -102,7 +102,6 @@ def test_an_act_from_choice_to_undo_is_looked_at(mag, page, firm):
     opened.get_by_role("button", name="Changer les droits choisis").click()
     opened.get_by_role("button", name="Voir ce qui va changer").click()
     look_at(opened, "droits-refus")
-    opened.go_back()
     opened.check("input[value='dpae.declarer']")
     opened.check("input[value='ducs.payer']")
     opened.check("input[value='ducs.declarer']")
@@ -113,6 +112,39 @@ def test_an_act_from_choice_to_undo_is_looked_at(mag, page, firm):
     assert "C'est fait." in opened.locator("main").inner_text()
     opened.get_by_role("button", name="Voir ce que l'annulation changerait").click()
     look_at(opened, "droits-annulation")
+
+
+def test_acts_that_wait_for_an_agreement_or_for_a_job_are_looked_at(app, mag, page, firm):
+    """More rights than one person changes alone; more places than a page looks at."""
+    zoe, nord = firm
+    with app.app_context():
+        catalogue = app.extensions["mag"].catalogue()
+        known = [(one.code, D) for one in catalogue.offered if one.grain == "siret" and D in one.droits]
+        by_establishment = [f"{code}.{droit}" for code, droit in known][:10]
+        ajouter_clients(geste(app), nord, clients_numbered(830_000_000, 2_400), DSN)
+        db.session.commit()
+    opened = page()
+    sign_in(opened, mag, f"/equipe/droits/personnes/{zoe.uid}/agir")
+    opened.fill("#cibles", "\n".join(map(str, clients_numbered(800_000_000, 95))))
+    for right in by_establishment:
+        opened.check(f"input[value='{right}']")
+    opened.get_by_role("button", name="Voir ce qui va changer").click()
+    look_at(opened, "droits-simulation-accord")
+    opened.fill("#tape", opened.locator("label[for=tape]").inner_text().rsplit(" ", 1)[-1].strip())
+    opened.get_by_role("button", name="Demander un accord").click()
+    assert "En attente d'un accord" in opened.locator("h1").inner_text()
+    look_at(opened, "droits-geste-a-approuver")
+    opened.goto(f"{mag}/equipe/droits/fichiers")
+    look_at(opened, "droits-fichiers")
+
+    opened.goto(f"{mag}/equipe/droits/portefeuilles/{nord}/membres")
+    for box in opened.locator("input[name=personne]").all():
+        box.check()
+    opened.check("input[value='dsn.declarer']")
+    opened.get_by_role("button", name="Voir ce qui va changer").click()
+    look_at(opened, "droits-grand-geste")
+    opened.get_by_role("button", name="Vérifier en tâche de fond").click()
+    look_at(opened, "droits-geste-travail")
 
 
 def test_a_portfolio_is_made_and_given_without_script(mag, page, firm):

@@ -14,15 +14,12 @@ from idp.habilitations.espace.cellules import Ligne, lire
 from idp.habilitations.espace.entreprise.models import Cibles, of_person
 from idp.habilitations.espace.models import Nom
 from idp.habilitations.espace.saisie import Filtre
-from idp.habilitations.gesture import refusal
 from idp.habilitations.perimetre import Position, Target
 from idp.habilitations.questions import rights_at
 
 SIZE = 25
 LOOKED_AT = 1_000
 """Targets that bear a name, of which a page keeps those that count."""
-MOST_CHANGED = 5_000
-"""Targets that one act may change for one person; beyond, portfolios and files do better."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,19 +77,16 @@ class Lecteur:
         )
         return walk.targets, walk.following
 
-    def toutes(self, declarant_id: int, filtre: Filtre, but: Sequence[int] = ()) -> tuple[int, ...]:
-        """Every target that a filter finds, but some. Raises AttributionRefusedError beyond MOST_CHANGED."""
+    def toutes(self, declarant_id: int, filtre: Filtre, most: int, but: Sequence[int] = ()) -> tuple[int, ...]:
+        """Every target that a filter finds, but some; when there are more than `most`, more than that."""
         found: list[int] = []
         left_out = set(but)
         here: Filtre | None = Filtre(filtre.texte, filtre.service)
         while here is not None:
             targets, following = self._targets(declarant_id, here, decision.LONGEST_PAGE)
             found += [cible for cible in self._held(declarant_id, [t.cible for t in targets], filtre) if cible not in left_out]
-            if len(found) > MOST_CHANGED:
-                raise refusal(
-                    "too many targets",
-                    f"Ce filtre trouve plus de {MOST_CHANGED} établissements : précisez-le, ou passez par un portefeuille ou un fichier.",
-                )
+            if len(found) > most:
+                break
             here = Filtre(filtre.texte, filtre.service, following) if following else None
         return tuple(found)
 

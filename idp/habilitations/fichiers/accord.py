@@ -47,7 +47,7 @@ def must(fichier: FichierDroits, *states: Etat) -> None:
     """Keep the file, which must be in one of these states. Raises FichierEtatError."""
     if fichier.hold() not in states:
         raise FichierEtatError(
-            f"file {fichier.id} is {fichier.etat}", public=f"Rien n'a été fait. Ce fichier : {TITLES[fichier.etat].lower()}."
+            f"file {fichier.id} is {fichier.etat}", public=f"Rien n'a été fait. Ce {fichier.mot} : {TITLES[fichier.etat].lower()}."
         )
 
 
@@ -65,7 +65,7 @@ def soumettre(fichier: FichierDroits, threshold: int, now: datetime, *, issuer: 
     """Its author wants it applied; True: somebody must agree first. Raises FichierEtatError."""
     must(fichier, Etat.VERIFIE, Etat.EXPIRE, Etat.REFUSE)
     if not fichier.bilan.get("changees"):
-        raise FichierEtatError(f"file {fichier.id} changes nothing", public="Ce fichier ne change rien : il n'y a rien à appliquer.")
+        raise FichierEtatError(f"file {fichier.id} changes nothing", public=f"Ce {fichier.mot} ne change rien : il n'y a rien à appliquer.")
     agreement = needed(fichier, threshold)
     journal.record(FichierSubmitted(declarant_id=fichier.by_id, siret=fichier.siret, fichier=fichier.reference, agreement=agreement), now)
     if not agreement:
@@ -78,7 +78,14 @@ def soumettre(fichier: FichierDroits, threshold: int, now: datetime, *, issuer: 
     for one in asked:
         if one.email:
             message = messages.agreement_asked(
-                issuer, one.full_name, fichier.author.full_name, fichier.nom, fichier.bilan, fichier.expires_at, fichier.reference
+                issuer,
+                one.full_name,
+                fichier.author.full_name,
+                fichier.mot,
+                fichier.nom,
+                fichier.bilan,
+                fichier.expires_at,
+                fichier.reference,
             )
             Mail.write("fichier_accord", one.email, message, now, one.id)
     return True
@@ -94,7 +101,7 @@ def accorder(fichier: FichierDroits, actor: str, now: datetime, *, issuer: str) 
     """It may be applied: a job does it. Raises FichierEtatError."""
     _decide(fichier, actor, "accord", now)
     _to_apply(fichier, now)
-    _tell(fichier, now, "fichier_accepte", messages.agreed(issuer, fichier.author.full_name, fichier.nom, fichier.reference))
+    _tell(fichier, now, "fichier_accepte", messages.agreed(issuer, fichier.author.full_name, fichier.mot, fichier.nom, fichier.reference))
 
 
 def refuser(fichier: FichierDroits, actor: str, reason: str, now: datetime, *, issuer: str) -> None:
@@ -102,7 +109,12 @@ def refuser(fichier: FichierDroits, actor: str, reason: str, now: datetime, *, i
     reason = " ".join(reason.split())[:LONGEST_REASON]
     _decide(fichier, actor, "refus", now)
     fichier.become(Etat.REFUSE, now, reason or None)
-    _tell(fichier, now, "fichier_refuse", messages.declined(issuer, fichier.author.full_name, fichier.nom, reason, fichier.reference))
+    _tell(
+        fichier,
+        now,
+        "fichier_refuse",
+        messages.declined(issuer, fichier.author.full_name, fichier.mot, fichier.nom, reason, fichier.reference),
+    )
 
 
 def abandonner(fichier: FichierDroits, actor: str, now: datetime) -> None:
@@ -118,7 +130,9 @@ def expirer(now: datetime, *, issuer: str) -> int:
     for fichier in found:
         fichier.become(Etat.EXPIRE, now)
         journal.record(_decided(fichier, "temps", "expire"), now)
-        _tell(fichier, now, "fichier_expire", messages.expired(issuer, fichier.author.full_name, fichier.nom, fichier.reference))
+        _tell(
+            fichier, now, "fichier_expire", messages.expired(issuer, fichier.author.full_name, fichier.mot, fichier.nom, fichier.reference)
+        )
     return len(found)
 
 
@@ -126,7 +140,7 @@ def annuler(fichier: FichierDroits, actor: str, now: datetime) -> None:
     """Ask that its operation be undone. Raises FichierEtatError."""
     must(fichier, Etat.APPLIQUE)
     if not fichier.is_undoable(now):
-        raise FichierEtatError(f"file {fichier.id} is too old", public="Un fichier ne s'annule que pendant 24 heures.")
+        raise FichierEtatError(f"file {fichier.id} is too old", public=f"Un {fichier.mot} ne s'annule que pendant 24 heures.")
     journal.record(_decided(fichier, actor, "annulation"), now)
     fichier.become(Etat.A_ANNULER, now)
     TravailFichier.ask(fichier.id, Travail.ANNULER, now)

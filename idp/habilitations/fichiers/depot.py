@@ -9,7 +9,7 @@ from idp.declarants.models import Declarant
 from idp.errors import RefusedError
 from idp.habilitations.fichiers.events import FichierDeposited
 from idp.habilitations.fichiers.models import FichierContenu, FichierDroits, TravailFichier
-from idp.habilitations.fichiers.statuts import Etat, Travail
+from idp.habilitations.fichiers.statuts import Etat, Genre, Travail
 from idp.habilitations.fichiers.tableur import MOST_BYTES, refusal
 from idp.seals import random_token
 
@@ -25,11 +25,16 @@ class TooManyFilesError(RefusedError):
     remedy = "Appliquez ou abandonnez les fichiers en cours, puis recommencez."
     status = 409
     title = "Trop de fichiers en cours"
-    public = f"{MOST_LIVING} fichiers de cet établissement sont déjà en cours. Appliquez-les ou abandonnez-les d'abord."
+    public = f"{MOST_LIVING} fichiers ou changements de cet établissement sont déjà en cours. Appliquez-les ou abandonnez-les d'abord."
 
 
-def deposer(author: Declarant, depot: str, name: str, content: bytes, now: datetime) -> FichierDroits:
-    """Keep a file and ask that it be checked; the one there is when this form was sent before. Raises TableurError, TooManyFilesError."""
+def deposer(
+    author: Declarant, depot: str, name: str, content: bytes, now: datetime, *, genre: Genre = Genre.FICHIER, check: bool = True
+) -> FichierDroits:
+    """Keep a file, or an act; the one there is when this form was sent before. Raises TableurError, TooManyFilesError.
+
+    `check`: ask that a job look at it; otherwise its caller says what it would change.
+    """
     if len(depot) < 20 or len(depot) > 40 or not depot.isascii():
         raise refusal("form", "Ce formulaire n'est plus valable. Rechargez la page puis recommencez.")
     known = FichierDroits.deposited(depot)
@@ -45,6 +50,7 @@ def deposer(author: Declarant, depot: str, name: str, content: bytes, now: datet
     found = FichierDroits(
         reference=random_token(16),
         depot=depot,
+        genre=genre,
         siret=int(author.siret),
         by_id=author.id,
         nom=shown_name(name),
@@ -57,7 +63,8 @@ def deposer(author: Declarant, depot: str, name: str, content: bytes, now: datet
     db.session.add(found)
     db.session.flush()
     FichierContenu.keep(found.id, content)
-    TravailFichier.ask(found.id, Travail.VERIFIER, now)
+    if check:
+        TravailFichier.ask(found.id, Travail.VERIFIER, now)
     journal.record(FichierDeposited(declarant_id=author.id, siret=int(author.siret), fichier=found.reference, bytes=len(content)), now)
     return found
 

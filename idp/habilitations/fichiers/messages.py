@@ -1,4 +1,4 @@
-"""Mails about mass files, in French: pure texts."""
+"""Mails about mass files, and acts that are done as they are, in French: pure texts. `mot`: `fichier` or `changement`."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -26,68 +26,68 @@ def summary(bilan: Mapping[str, int]) -> str:
 
 
 def agreement_asked(
-    issuer: str, name: str, author: str, fichier: str, bilan: Mapping[str, int], until: datetime, reference: str
+    issuer: str, name: str, author: str, mot: str, fichier: str, bilan: Mapping[str, int], until: datetime, reference: str
 ) -> Message:
     """To each other administrator."""
     return letter(
         issuer,
-        "Un fichier d'habilitations attend votre accord",
+        f"Un {mot} d'habilitations attend votre accord",
         name,
-        f"{author} demande à appliquer le fichier « {fichier} » : {summary(bilan)}.",
+        f"{author} demande à appliquer le {mot} « {fichier} » : {summary(bilan)}.",
         "Au-delà d'un certain nombre de droits, une seconde personne doit relire et donner son accord. Tant que personne n'a répondu, "
         "rien n'est changé.",
-        Action("Relire le fichier et répondre", f"{issuer}{PLACE}/{reference}"),
+        Action(f"Relire le {mot} et répondre", f"{issuer}{PLACE}/{reference}"),
         f"Sans réponse avant le {in_words(until)}, la demande tombe.",
     )
 
 
-def agreed(issuer: str, name: str, fichier: str, reference: str) -> Message:
+def agreed(issuer: str, name: str, mot: str, fichier: str, reference: str) -> Message:
     return letter(
         issuer,
-        "Votre fichier d'habilitations a reçu un accord",
+        f"Votre {mot} d'habilitations a reçu un accord",
         name,
-        f"Le fichier « {fichier} » est accepté : il s'applique maintenant.",
-        Action("Suivre le fichier", f"{issuer}{PLACE}/{reference}"),
+        f"Le {mot} « {fichier} » est accepté : il s'applique maintenant.",
+        Action(f"Suivre le {mot}", f"{issuer}{PLACE}/{reference}"),
     )
 
 
-def declined(issuer: str, name: str, fichier: str, reason: str, reference: str) -> Message:
+def declined(issuer: str, name: str, mot: str, fichier: str, reason: str, reference: str) -> Message:
     return letter(
         issuer,
-        "Votre fichier d'habilitations est refusé",
+        f"Votre {mot} d'habilitations est refusé",
         name,
-        f"L'accord demandé pour le fichier « {fichier} » est refusé. Rien n'est changé.",
+        f"L'accord demandé pour le {mot} « {fichier} » est refusé. Rien n'est changé.",
         *([f"Motif donné : {reason}"] if reason else []),
-        Action("Voir le fichier", f"{issuer}{PLACE}/{reference}"),
+        Action(f"Voir le {mot}", f"{issuer}{PLACE}/{reference}"),
     )
 
 
-def expired(issuer: str, name: str, fichier: str, reference: str) -> Message:
+def expired(issuer: str, name: str, mot: str, fichier: str, reference: str) -> Message:
     return letter(
         issuer,
-        "Votre fichier d'habilitations n'a pas reçu de réponse",
+        f"Votre {mot} d'habilitations n'a pas reçu de réponse",
         name,
-        f"Personne n'a répondu à temps pour le fichier « {fichier} ». Rien n'est changé ; vous pouvez redemander un accord.",
-        Action("Voir le fichier", f"{issuer}{PLACE}/{reference}"),
+        f"Personne n'a répondu à temps pour le {mot} « {fichier} ». Rien n'est changé ; vous pouvez redemander un accord.",
+        Action(f"Voir le {mot}", f"{issuer}{PLACE}/{reference}"),
     )
 
 
-def applied(issuer: str, name: str, fichier: str, bilan: Mapping[str, int], reference: str) -> Message:
+def applied(issuer: str, name: str, mot: str, fichier: str, bilan: Mapping[str, int], reference: str) -> Message:
     return letter(
         issuer,
-        "Votre fichier d'habilitations est appliqué",
+        f"Votre {mot} d'habilitations est appliqué",
         name,
-        f"Le fichier « {fichier} » est appliqué : {summary(bilan)}.",
+        f"Le {mot} « {fichier} » est appliqué : {summary(bilan)}.",
         "Vous pouvez l'annuler pendant 24 heures, tant que rien d'autre n'a changé aux mêmes endroits.",
-        Action("Voir le fichier", f"{issuer}{PLACE}/{reference}"),
+        Action(f"Voir le {mot}", f"{issuer}{PLACE}/{reference}"),
     )
 
 
-def failed(issuer: str, name: str, fichier: str, reason: str, reference: str) -> Message:
+def failed(issuer: str, name: str, mot: str, fichier: str, reason: str, reference: str) -> Message:
     return letter(
         issuer,
-        "Votre fichier d'habilitations n'a pas été appliqué",
+        f"Votre {mot} d'habilitations n'a pas été appliqué",
         name,
-        f"Le fichier « {fichier} » s'est arrêté avant la fin, et rien n'est changé. {reason}",
-        Action("Voir le fichier", f"{issuer}{PLACE}/{reference}"),
+        f"Le {mot} « {fichier} » s'est arrêté avant la fin, et rien n'est changé. {reason}",
+        Action(f"Voir le {mot}", f"{issuer}{PLACE}/{reference}"),
     )

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from idp.database import BigInt, Instant, Json, Model, Statement, db, pour
 from idp.declarants.models import Declarant, enum_column
-from idp.habilitations.fichiers.statuts import KEPT, LIVING, UNDOABLE, Etat, Travail
+from idp.habilitations.fichiers.statuts import KEPT, LIVING, UNDOABLE, Etat, Genre, Travail
 
 UNSYNCHRONISED = {"synchronize_session": False}
 LEASE = timedelta(seconds=60)
@@ -33,6 +33,7 @@ class FichierDroits(Model):
     siret: Mapped[int] = mapped_column(BigInt)
     """Of its author, when it was sent."""
     by_id: Mapped[int] = mapped_column(ForeignKey("declarants.id"))
+    genre: Mapped[str] = mapped_column(String(10), default=Genre.FICHIER, server_default="fichier")
     nom: Mapped[str] = mapped_column(String(120))
     taille: Mapped[int]
     etat: Mapped[Etat] = mapped_column(enum_column(Etat))
@@ -96,6 +97,15 @@ class FichierDroits(Model):
 
     def become(self, etat: Etat, now: datetime, motif: str | None = None) -> None:
         self.etat, self.updated_at, self.motif = etat, now, motif
+
+    @property
+    def est_geste(self) -> bool:
+        return self.genre == Genre.GESTE
+
+    @property
+    def mot(self) -> str:
+        """`fichier`, or `changement` for an act."""
+        return Genre(self.genre).mot
 
     @property
     def author(self) -> Declarant:

@@ -7,6 +7,7 @@ import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ from idp.habilitations.gesture import Gesture, check_own_company, spoken
 
 EVERY = 2000
 """Lines between two signs of life."""
+BETWEEN = "\x1f"
+"""Between two cells: in none of them (`kept_cells`)."""
 Beat = Callable[[int, int], None]
 """Lines done, lines to do (0: not known yet)."""
 
@@ -52,11 +55,15 @@ class Lecture:
 
     lignes: list[Ligne] = field(default_factory=list)
     refus: list[Refus] = field(default_factory=list)
-    cellules: dict[int, list[str]] = field(default_factory=dict)
+    cellules: dict[int, str] = field(default_factory=dict)
+    """As they were typed, should a line be refused later; one text a line, for there may be 300,000."""
     lues: int = 0
+    _fins: dict[tuple[tuple[Droit, date | None], ...], Fins] = field(default_factory=dict)
+    """What lines want, each kept once: a file says the same of thousands of places."""
 
     def add(self, ligne: Ligne, seen: dict[tuple[Titulaire, int, str], int]) -> None:
         """One more line; rights of one service that end at several dates take several. Raises EcartRefuseError on a line that repeats."""
+        ligne = ligne._replace(fins=self._fins.setdefault(tuple(ligne.fins.items()), ligne.fins))
         place = seen.setdefault(ligne[1:4], len(self.lignes))
         if place == len(self.lignes):
             self.lignes.append(ligne)
@@ -135,7 +142,7 @@ def lire(gesture: Gesture, portee: Portee, path: Path, beat: Beat) -> Lecture:
         try:
             ligne = reader.read(numero, names, values)
             lecture.add(ligne, seen)
-            lecture.cellules[numero] = kept_cells(names, values)
+            lecture.cellules[numero] = BETWEEN.join(kept_cells(names, values))
         except RefusedError as error:
             lecture.refus.append(Refus(numero, error.public, kept_cells(names, values)))
     return lecture
@@ -190,7 +197,7 @@ class Comparison:
             if not refused:
                 break
             for ligne, raison in refused:
-                self.releve.refus.append(Refus(ligne.numero, raison, self.lecture.cellules[ligne.numero]))
+                self.releve.refus.append(Refus(ligne.numero, raison, self.lecture.cellules[ligne.numero].split(BETWEEN)))
                 left.remove(ligne)
         if not left:
             return

@@ -11,6 +11,18 @@ KEPT = timedelta(days=30)
 """After its last change, a file and its lines are erased: they name people."""
 
 
+class Genre(StrEnum):
+    """What came in: a file, or an act of the pages that is too much for a page, or for one person alone."""
+
+    FICHIER = "fichier"
+    GESTE = "geste"
+
+    @property
+    def mot(self) -> str:
+        """For people; both nouns are masculine."""
+        return "fichier" if self is Genre.FICHIER else "changement"
+
+
 class Etat(StrEnum):
     """Where a file stands."""
 

@@ -1,11 +1,11 @@
-"""What a job does of a mass file: check it, apply it, undo it. One transaction each, which ends with the job: all or nothing, once.
+"""What a job does of a mass file, or of an act of the pages: check it, apply it, undo it. One transaction each: all or nothing, once.
 
-A worker that died leaves nothing; the next one starts again. One that lost its lease while it worked finds its job taken at the end, and
-keeps nothing either. The caller commits.
+It ends with the job. A worker that died leaves nothing; the next one starts again. One that lost its lease while it worked finds its job
+taken at the end, and keeps nothing either. The caller commits.
 """
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -16,9 +16,11 @@ from idp.entreprises.siret import Siret
 from idp.errors import MagError, RefusedError
 from idp.habilitations.confies.models import take_time
 from idp.habilitations.droits import Catalogue
+from idp.habilitations.espace.gestes.acte import Demande
 from idp.habilitations.espace.portee import Portee
-from idp.habilitations.fichiers import messages, releve
-from idp.habilitations.fichiers.events import FichierApplied, FichierChecked, FichierFailed, FichierUndone
+from idp.habilitations.fichiers import gestes, messages, releve
+from idp.habilitations.fichiers.events import FichierApplied, FichierFailed, FichierUndone
+from idp.habilitations.fichiers.gestes import Reads
 from idp.habilitations.fichiers.models import FichierContenu, FichierDroits, FichierLigne, TravailFichier
 from idp.habilitations.fichiers.places import models as written
 from idp.habilitations.fichiers.releve import Beat, Lecture, Releve
@@ -57,6 +59,7 @@ class Surroundings:
 
     catalogue: Callable[[], Catalogue]
     issuer: str
+    reads: Reads
 
 
 def faire(job: Claimed, around: Surroundings, beat: Beat, now: datetime) -> None:
@@ -67,8 +70,10 @@ def faire(job: Claimed, around: Surroundings, beat: Beat, now: datetime) -> None
         return
     take_time()
     gesture = Gesture(fichier.by_id, around.catalogue(), now)
-    act = {Travail.VERIFIER: verifier, Travail.APPLIQUER: appliquer, Travail.ANNULER: annuler}[job.genre]
-    act(job, fichier, gesture, around, beat)
+    acts = {Travail.VERIFIER: verifier, Travail.APPLIQUER: appliquer, Travail.ANNULER: annuler}
+    if fichier.est_geste:
+        acts |= {Travail.VERIFIER: verifier_geste, Travail.APPLIQUER: appliquer_geste}
+    acts[job.genre](job, fichier, gesture, around, beat)
 
 
 def abandonner(job: Claimed, around: Surroundings, reason: str, public: str, now: datetime) -> None:
@@ -131,25 +136,8 @@ def verifier(job: Claimed, fichier: FichierDroits, gesture: Gesture, around: Sur
         abandonner(job, around, str(error), error.public, gesture.now)
         return
     _hold(job, fichier)
-    _show(fichier, found, gesture.now)
+    gestes.montrer(fichier, found, gesture.now)
     _end(job, gesture.now)
-
-
-def _show(fichier: FichierDroits, found: Releve, now: datetime, motif: str | None = None) -> None:
-    FichierLigne.replace(fichier.id, found.rows())
-    fichier.bilan, fichier.empreinte = found.bilan, found.empreinte
-    fichier.become(Etat.VERIFIE, now, motif)
-    journal.record(
-        FichierChecked(
-            declarant_id=fichier.by_id,
-            siret=fichier.siret,
-            fichier=fichier.reference,
-            lines=found.lues,
-            changed=len(found.changements),
-            refused=len(found.refus),
-        ),
-        now,
-    )
 
 
 # ----------------------------------------------------------------------------------------------------------------- apply
@@ -168,7 +156,7 @@ def appliquer(job: Claimed, fichier: FichierDroits, gesture: Gesture, around: Su
     db.session.expire_all()
     found = _compare(fichier, gesture, lecture, lambda *_: None)
     if found.empreinte != fichier.empreinte:
-        _show(fichier, found, gesture.now, MOVED)
+        gestes.montrer(fichier, found, gesture.now, MOVED)
     else:
         _write(fichier, gesture, found)
         _tell_applied(fichier, around, gesture.now)
@@ -184,9 +172,12 @@ def _write(fichier: FichierDroits, gesture: Gesture, found: Releve) -> None:
     exclusions = ((who.id, cible, after.excluded) for who, cible, before, after in found.places if after.excluded != before.excluded)
     written.write_exclusions(exclusions, operation_id)
     written.count_clients({who.id for who, *_ in found.places if who.genre == "c"})
-    fichier.become(Etat.APPLIQUE, gesture.now)
-    fichier.operation_id, fichier.applied_at = operation_id, gesture.now
-    bilan = found.bilan
+    _applied(fichier, operation_id, found.bilan, gesture.now)
+
+
+def _applied(fichier: FichierDroits, operation_id: int, bilan: Mapping[str, int], now: datetime) -> None:
+    fichier.become(Etat.APPLIQUE, now)
+    fichier.operation_id, fichier.applied_at = operation_id, now
     journal.record(
         FichierApplied(
             declarant_id=fichier.by_id,
@@ -196,15 +187,60 @@ def _write(fichier: FichierDroits, gesture: Gesture, found: Releve) -> None:
             given=bilan["donnes"],
             withdrawn=bilan["retires"],
         ),
-        gesture.now,
+        now,
     )
 
 
 def _tell_applied(fichier: FichierDroits, around: Surroundings, now: datetime) -> None:
     author = fichier.author
     if author.email:
-        message = messages.applied(around.issuer, author.full_name, fichier.nom, fichier.bilan, fichier.reference)
+        message = messages.applied(around.issuer, author.full_name, fichier.mot, fichier.nom, fichier.bilan, fichier.reference)
         Mail.write("fichier_applique", author.email, message, now, author.id)
+
+
+# ------------------------------------------------------------------------------------------------------- acts of the pages
+
+
+def verifier_geste(job: Claimed, fichier: FichierDroits, gesture: Gesture, around: Surroundings, beat: Beat) -> None:
+    """What the act would change, place by place; nothing is changed."""
+    try:
+        effet = gestes.verifier(_demande(fichier, gesture, around), _beside(beat))
+    except RefusedError as error:
+        abandonner(job, around, str(error), error.public, gesture.now)
+        return
+    _hold(job, fichier)
+    fichier.nom = effet.acte.resume[:120]
+    gestes.montrer(fichier, effet, gesture.now)
+    _end(job, gesture.now)
+
+
+def appliquer_geste(job: Claimed, fichier: FichierDroits, gesture: Gesture, around: Surroundings, beat: Beat) -> None:
+    """What was shown, under one operation; shown again instead when it is no longer the same. Rows are held from here on."""
+    _hold(job, fichier)
+    try:
+        demande = _demande(fichier, gesture, around)
+        effet = gestes.verifier(demande, _beside(beat), hold=True)
+        same = effet.empreinte == fichier.empreinte
+        operation_id = gestes.appliquer(demande, effet) if same else 0
+    except RefusedError as error:
+        abandonner(job, around, str(error), error.public, gesture.now)
+        return
+    if operation_id:
+        _applied(fichier, operation_id, fichier.bilan, gesture.now)
+        _tell_applied(fichier, around, gesture.now)
+    else:
+        gestes.montrer(fichier, effet, gesture.now, MOVED)
+    _end(job, gesture.now)
+
+
+def _beside(beat: Beat) -> Beat:
+    """An act is looked at by doing it, then taking it back. SQLite has one writer: nobody can take the job, nor be told how far it is."""
+    return beat if db.session.get_bind().dialect.name == "postgresql" else lambda _done, _total: None
+
+
+def _demande(fichier: FichierDroits, gesture: Gesture, around: Surroundings) -> Demande:
+    """Raises RefusedError."""
+    return gestes.relire(fichier, _portee(fichier), gesture.catalogue, around.reads, gesture.now)
 
 
 # ------------------------------------------------------------------------------------------------------------------ undo
@@ -235,7 +271,7 @@ def _fail(job: Claimed, fichier: FichierDroits, around: Surroundings, reason: st
         Mail.write(
             "fichier_echec",
             author.email,
-            messages.failed(around.issuer, author.full_name, fichier.nom, public, fichier.reference),
+            messages.failed(around.issuer, author.full_name, fichier.mot, fichier.nom, public, fichier.reference),
             now,
             author.id,
         )

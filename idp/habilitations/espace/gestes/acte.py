@@ -12,15 +12,15 @@ from idp.habilitations.droits import FOREVER, NOTHING, Catalogue, Droit, Masks, 
 from idp.habilitations.espace.cellules import Place
 from idp.habilitations.espace.lecture import Lecteur
 from idp.habilitations.espace.portee import Portee
-from idp.habilitations.gesture import Gesture, refusal
+from idp.habilitations.gesture import AttributionRefusedError, Gesture, refusal
 from idp.habilitations.models import Operation
 
 PARIS = ZoneInfo("Europe/Paris")
 MOST_LOOKED_AT = 5_000
-"""Places whose rights are compared before and after."""
+"""Places whose rights a page compares before and after; a job looks at many more."""
 MOST_PASTED = 2_000
 """Numbers in one form: a form has 64 KiB."""
-NOT_REPEATED = frozenset({"csrf", "vu", "tape", "etape", "epreuve"})
+NOT_REPEATED = frozenset({"csrf", "vu", "tape", "etape", "epreuve", "depot"})
 """What the confirmation does not send again."""
 
 
@@ -86,6 +86,22 @@ class Acte:
         return self.total <= len(self.places)
 
 
+class TooManyPlacesError(AttributionRefusedError):
+    """More places than a page, or a job, looks at."""
+
+    code = "trop_de_places"
+    number = "M300005"
+    remedy = "Confiez le changement au travail de fond, ou passez par un portefeuille ou un fichier."
+    title = "Trop d'établissements à la fois"
+
+
+def too_many(most: int) -> TooManyPlacesError:
+    number = f"{most:,}".replace(",", "\u202f")
+    return TooManyPlacesError(
+        f"more than {most} places", public=f"Ce changement touche plus de {number} droits : passez par un portefeuille ou un fichier."
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Demande:
     """Who asks what: the form, the administrator's scope, what reads rights."""
@@ -93,6 +109,8 @@ class Demande:
     portee: Portee
     lecteur: Lecteur
     champs: Mapping[str, Sequence[str]]
+    most: int = MOST_LOOKED_AT
+    """Places that may be looked at."""
 
     @property
     def now(self) -> datetime:

@@ -50,9 +50,14 @@ NOMS: Mapping[str, str] = {
 """Kinds of operations, as pages call them."""
 
 
-def lire(demande: Demande) -> Acte:
-    """Raises InvalidRequestError for an act that does not exist, and what the act raises."""
+def check(demande: Demande) -> Callable[[Demande], Acte]:
+    """Raises InvalidRequestError for an act that does not exist."""
     builder = ACTES.get(demande.un("acte", 40))
     if builder is None:
         raise InvalidRequestError("no such act")
-    return builder(demande)
+    return builder
+
+
+def lire(demande: Demande) -> Acte:
+    """Raises InvalidRequestError for an act that does not exist, and what the act raises."""
+    return check(demande)(demande)

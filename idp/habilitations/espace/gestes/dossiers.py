@@ -13,7 +13,7 @@ from idp.errors import RefusedError
 from idp.habilitations import portefeuilles, scission
 from idp.habilitations.droits import Rights, words
 from idp.habilitations.espace.dossiers import models
-from idp.habilitations.espace.gestes.acte import MOST_LOOKED_AT, Acte, Demande, Geste, plural
+from idp.habilitations.espace.gestes.acte import Acte, Demande, Geste, plural
 from idp.habilitations.espace.gestes.models import people_of
 from idp.habilitations.espace.gestes.personnes import horizon, names, said, targets
 from idp.habilitations.espace.portee import check_receives
@@ -162,8 +162,8 @@ def _acte(
 ) -> Acte:
     """Members and targets that may change: those named, or all of them."""
     who = models.member_ids(portefeuille.id) if members is None else members
-    where = models.first_targets(portefeuille.id, MOST_LOOKED_AT) if cibles is None else cibles
-    places = list(islice(product(who, where), MOST_LOOKED_AT))
+    where = models.first_targets(portefeuille.id, demande.most) if cibles is None else cibles
+    places = list(islice(product(who, where), demande.most))
     total = len(who) * (portefeuille.clients if cibles is None else len(cibles))
     seen, portefeuille_id = demande.un("version", 40), portefeuille.id
 

@@ -11,7 +11,7 @@ from idp.habilitations import decision, transfert
 from idp.habilitations.confies import models as sets
 from idp.habilitations.espace import models
 from idp.habilitations.espace.cellules import Place
-from idp.habilitations.espace.gestes.acte import MOST_LOOKED_AT, Acte, Demande, Geste, plural
+from idp.habilitations.espace.gestes.acte import Acte, Demande, Geste, plural
 from idp.habilitations.espace.gestes.models import places
 from idp.habilitations.espace.portee import check_receives
 from idp.habilitations.espace.saisie import number
@@ -19,8 +19,6 @@ from idp.habilitations.gesture import refusal
 from idp.habilitations.historique.annulation import annuler as undo
 from idp.habilitations.plat.models import PromotionProposee
 from idp.habilitations.plat.promotion import accepter
-
-PAGES = MOST_LOOKED_AT // 2 // decision.LONGEST_PAGE
 
 
 def copier(demande: Demande) -> Acte:
@@ -74,7 +72,7 @@ def held_by(giver: Declarant, demande: Demande) -> tuple[list[int], int]:
     """The first targets of an account, and about how many there are in all."""
     found: list[int] = []
     after = None
-    for _ in range(PAGES):
+    for _ in range(demande.most // 2 // decision.LONGEST_PAGE):
         page = decision.targets(demande.lecteur.connections, demande.catalogue, giver.id, services=None, now=demande.now, after=after)
         found += [target.cible for target in page.targets]
         after = page.following
@@ -126,7 +124,7 @@ def annuler(demande: Demande) -> Acte:
     """What an operation wrote goes, what it closed comes back."""
     operation, by = demande.portee.operation(number(demande.un("operation", 15)))
     sets.take_time()
-    found = places(operation.id, MOST_LOOKED_AT)
+    found = places(operation.id, demande.most)
     return Acte(
         f"Annuler l'opération n° {operation.id} de {by.full_name} : {operation.resume or operation.kind}",
         {},
@@ -134,6 +132,6 @@ def annuler(demande: Demande) -> Acte:
         lambda geste: undo(geste, operation.id),
         f"/equipe/droits/operations/{operation.id}",
         demande.now,
-        len(found) + (len(found) == MOST_LOOKED_AT),
+        len(found) + (len(found) == demande.most),
         portefeuille_id=operation.portefeuille_id,
     )

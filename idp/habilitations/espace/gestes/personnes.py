@@ -8,7 +8,7 @@ from idp.habilitations.attribution import exclure, reintegrer
 from idp.habilitations.droits import Catalogue, Rights, spoken, written
 from idp.habilitations.espace import saisie
 from idp.habilitations.espace.cellules import Place
-from idp.habilitations.espace.gestes.acte import MOST_LOOKED_AT, Acte, Demande, Geste, plural
+from idp.habilitations.espace.gestes.acte import Acte, Demande, Geste, plural, too_many
 from idp.habilitations.espace.portee import check_receives
 from idp.habilitations.espace.saisie import Filtre
 from idp.habilitations.gesture import refusal
@@ -74,7 +74,9 @@ def targets(demande: Demande) -> tuple[int, ...]:
     if demande.un("tout") == "1":
         who = next(iter(demande.personnes()))
         but = saisie.targets(demande.champs.get("sauf", ()))
-        found = demande.lecteur.toutes(who, Filtre(demande.un("q", 80), demande.un("service", 40)), but)
+        found = demande.lecteur.toutes(who, Filtre(demande.un("q", 80), demande.un("service", 40)), demande.most, but)
+        if len(found) > demande.most:
+            raise too_many(demande.most)
     else:
         own = (demande.portee.siren,) if demande.un("entreprise") == "1" else ()
         found = tuple(dict.fromkeys((*saisie.targets(demande.champs.get("cible", ())), *demande.cibles(), *own)))
@@ -99,10 +101,8 @@ def _acte(
     when: datetime | None = None,
 ) -> Acte:
     places: list[Place] = [(who, cible) for who in people for cible in cibles]
-    if len(places) > MOST_LOOKED_AT:
-        raise refusal(
-            "too many places", f"Un geste change {MOST_LOOKED_AT} droits au plus : choisissez moins de personnes ou d'établissements."
-        )
+    if len(places) > demande.most:
+        raise too_many(demande.most)
     when = when or demande.now
     who = next(iter(people.values()))
     resume = f"{verb} {said(demande.catalogue, rights)} : {names(people.values())}, {where(cibles)}"

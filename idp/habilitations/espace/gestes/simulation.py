@@ -5,7 +5,7 @@ So the preview cannot disagree with the act, whichever it is. Rights are read wh
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -24,6 +24,7 @@ MOST_TOLD = 40
 MOST_EXAMPLES = 3
 Before = Mapping[Place, Rights]
 Delta = Counter[tuple[int, str, Droit]]
+Beat = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,9 @@ class Bilan:
     droits: str
     cibles: int
     exemples: tuple[int, ...]
+    qui: int
+    code: str
+    """The person and the service."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +62,18 @@ class Simulation:
         return str(self.gagnes + self.perdus) if self.lots else ""
 
 
-def simuler(demande: Demande, acte: Acte) -> Simulation:
-    """Changes nothing. Raises what the act raises."""
+def simuler(demande: Demande, acte: Acte, beat: Beat = lambda _done, _total: None) -> Simulation:
+    """Changes nothing. Raises what the act raises. `beat` is told how many places were looked at, of how many."""
     reads, now = SessionReads(), acte.horizon
     savepoint = db.session.begin_nested()
     try:
         demande.portee.hold(acte.personnes)
         sets.take_time()
-        before = states(reads, demande.catalogue, acte.places, now)
+        whole = len(acte.places)
+        before = states(reads, demande.catalogue, acte.places, now, lambda done: beat(done, 2 * whole))
         geste = faire(demande, acte)
         db.session.flush()
-        after = states(reads, demande.catalogue, acte.places, now)
+        after = states(reads, demande.catalogue, acte.places, now, lambda done: beat(whole + done, 2 * whole))
     finally:
         savepoint.rollback()
     return compare(acte, before, after, demande.catalogue, changes=geste.operation_id is not None)
@@ -81,13 +86,19 @@ def faire(demande: Demande, acte: Acte) -> Geste:
     return geste
 
 
-def states(reads: SessionReads, catalogue: Catalogue, places: Sequence[Place], now: datetime) -> Before:
-    """What is effective at each place."""
+def states(
+    reads: SessionReads, catalogue: Catalogue, places: Sequence[Place], now: datetime, beat: Callable[[int], None] = lambda _done: None
+) -> Before:
+    """What is effective at each place. The same rights are kept once, however many places have them: there may be 300,000."""
     found: dict[Place, Rights] = {}
+    known: dict[tuple[tuple[str, frozenset[Droit]], ...], Rights] = {}
     follows = catalogue.follows_links(None)
     for chunk in (places[i : i + MOST_PLACES] for i in range(0, len(places), MOST_PLACES)):
         read = looked_at(reads, catalogue, chunk, now, follows=follows)
-        found |= {place: effective(read.get(place), place[1], catalogue) for place in chunk}
+        for place in chunk:
+            rights = effective(read.get(place), place[1], catalogue)
+            found[place] = known.setdefault(tuple(rights.items()), rights)
+        beat(len(found))
     return found
 
 
@@ -124,6 +135,6 @@ def told(changed: Mapping[tuple[int, str, Droit], list[int]], people: Mapping[in
         grouped.setdefault((who, code, tuple(cibles)), []).append(droit)
     ordered = sorted(grouped.items(), key=lambda one: (people[one[0][0]].cle, catalogue.services[one[0][1]].bit))
     return tuple(
-        Bilan(people[who].full_name, catalogue.services[code].libelle, words(droits), len(cibles), cibles[:MOST_EXAMPLES])
+        Bilan(people[who].full_name, catalogue.services[code].libelle, words(droits), len(cibles), cibles[:MOST_EXAMPLES], who, code)
         for (who, code, cibles), droits in ordered
     )

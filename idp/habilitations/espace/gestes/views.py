@@ -4,7 +4,7 @@ A form is posted twice to one address: to be shown what would happen, then to do
 confirmation finds that what it would do is done, and does nothing.
 """
 
-from flask import Blueprint, render_template, request
+from flask import Blueprint, current_app, render_template, request
 from flask.typing import ResponseReturnValue
 
 from idp import http, visitor
@@ -15,15 +15,21 @@ from idp.habilitations.droits import Grain, words
 from idp.habilitations.espace import models
 from idp.habilitations.espace.gestes import actes
 from idp.habilitations.espace.gestes import models as operations
-from idp.habilitations.espace.gestes.acte import Acte, Demande
+from idp.habilitations.espace.gestes.acte import Acte, Demande, TooManyPlacesError
 from idp.habilitations.espace.gestes.dossiers import PortefeuilleChangedError, version
 from idp.habilitations.espace.gestes.reprise import reprise
 from idp.habilitations.espace.gestes.simulation import MOST_TOLD, faire, simuler
 from idp.habilitations.espace.lecture import SIZE, Lecteur
 from idp.habilitations.espace.portee import Portee
 from idp.habilitations.espace.saisie import Coches, Filtre, number, targets
+from idp.habilitations.fichiers import accord, gestes
+from idp.habilitations.fichiers.messages import PLACE
+from idp.habilitations.fichiers.models import FichierDroits
+from idp.habilitations.fichiers.statuts import Etat
+from idp.habilitations.fichiers.tableur import TableurError
 from idp.habilitations.gesture import AttributionRefusedError
 from idp.habilitations.historique.annulation import UNDOABLE
+from idp.seals import random_token
 
 bp = Blueprint("gestes", __name__)
 PURPOSE = "droits-geste"
@@ -95,14 +101,19 @@ def act() -> ResponseReturnValue:
     http.check_csrf(PURPOSE)
     demande = _demande(found)
     try:
+        if request.form.get("etape") == "confier":
+            return _leave(gestes.confier(demande, demande.un("depot", 40)))
         acte = actes.lire(demande)
-        if request.form.get("etape") == "confirmer":
+        if request.form.get("etape") == "confirmer" and acte.complete:
             return _confirm(found, demande, acte)
-        return _preview(found, demande, acte)
+        return _preview(found, demande, acte) if acte.complete else _too_large(found, demande, acte.resume, acte.retour)
+    except TooManyPlacesError:
+        db.session.rollback()
+        return _too_large(found, demande, "", _back(demande.un("retour", 500)))
     except PortefeuilleChangedError as error:
         db.session.rollback()
         return _changed(found, demande, error)
-    except AttributionRefusedError as error:
+    except (AttributionRefusedError, TableurError) as error:
         db.session.rollback()
         return _refused(found, demande, error)
 
@@ -119,9 +130,38 @@ def _preview(found: visitor.Visitor, demande: Demande, acte: Acte, problem: str 
         repeated=demande.repeated,
         problem=problem,
         most=MOST_TOLD,
+        threshold=_threshold(),
+        needed=gestes.needs_agreement(demande.un("acte", 40), simulation, _threshold()),
+        depot=random_token(16),
         csrf=http.csrf_token(PURPOSE),
     )
     return page, status
+
+
+def _threshold() -> int:
+    return http.mag().settings.mass_approval
+
+
+def _too_large(found: visitor.Visitor, demande: Demande, resume: str, back: str) -> ResponseReturnValue:
+    """A job looks at what a page cannot; what it found is confirmed there, as a file is."""
+    return render_template(
+        "droits/grand_geste.html",
+        visitor=found,
+        resume=resume,
+        back=back,
+        most=demande.most,
+        repeated=demande.repeated,
+        depot=random_token(16),
+        csrf=http.csrf_token(PURPOSE),
+    )
+
+
+def _leave(fichier: FichierDroits) -> ResponseReturnValue:
+    """Its page says where it stands."""
+    reference = fichier.reference
+    db.session.commit()
+    current_app.extensions["mag_fichiers"].wake()
+    return visitor.see(f"{PLACE}/{reference}")
 
 
 def _confirm(found: visitor.Visitor, demande: Demande, acte: Acte) -> ResponseReturnValue:
@@ -134,6 +174,11 @@ def _confirm(found: visitor.Visitor, demande: Demande, acte: Acte) -> ResponseRe
     if simulation.a_taper and "".join(demande.un("tape", 20).split()) != simulation.a_taper:
         db.session.rollback()
         return _preview(found, demande, acte, f"Tapez {simulation.a_taper} pour confirmer : rien n'a été fait.", 422)
+    if gestes.needs_agreement(demande.un("acte", 40), simulation, _threshold()):
+        kept = gestes.proposer(demande, acte, simulation, demande.un("depot", 40))
+        if kept.etat is Etat.VERIFIE:
+            accord.soumettre(kept, _threshold(), demande.now, issuer=http.mag().settings.issuer)
+        return _leave(kept)
     geste = faire(demande, acte)
     db.session.commit()
     if geste.operation_id is None:

@@ -46,7 +46,7 @@ def _check_state(fichier: FichierDroits, *states: Etat) -> None:
     """Raises FichierEtatError."""
     if fichier.etat not in states:
         raise accord.FichierEtatError(
-            f"file {fichier.id}", public=f"Ce fichier : {TITLES[fichier.etat].lower()}. Sa page dit où il en est."
+            f"file {fichier.id}", public=f"Ce {fichier.mot} : {TITLES[fichier.etat].lower()}. Sa page dit où il en est."
         )
 
 
@@ -111,7 +111,7 @@ def ask_to_undo(reference: str) -> ResponseReturnValue:
     fichier = _found(visitor.recent().person, reference)
     _check_state(fichier, Etat.APPLIQUE)
     if not fichier.is_undoable(http.now()):
-        raise accord.FichierEtatError(f"file {fichier.id}", public="Un fichier ne s'annule que pendant 24 heures.")
+        raise accord.FichierEtatError(f"file {fichier.id}", public=f"Un {fichier.mot} ne s'annule que pendant 24 heures.")
     return _page("annulation", fichier)
 
 

@@ -1,0 +1,153 @@
+"""Acts of the pages that are done as files are: too many places for a page to look at, or so many rights that somebody else must agree.
+
+What is kept is the form. A job reads it as the page did, simulates it, and does it if nothing that was shown has changed: all or nothing.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+import orjson
+
+from idp.audit import journal
+from idp.database import Connections, db
+from idp.habilitations.annuaire.noms import Annuaire
+from idp.habilitations.droits import Catalogue
+from idp.habilitations.espace.gestes import actes
+from idp.habilitations.espace.gestes.acte import Acte, Demande, plural
+from idp.habilitations.espace.gestes.simulation import Beat, Bilan, Simulation, faire, simuler
+from idp.habilitations.espace.lecture import Lecteur
+from idp.habilitations.espace.portee import Portee
+from idp.habilitations.fichiers.depot import deposer
+from idp.habilitations.fichiers.events import FichierChecked
+from idp.habilitations.fichiers.models import FichierContenu, FichierDroits, FichierLigne
+from idp.habilitations.fichiers.statuts import MOST_LINES, Etat, Genre
+
+MOST_SHOWN = 2_000
+"""Lines that are kept of what an act would change: a line tells a person, a service and all the places."""
+FREE = frozenset({"annuler"})
+"""Acts that nobody has to agree to: what an undo brings back was there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reads:
+    """What reads rights, in a job as in a page."""
+
+    connections: Connections
+    annuaire: Annuaire
+
+
+@dataclass(frozen=True, slots=True)
+class Effet:
+    """What an act would change, as a file says it."""
+
+    acte: Acte
+    simulation: Simulation
+
+    @property
+    def empreinte(self) -> str:
+        return self.simulation.epreuve
+
+    @property
+    def _told(self) -> list[tuple[str, Bilan]]:
+        lists = (("gagne", self.simulation.gains), ("perd", self.simulation.pertes))
+        return [(verb, one) for verb, several in lists for one in several]
+
+    @property
+    def bilan(self) -> dict[str, int]:
+        given, withdrawn = self.simulation.gagnes, self.simulation.perdus
+        told = self._told
+        return {
+            "lues": self.acte.total,
+            "changees": max(len(told), int(self.simulation.changes)),
+            "refusees": 0,
+            "donnes": given,
+            "retires": withdrawn,
+            "droits": given + withdrawn,
+            "personnes": len({one.qui for _, one in told}),
+        }
+
+    def rows(self) -> Iterable[dict[str, Any]]:
+        for numero, (verb, one) in enumerate(islice(self._told, MOST_SHOWN), 1):
+            yield {
+                "numero": numero,
+                "refusee": False,
+                "declarant_id": one.qui,
+                "cible": one.exemples[0],
+                "service": one.code,
+                "apres": f"{verb} {one.droits}{_elsewhere(one.cibles - 1)}",
+            }
+
+
+def _elsewhere(several: int) -> str:
+    return f", ici et sur {plural(several, 'autre établissement', 'autres établissements')}" if several else ""
+
+
+def needs_agreement(acte: str, simulation: Simulation, threshold: int) -> bool:
+    """Whether somebody else must agree to an act, as to a file; `threshold` 0: never."""
+    return bool(threshold) and acte not in FREE and simulation.gagnes + simulation.perdus > threshold
+
+
+def confier(demande: Demande, depot: str) -> FichierDroits:
+    """Keep a form that asks too much of a page: a job looks at it. Raises InvalidRequestError, TooManyFilesError, TableurError."""
+    actes.check(demande)
+    name = actes.NOMS.get(demande.un("acte", 40), "Habilitations")
+    return _keep(demande, depot, name, check=True)
+
+
+def proposer(demande: Demande, acte: Acte, simulation: Simulation, depot: str) -> FichierDroits:
+    """Keep an act that was read in a page, for somebody else to agree to. Sent twice, it is one. Raises what `confier` does."""
+    found = _keep(demande, depot, acte.resume, check=False)
+    if found.etat is Etat.DEPOSE:
+        montrer(found, Effet(acte, simulation), demande.now)
+    return found
+
+
+def _keep(demande: Demande, depot: str, name: str, *, check: bool) -> FichierDroits:
+    content = orjson.dumps(demande.repeated)
+    return deposer(demande.portee.administrator, depot, name, content, demande.now, genre=Genre.GESTE, check=check)
+
+
+def relire(fichier: FichierDroits, portee: Portee, catalogue: Catalogue, reads: Reads, now: datetime) -> Demande:
+    """The form, as it was sent."""
+    fields: dict[str, list[str]] = {}
+    for name, value in orjson.loads(FichierContenu.read(fichier.id)):
+        fields.setdefault(name, []).append(value)
+    lecteur = Lecteur(reads.connections, catalogue, now, reads.annuaire)
+    return Demande(portee, lecteur, fields, MOST_LINES)
+
+
+def verifier(demande: Demande, beat: Beat, *, hold: bool = False) -> Effet:
+    """What it would change today; `hold`: rows are kept, for it is about to be done. Raises RefusedError."""
+    acte = actes.lire(demande)
+    if hold:
+        demande.portee.hold(acte.personnes)
+    return Effet(acte, simuler(demande, acte, beat))
+
+
+def appliquer(demande: Demande, effet: Effet) -> int:
+    """Do what was just looked at, rows held; the operation. Raises RefusedError, having written nothing."""
+    with db.session.begin_nested():
+        geste = faire(demande, effet.acte)
+    return geste.operation_id or 0
+
+
+def montrer(fichier: FichierDroits, effet: Any, now: datetime, motif: str | None = None) -> None:
+    """What it would change is what people read of it. `effet`: of an act, or of the lines of a file."""
+    FichierLigne.replace(fichier.id, effet.rows())
+    fichier.bilan, fichier.empreinte = effet.bilan, effet.empreinte
+    fichier.become(Etat.VERIFIE, now, motif)
+    bilan = effet.bilan
+    journal.record(
+        FichierChecked(
+            declarant_id=fichier.by_id,
+            siret=fichier.siret,
+            fichier=fichier.reference,
+            lines=bilan["lues"],
+            changed=bilan["changees"],
+            refused=bilan["refusees"],
+        ),
+        now,
+    )
