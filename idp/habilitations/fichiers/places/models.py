@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import Select, bindparam, delete, func, insert, select, update
@@ -135,7 +136,13 @@ def _bits(masks: Masks) -> dict[str, int]:
 
 
 def write_rows(kind: type[DroitDirect] | type[PortefeuilleClient], ecarts: Iterable[Ecart], operation_id: int) -> None:
-    """Rows of people, or of portfolios: those that change, and no other, in three statements."""
+    """Rows of people, or of portfolios: those that change, and no other, some thousands at a time."""
+    left = iter(ecarts)
+    while some := list(islice(left, 5 * CHUNK)):
+        _write_some(kind, some, operation_id)
+
+
+def _write_some(kind: type[DroitDirect] | type[PortefeuilleClient], ecarts: Sequence[Ecart], operation_id: int) -> None:
     owner = next(iter(kind.__table__.primary_key)).name
     new: list[dict[str, Any]] = []
     moved: list[dict[str, Any]] = []
