@@ -151,7 +151,7 @@ const furnish = (host) => {
     const found = (await read(address)).active;
     if (found === !!found) become(found);
     if (before && !active) {
-      navigator.credentials.preventSilentAccess();
+      navigator.credentials?.preventSilentAccess();
       tell("logout");
     }
     return active;
