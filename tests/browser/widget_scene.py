@@ -245,13 +245,13 @@ def violations(page: Any) -> list[Any]:
 
 
 @contextmanager
-def raised(template: Path, folder: Path, policy: str) -> Iterator[Scene]:
-    """Everything, on a copy of a migrated database."""
+def raised(template: Path, folder: Path, policy: str, kind: type[Site] = Site) -> Iterator[Scene]:
+    """Everything, on a copy of a migrated database. `kind`: of both sites."""
     database, port = folder / "mag.sqlite3", services.free_port()
     shutil.copyfile(template, database)
     issuer = f"http://mag.localhost:{port}"
     settings = Settings(issuer=issuer, secrets=SECRETS, database_url=f"sqlite:///{database}", **QUICK_HASH)
-    sites = (Site("portail-a", issuer), Site("portail-b", issuer))
+    sites = (kind("portail-a", issuer), kind("portail-b", issuer))
     with ExitStack() as stack:
         doors = stack.enter_context(composed(settings))
         stack.enter_context(listening(doors, port))
