@@ -13,7 +13,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 help:
 	@echo "make demo    MAG, two portals and a mail catcher on this machine; Ctrl-C stops everything"
-	@echo "make test    the whole test suite; finds or installs PostgreSQL, Redis, Chromium"
+	@echo "make test    the whole test suite; finds or installs PostgreSQL, Redis, browsers"
 	@echo "make lint    ruff and mypy"
 	@echo "make bench   requests per second, latencies, round trips"
 	@echo "make serve   MAG alone, from the settings of the environment"

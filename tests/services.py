@@ -41,6 +41,15 @@ def chromium() -> str | None:
     return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
+def minibrowser() -> Path | None:
+    """The browser that WebKitGTK comes with."""
+    return next(iter(sorted(Path("/usr/lib").glob("*/webkit2gtk-4.*/MiniBrowser"), reverse=True)), None)
+
+
+def webkit() -> bool:
+    return bool(shutil.which("WebKitWebDriver") and shutil.which("Xvfb") and minibrowser())
+
+
 def apache() -> Path | None:
     module = Path("/usr/lib/apache2/modules/mod_auth_openidc.so")
     return Path("/usr/sbin/apache2") if module.exists() and Path("/usr/sbin/apache2").exists() else None
@@ -53,12 +62,16 @@ class Need:
     what: str
     packages: tuple[str, ...]
     find: Callable[[], object]
+    optional: bool = False
+    """Its tests are skipped, with a line that says so, where it cannot be installed."""
 
 
 NEEDS = {
     "postgresql": Need("PostgreSQL server (initdb, postgres)", ("postgresql",), postgresql_folder),
     "redis": Need("redis-server", ("redis-server",), lambda: shutil.which("redis-server")),
     "chromium": Need("Chromium", ("chromium",), chromium),
+    "firefox": Need("Firefox ESR", ("firefox-esr",), lambda: shutil.which("firefox-esr"), optional=True),
+    "webkit": Need("WebKitGTK and its driver, Xvfb", ("webkit2gtk-driver", "xvfb"), webkit, optional=True),
     "apache": Need("Apache with mod_auth_openidc", ("apache2-bin", "libapache2-mod-auth-openidc"), apache),
     "node": Need("Node.js", ("nodejs",), lambda: shutil.which("node")),
     "npm": Need("npm", ("npm",), lambda: shutil.which("npm")),
@@ -83,7 +96,7 @@ def main(names: Sequence[str]) -> int:
         missing = [need for need in needs if not need.find()]
     for need in missing:
         print(f"{need.what} is missing: sudo apt-get install {' '.join(need.packages)}", file=sys.stderr)
-    return 1 if missing else 0
+    return 1 if any(not need.optional for need in missing) else 0
 
 
 # ------------------------------------------------------------------------------------------------------------ running them
