@@ -55,10 +55,10 @@ def shown_in(mag: Components, environ: Environ, now: datetime) -> Shown | None:
 
 
 def accounts(shown: Shown, now: datetime) -> list[dict[str, Any]]:
-    """As the browser reads them."""
-    told = [account(person) for person in shown.people.values()]
-    told[0]["approved_clients"] = linked(shown.session.declarant_id, now)
-    return told
+    """As the browser reads them. It takes by itself an account that already went to the page: of several, the person chooses each time."""
+    sole = len(shown.people) == 1
+    known = linked(shown.session.declarant_id, now) if sole else []
+    return [{**account(person), "approved_clients": known} for person in shown.people.values()]
 
 
 def account(person: Person) -> dict[str, Any]:

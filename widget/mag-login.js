@@ -158,8 +158,8 @@ const furnish = (host) => {
   };
 
   /** What the partner's server said at the end of a sign-in. */
-  const finish = (method, { return_to, error = "server_error", correlation_id }) => {
-    if (!return_to) return tell("error", { error, correlation_id });
+  const finish = (method, { return_to, error, correlation_id }) => {
+    if (!return_to) return tell("error", { error: error || "server_error", correlation_id });
     become(true);
     if (tell("success", { method, return_to }, true) && own(return_to)) location = return_to;
   };
@@ -179,7 +179,7 @@ const furnish = (host) => {
     const hints = { loginHint: digits("login-hint"), domainHint: digits("domain-hint") };
     const providers = [{ configURL, clientId: given("client-id"), params, ...hints }];
     const { token } = await navigator.credentials.get({ identity: { mode, providers }, mediation, signal });
-    const body = new URLSearchParams(token.code ? token : JSON.parse(token)); // the answer of RFC 6749 section 4.1.2
+    const body = new URLSearchParams(token); // the answer of RFC 6749 section 4.1.2
     finish("fedcm", await read(own(callback), { method: "POST", body }));
   };
 
@@ -196,9 +196,8 @@ const furnish = (host) => {
       try {
         await choose(found, "active", AbortSignal.timeout(PATIENCE));
       } catch ({ name, error, url }) {
-        const quick = clock() - began < QUICK;
-        if (error) finish("fedcm", { error, correlation_id: url?.split("trace=")[1] });
-        else if (quick) return true;
+        if (!error && clock() - began < QUICK) return true;
+        if (name === "IdentityCredentialError") finish("fedcm", { error, correlation_id: url?.split("trace=")[1] });
         else cancelled(name === "TimeoutError" ? "timeout" : "dismissed");
       }
     },
@@ -268,7 +267,7 @@ const furnish = (host) => {
   };
   new MutationObserver(changed).observe(host, { attributes: true });
 
-  /** What happens around. */
+  /** What happens around; what may have changed without this page is looked at without waiting (`tab`). */
   return (what) => {
     if (what === "begin") {
       tell("ready");
@@ -292,7 +291,7 @@ class MagLogin extends HTMLElement {
 if (URL.parse && !customElements.get("mag-login")) {
   customElements.define("mag-login", MagLogin);
   const every = (what) => () => living.forEach((told) => told(what));
-  addEventListener("pageshow", every());
+  addEventListener("pageshow", ({ persisted }) => persisted && every("tab")());
   addEventListener("visibilitychange", every());
   tabs.onmessage = every("tab");
   new MutationObserver(every("write")).observe(document, { attributeFilter: ["lang"], subtree: true });

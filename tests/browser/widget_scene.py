@@ -99,6 +99,7 @@ class Site:
         app.add_url_rule(
             "/espace", "espace", view_func=lambda: f"Bonjour {identity.full_name}" if (identity := current_identity()) else "Personne"
         )
+        app.add_url_rule("/cadre", "cadre", view_func=lambda: f'<!doctype html><iframe src="{request.args["adresse"]}"></iframe>')
         app.add_url_rule("/vu.js", "vu", view_func=lambda: Response(SEEN, mimetype="text/javascript"))
         return app
 
@@ -164,10 +165,19 @@ class Chooser:
         return found
 
     def take(self, found: dict[str, Any], index: int) -> None:
+        """As slowly as a person: what fails within half a second is the browser's own refusal."""
+        self.page.wait_for_timeout(600)
         self.protocol.send("FedCm.selectAccount", {"dialogId": found["dialogId"], "accountIndex": index})
 
     def close(self, found: dict[str, Any]) -> None:
+        """As slowly."""
+        self.page.wait_for_timeout(600)
         self.protocol.send("FedCm.dismissDialog", {"dialogId": found["dialogId"], "triggerCooldown": False})
+
+    def read_error(self) -> None:
+        """The browser says that MAG refused; the page is told once the person has read it."""
+        found = self.wait("Error")
+        self.protocol.send("FedCm.clickDialogButton", {"dialogId": found["dialogId"], "dialogButton": "ErrorGotIt"})
 
     def pass_by(self) -> None:
         """To a new sign-in, whether the browser lets this account be chosen or takes it by itself: it came here before."""
@@ -221,12 +231,14 @@ class Scene:
         return session
 
     def open(self, site: Site | None = None, query: str = "", **options: Any) -> Any:
-        """A partner's page, once its element is there. `before`: a script that runs ahead of the page's own."""
+        """A partner's page, once its element is there. `before`: a script that runs ahead of its own; `auto`: silent access stays."""
         page = self.browser.new_page()
         if before := options.get("before"):
             page.add_init_script(before)
         page.goto(f"{(site or self.a).origin}/?{query}")
         page.wait_for_function("globalThis.seen?.some(([name]) => name === 'ready')")
+        if not options.get("auto"):  # the browser takes no account by itself, wherever it went before
+            page.evaluate("navigator.credentials.preventSilentAccess()")
         return page
 
 

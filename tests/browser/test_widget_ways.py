@@ -1,0 +1,189 @@
+"""The button on a partner's page, in Chromium as people have it, with third-party cookies and without: every way ends at the partner."""
+
+import pytest
+
+from tests.browser.widget_scene import POLICIES, Chooser, button, raised, seen, violations
+from tests.factories import NOM, PASSWORD, PRENOM, SIRET, un_declarant
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module", params=POLICIES)
+def stage(request, sqlite_template, tmp_path_factory):
+    with raised(sqlite_template, tmp_path_factory.mktemp("widget"), request.param) as found:
+        found.claire = un_declarant(found.doors.flask, email="claire@exemple.fr")
+        yield found
+
+
+@pytest.fixture
+def scene(stage):
+    stage.begin()
+    return stage
+
+
+def is_signed_in(page):
+    page.wait_for_url("**/espace")
+    return page.locator("body").inner_text() == f"Bonjour {PRENOM} {NOM}"
+
+
+def stored(page):
+    """What scripts of the partner's origin could read again (W13)."""
+    counts = (
+        "[localStorage.length, sessionStorage.length, document.cookie, (await indexedDB.databases()).length, (await caches.keys()).length]"
+    )
+    return page.evaluate(f"async () => {counts}")
+
+
+@pytest.mark.parametrize("way", [pytest.param("redirect", id="W1-redirect")])
+def test_a_redirect_leads_through_the_sign_in_and_back(scene, way):
+    page = scene.open(query=f"modes={way}")
+    assert stored(page) == [0, 0, "", 0, 0]
+    assert violations(page) == []
+    button(page).click()
+    page.wait_for_url("**/connexion?**")
+    for name, value in {"siret": SIRET, "nom": NOM, "prenom": PRENOM, "password": PASSWORD}.items():
+        page.locator(f"[name={name}]").fill(value)
+    page.get_by_role("button", name="Se connecter", exact=True).click()
+
+    assert is_signed_in(page)
+
+
+@pytest.mark.parametrize("way", [pytest.param("popup", id="W1-popup")])
+def test_a_popup_comes_back_to_the_page_that_stayed(scene, way):
+    scene.sign_in(scene.claire)
+    page = scene.open(query=f"modes={way}&stays=1")
+    with page.expect_event("popup") as opened:
+        button(page).click()
+    assert seen(page, "start") == {"method": "popup"}
+    assert seen(page, "success") == {"method": "popup", "return_to": "/espace"}
+    if not opened.value.is_closed():
+        opened.value.wait_for_event("close")
+
+    assert page.evaluate("document.querySelector('mag-login').hasAttribute('signed-in')")
+    assert (violations(page), stored(page)) == ([], [0, 0, "", 0, 0])
+
+
+@pytest.mark.parametrize("way", [pytest.param("fedcm", id="W1-fedcm")])
+def test_the_browser_s_own_chooser_signs_in(scene, way):
+    scene.sign_in(scene.claire)
+    page = scene.open(query=f"modes={way}")
+    chooser = Chooser(page)
+    button(page).click()
+    assert chooser.select()["accounts"][0]["email"] == "732 829 320 00074"
+
+    assert is_signed_in(page)
+
+
+def test_w5_under_a_strict_policy_nothing_complains(scene):
+    """Content Security Policy without styles or evaluation, Trusted Types `'none'`, and the page isolated by both of its policies."""
+    scene.sign_in(scene.claire)
+    scene.a.headers = {"Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp"}
+    complaints = []
+    try:
+        page = scene.open(query="modes=popup&stays=1")
+        page.on("console", lambda message: complaints.append(message.text) if message.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        chooser = Chooser(page)
+        button(page).click()
+        assert seen(page, "success")["method"] == "popup"
+        page.evaluate("document.querySelector('mag-login').setAttribute('modes', 'fedcm')")
+        button(page).click()
+        chooser.pass_by()
+    finally:
+        scene.a.headers = {}
+
+    assert (violations(page), complaints) == ([], [])
+
+
+# -------------------------------------------------------------------------------------------------------- refused, doubled
+
+UNASKED = "addEventListener('load', () => setTimeout(() => document.querySelector('mag-login').shadowRoot.querySelector('a').click(), 200))"
+SLOW = """const asked = fetch; globalThis.fetch = (address, ...more) => String(address).includes("mode=fedcm")
+  ? new Promise((resolve) => setTimeout(() => resolve(new Response("{}", {status: 500})), 6000)) : asked(address, ...more);"""
+
+
+def test_w3_a_popup_that_nobody_asked_for_becomes_a_redirect(scene):
+    scene.sign_in(scene.claire)
+    page = scene.browser.new_page()
+    page.add_init_script(UNASKED)
+    page.goto(f"{scene.a.origin}/?modes=popup")
+
+    assert is_signed_in(page)
+    assert [one for one in scene.browser.pages if "/connexion?" in one.url] == []
+
+
+def test_w3_a_popup_that_comes_too_long_after_the_click_becomes_a_redirect(scene):
+    scene.sign_in(scene.claire)
+    page = scene.open(query="modes=fedcm popup", before=SLOW)
+    button(page).click()
+
+    assert is_signed_in(page)
+
+
+def test_w3_a_double_click_opens_one_window_and_two_buttons_share_it(scene):
+    page = scene.open(query="modes=popup&elements=2")
+    opened = []
+    page.on("popup", lambda window: opened.append(window.url))
+    button(page).dblclick()
+    page.wait_for_function("document.querySelector('mag-login').shadowRoot.querySelector('[part=actions]').checkVisibility()")
+    button(page, 1).dblclick()
+
+    assert len(opened) == 1
+    assert page.evaluate("seen.filter(([name]) => name === 'start').length") == 1
+    with page.expect_event("popup"):
+        page.get_by_role("button", name="Rouvrir la fenêtre").first.click()
+    page.get_by_role("button", name="Continuer dans cette page").first.click()
+    page.wait_for_url("**/connexion?**")
+
+
+def test_a_refusal_in_the_window_is_a_cancellation(scene):
+    page = scene.open(query="modes=popup")
+    with page.expect_event("popup") as opened:
+        button(page).click()
+    opened.value.get_by_role("button", name="Annuler").click()
+
+    assert seen(page, "cancel") == {"reason": "access_denied"}
+    assert page.locator("mag-login [part=actions]").is_hidden()
+
+
+def test_a_click_with_a_modifier_is_a_link_s(scene):
+    page = scene.open(query="modes=popup")
+    with scene.browser.expect_page() as opened:
+        button(page).click(modifiers=["Control"])
+
+    opened.value.wait_for_url("**/connexion?**")
+    assert page.evaluate("seen.some(([name]) => name === 'start')") is False
+
+
+def test_a_page_framed_by_another_site_sends_the_whole_window(scene):
+    page = scene.browser.new_page()
+    page.goto(f"{scene.b.origin}/cadre?adresse={scene.a.origin}/?modes=popup")
+    page.frame_locator("iframe").locator("mag-login [part=button]").click()
+
+    page.wait_for_url("**/connexion?**")
+
+
+# ------------------------------------------------------------------------------------------------------------ sign-out seen
+
+
+def test_a_session_that_ends_at_mag_is_seen_by_the_page(scene):
+    session = scene.sign_in(scene.claire)
+    page = scene.open(query="modes=popup&stays=1")
+    button(page).click()
+    seen(page, "success")
+    scene.doors.mag.ephemeral.end(f"sid:{session.sid}", lifetime=600)
+    page.clock.install()
+    page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow'))")
+    page.evaluate("new BroadcastChannel('mag-session').postMessage(1)")
+
+    assert seen(page, "logout") is None
+    assert page.locator("mag-login [part=status]").inner_text() == "Votre session est terminée."
+    assert not page.evaluate("document.querySelector('mag-login').hasAttribute('signed-in')")
+
+
+def test_an_address_of_another_site_is_not_followed(scene):
+    """Neither to start, nor to ask who is signed in, nor at the end."""
+    page = scene.open(query=f"start={scene.b.origin}/auth/mag/start&session={scene.b.origin}/auth/mag/session&modes=redirect")
+
+    assert button(page).evaluate("link => link.href").startswith(f"{scene.a.origin}/auth/mag/start")
+    assert violations(page) == []
