@@ -317,7 +317,7 @@ class Doors:
         path = environ.get("PATH_INFO", "")
         if len(path) + len(environ.get("QUERY_STRING", "")) > URL_LIMIT:
             return refuse(start_response, "414 URI Too Long", b"This address is too long.\n")
-        if sum([len(environ[name]) for name in self.surroundings.symmetric_difference(environ) if name[:5] == "HTTP_"]) > HEADERS_LIMIT:
+        if sum([len(environ[name]) for name in environ.keys() - self.surroundings if name[:5] == "HTTP_"]) > HEADERS_LIMIT:
             return refuse(start_response, "431 Request Header Fields Too Large", b"These headers are too large.\n")
         self.watch()
         environ["mag.request_id"] = request_id = f"{getrandbits(64):016x}"

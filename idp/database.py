@@ -158,18 +158,23 @@ class Compiled:
     def __init__(self, statement: Executable, dialect: Dialect) -> None:
         compiled = cast(Any, statement).compile(dialect=dialect)
         self.sql = str(compiled)
-        self.defaults = {k: v for k, v in compiled.params.items() if v is not None}
         binds = ((name, bind.type.dialect_impl(dialect).bind_processor(dialect)) for bind, name in compiled.bind_names.items())
         self.binds = [(name, process) for name, process in binds if process]
+        self.defaults = self._processed({k: v for k, v in compiled.params.items() if v is not None})
         columns: list[Any] = [column.type for column in cast(Any, statement).exported_columns]
         results = ((i, kind.dialect_impl(dialect).result_processor(dialect, None)) for i, kind in enumerate(columns))
         self.results = [(i, process) for i, process in results if process]
 
     def parameters(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        values = {**self.defaults, **given}
+        return {**self.defaults, **self._processed(given)}
+
+    def _processed(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """As the driver takes them."""
+        found = dict(values)
         for name, process in self.binds:
-            values[name] = process(values[name])
-        return values
+            if name in found:
+                found[name] = process(found[name])
+        return found
 
     def row(self, raw: Any) -> tuple[Any, ...]:
         if not self.results:

@@ -11,10 +11,9 @@ import base64
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from functools import lru_cache
 from typing import Any, Self, cast
 
 import orjson
@@ -127,15 +126,18 @@ class Signer:
     kid: str
     alg: str
     key: Any
+    headers: dict[str, str] = field(default_factory=dict, compare=False)
+    """Already written, by `typ`; those are words of the code, and few."""
 
     def sign(self, claims: Mapping[str, Any], typ: str) -> str:
         """Compact JWS (RFC 7515 section 3.1), assembled by hand: a third of the cost of a general library, checked against one in tests."""
-        message = f"{self._header(typ)}.{b64(orjson.dumps(claims))}"
+        header = self.headers.get(typ) or self._header(typ)
+        message = f"{header}.{b64(orjson.dumps(claims))}"
         return f"{message}.{b64(self._signature(message.encode()))}"
 
-    @lru_cache(maxsize=16)  # noqa: B019  # signers are few and live as long as the process
     def _header(self, typ: str) -> str:
-        return b64(orjson.dumps({"alg": self.alg, "kid": self.kid, "typ": typ}))
+        self.headers[typ] = header = b64(orjson.dumps({"alg": self.alg, "kid": self.kid, "typ": typ}))
+        return header
 
     def _signature(self, message: bytes) -> bytes:
         if self.alg == "ES256":

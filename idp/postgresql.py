@@ -61,6 +61,8 @@ class HeldPostgreSQL:
         answer = self._libpq.exec_prepared(prepared, cast(Any, values), transformer.formats)
         if answer.status not in GOOD:
             raise self._error(answer)
+        if answer.status == pq.ExecStatus.COMMAND_OK:
+            return Result((), answer.command_tuples or 0)
         transformer.set_pgresult(answer)
         return Result(transformer.load_rows(0, answer.ntuples, tuple), answer.command_tuples or 0)
 

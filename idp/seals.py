@@ -59,14 +59,8 @@ def digest(secret: str) -> str:
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-@lru_cache(maxsize=128)
 def _derive(secret: Secret, purpose: str) -> bytes:
     return HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=b"mag:" + purpose.encode()).derive(secret.value)
-
-
-@lru_cache(maxsize=128)
-def _cipher(secret: Secret, purpose: str) -> AESGCM:
-    return AESGCM(_derive(secret, purpose))
 
 
 class Mac:
@@ -98,11 +92,26 @@ class Seals:
     def __init__(self, secrets: tuple[Secret, ...]) -> None:
         self._secrets = secrets
         self._by_id = {secret.id: secret for secret in secrets}
+        self._ciphers: dict[tuple[str, str], AESGCM] = {}
+        self._macs: dict[tuple[str, str], Mac] = {}
+        """What was derived of a master secret, by its name, for a purpose; purposes are words of the code, and few."""
+
+    def _cipher(self, secret: Secret, purpose: str) -> AESGCM:
+        found = self._ciphers.get((secret.id, purpose))
+        if found is None:
+            found = self._ciphers[secret.id, purpose] = AESGCM(_derive(secret, purpose))
+        return found
+
+    def _mac(self, secret: Secret, purpose: str) -> Mac:
+        found = self._macs.get((secret.id, purpose))
+        if found is None:
+            found = self._macs[secret.id, purpose] = Mac(_derive(secret, purpose))
+        return found
 
     def seal(self, purpose: str, value: bytes, bound: str = "") -> bytes:
         """`id "." nonce ciphertext`."""
         secret, nonce = self._secrets[0], random_bytes(12)
-        return secret.id.encode() + b"." + nonce + _cipher(secret, purpose).encrypt(nonce, value, bound.encode())
+        return secret.id.encode() + b"." + nonce + self._cipher(secret, purpose).encrypt(nonce, value, bound.encode())
 
     def open(self, purpose: str, sealed: bytes, bound: str = "") -> bytes:
         """Raises UnsealError."""
@@ -111,7 +120,7 @@ class Seals:
         if secret is None or not dot or len(rest) < 28:
             raise UnsealError(f"{purpose}: unknown master secret")
         try:
-            return _cipher(secret, purpose).decrypt(rest[:12], rest[12:], bound.encode())
+            return self._cipher(secret, purpose).decrypt(rest[:12], rest[12:], bound.encode())
         except InvalidTag as error:
             raise UnsealError(f"{purpose}: altered") from error
 
@@ -120,7 +129,7 @@ class Seals:
         secret = self._secrets[0] if secret_id is None else self._by_id.get(secret_id)
         if secret is None:
             raise UnsealError(f"{purpose}: unknown master secret {secret_id}")
-        return mac_under(_derive(secret, purpose))(data)
+        return self._mac(secret, purpose)(data)
 
     def macs(self, purpose: str, data: bytes) -> list[bytes]:
         """Under every master secret, the current one first: to check what an older one made."""

@@ -244,7 +244,7 @@ class AuthorizationEndpoint:
         return self._supported[1]
 
     def _granted(self, asked: AuthorizationRequest, scope: list[str], acting: Acting | None) -> Granted:
-        id_token, userinfo = (opened(claims, asked.client.scope) for claims in (asked.claims.id_token, asked.claims.userinfo))
+        id_token, userinfo = opened(asked.claims.id_token, asked.client.scope), opened(asked.claims.userinfo, asked.client.scope)
         bound = asked.get(BOUND_KEY) or asked.get("dpop_jkt")
         client_id, nonce, acr = asked.client.client_id, asked.get("nonce"), asked_levels(asked)
         return codes.make_granted(
@@ -369,6 +369,8 @@ def told_scope(asked: AuthorizationRequest, scope: list[str]) -> list[str]:
     """The scopes granted, and those that claims asked one by one, or the services of details, amount to: what a person agrees to is
     all that may be told.
     """
+    if not asked.claims and asked.acting is None:
+        return scope
     alone = (scope_of_claim(claim, asked.client.scope) for claim in (*asked.claims.id_token, *asked.claims.userinfo))
     named = (HABILITATIONS + code for code in sorted(asked.acting.codes if asked.acting else ()))
     return list(dict.fromkeys((*scope, *(s for s in alone if s is not None and s != "openid"), *named)))

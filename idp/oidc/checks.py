@@ -75,7 +75,7 @@ def check_response_type(request: AuthorizationRequest) -> None:
 def check_response_mode(request: AuthorizationRequest) -> None:
     """OAuth 2.0 Multiple Response Types section 2.1: no token in a query; JARM section 2.3: signed answers for who registered for them."""
     mode = request.get("response_mode")
-    if mode not in ("", *RESPONSE_MODES):
+    if mode and mode not in RESPONSE_MODES:
         raise AuthorizationError("invalid_request", "response_mode is not supported")
     if mode in ("query", "query.jwt") and request.response_type != "code":
         raise AuthorizationError("invalid_request", "response_mode query cannot carry tokens")
@@ -157,10 +157,12 @@ def check_authorization_details(request: AuthorizationRequest) -> None:
         acting = request.acting
     except InvalidDetailsValueError as error:
         raise AuthorizationError("invalid_authorization_details", str(error)) from None
+    if acting is None:
+        return
     open_to_it = services_of_scope(request.client.scope)
-    if acting and not acting.codes <= open_to_it:
+    if not acting.codes <= open_to_it:
         raise AuthorizationError("invalid_authorization_details", "these services are not registered for this client")
-    if acting and not (acting.codes or services_of_scope(request.asked_scope) & open_to_it):
+    if not (acting.codes or services_of_scope(request.asked_scope) & open_to_it):
         raise AuthorizationError("invalid_authorization_details", "no service is named, here or by a scope")
 
 

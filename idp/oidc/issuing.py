@@ -89,7 +89,7 @@ class Issuer:
             refresh_token = self.families.open(client, session, granted, offline=offline, now=now, key=bound_key(client, confirmation))
         if refresh_token is None:
             take_part(self.families.connections, client, session)
-        keep(self.families.connections, self.settings, client, session, granted, self.mint.subjects.of(client, session.uid), now)
+        keep(self.families.connections, self.settings, self.mint.subjects, client, session, granted, now)
         about = grant.narrowed(acting)
         return self._for_person(client, about, granted.scope, confirmation, audience, refresh_token, now, kind)
 

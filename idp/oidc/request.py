@@ -20,6 +20,43 @@ CLAIMS_LIMIT = 4096
 """Characters of the `claims` parameter."""
 
 
+@dataclass(frozen=True, slots=True)
+class ClaimsRequest:
+    """OpenID Connect Core section 5.5: claims asked one by one."""
+
+    id_token: Mapping[str, Any] = field(default_factory=dict)
+    userinfo: Mapping[str, Any] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        """Whether any is."""
+        return bool(self.id_token or self.userinfo)
+
+    def required_acr(self) -> frozenset[str]:
+        """Section 5.5.1.1: values without which the request must fail."""
+        wanted = self.id_token.get("acr")
+        if not isinstance(wanted, dict) or wanted.get("essential") is not True:
+            return frozenset()
+        return self.asked_acr()
+
+    def asked_acr(self) -> frozenset[str]:
+        """Section 5.5.1.1: values that the client would read, essential or not."""
+        wanted = self.id_token.get("acr")
+        if not isinstance(wanted, dict):
+            return frozenset()
+        values = wanted.get("values") if isinstance(wanted.get("values"), list) else [wanted.get("value")]
+        return frozenset(v for v in values or () if isinstance(v, str))
+
+    def required_sub(self) -> str | None:
+        """Section 5.5.1: the one person that the answer may be about; whatever is not a text is nobody's subject."""
+        if not self:
+            return None
+        asked = (part["sub"].get("value") for part in (self.id_token, self.userinfo) if isinstance(part.get("sub"), dict))
+        return next((str(value) for value in asked if value is not None), None)
+
+
+NO_CLAIMS = ClaimsRequest()
+
+
 @dataclass(frozen=True)
 class AuthorizationRequest:
     """What the partner asks. The text of each parameter is unverified until `checks.CHECKS` has passed.
@@ -29,7 +66,7 @@ class AuthorizationRequest:
 
     parameters: Mapping[str, str]
     client: Client
-    claims: "ClaimsRequest" = field(default_factory=lambda: ClaimsRequest())  # noqa: PLW0108  # the class comes below
+    claims: ClaimsRequest = NO_CLAIMS
 
     def get(self, name: str) -> str:
         return self.parameters.get(name, "")
@@ -85,34 +122,6 @@ class AuthorizationRequest:
         return [s for s in self.asked_scope if s in self.client.scope and s in supported]
 
 
-@dataclass(frozen=True, slots=True)
-class ClaimsRequest:
-    """OpenID Connect Core section 5.5: claims asked one by one."""
-
-    id_token: Mapping[str, Any] = field(default_factory=dict)
-    userinfo: Mapping[str, Any] = field(default_factory=dict)
-
-    def required_acr(self) -> frozenset[str]:
-        """Section 5.5.1.1: values without which the request must fail."""
-        wanted = self.id_token.get("acr")
-        if not isinstance(wanted, Mapping) or wanted.get("essential") is not True:
-            return frozenset()
-        return self.asked_acr()
-
-    def asked_acr(self) -> frozenset[str]:
-        """Section 5.5.1.1: values that the client would read, essential or not."""
-        wanted = self.id_token.get("acr")
-        if not isinstance(wanted, Mapping):
-            return frozenset()
-        values = wanted.get("values") if isinstance(wanted.get("values"), list) else [wanted.get("value")]
-        return frozenset(v for v in values or () if isinstance(v, str))
-
-    def required_sub(self) -> str | None:
-        """Section 5.5.1: the one person that the answer may be about; whatever is not a text is nobody's subject."""
-        asked = (part["sub"].get("value") for part in (self.id_token, self.userinfo) if isinstance(part.get("sub"), Mapping))
-        return next((str(value) for value in asked if value is not None), None)
-
-
 class InvalidClaimsError(ValueError):
     """The `claims` parameter is not what section 5.5 describes."""
 
@@ -120,7 +129,7 @@ class InvalidClaimsError(ValueError):
 def read_claims(text: str) -> ClaimsRequest:
     """Raises InvalidClaimsError."""
     if not text:
-        return ClaimsRequest()
+        return NO_CLAIMS
     if len(text) > CLAIMS_LIMIT:
         raise InvalidClaimsError("too long")
     try:

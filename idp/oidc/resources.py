@@ -42,6 +42,8 @@ def aimed_at(client: Client, granted: Sequence[str], asked: Sequence[str]) -> tu
     Empty when nothing was ever named: the token has the client's own audience. Raises InvalidTargetError.
     """
     wanted = asked or granted
+    if not wanted:
+        return ()
     if not are_open(client, wanted) or (granted and not set(asked) <= set(granted)):
         raise InvalidTargetError()
     return tuple(wanted)

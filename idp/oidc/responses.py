@@ -7,6 +7,7 @@ RFC 9207 section 2. Success and error go the same way.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import quote_plus, urlsplit
 
 from idp.oidc.client import RESPONSE_MODES
@@ -81,7 +82,11 @@ def joined(uri: str, parameters: Mapping[str, str], mark: str = "?") -> str:
 
 def _quoted(text: str) -> str:
     """As in a form; most of what MAG answers needs no quoting."""
-    return text if UNRESERVED.fullmatch(text) else quote_plus(text)
+    return text if UNRESERVED.fullmatch(text) else _escaped(text)
+
+
+_escaped = lru_cache(maxsize=64)(quote_plus)
+"""Remembered for the issuer, which each answer names."""
 
 
 def redirection(address: str) -> Answer:

@@ -135,15 +135,27 @@ def read_pairs(text: str) -> dict[str, str]:
     return {name: value for name, value in values.items() if value}
 
 
+ESCAPES = {f"{high}{low}": chr(int(high + low, 16)) for high in "01234567" for low in "0123456789abcdefABCDEF"}
+"""Of the characters of ASCII: what comes after the percent sign, and the character."""
+
+
 def _decoded(text: str) -> str:
     """A name or a value of ASCII text. A percent sign that begins no escape stands for itself, as `urllib.parse` reads it."""
+    first, *others = text.replace("+", " ").split("%")
     try:
-        found = unquote_to_bytes(text.replace("+", " ")).decode("utf-8")
-    except UnicodeDecodeError:
-        raise InvalidRequestError("the parameters cannot be read") from None
+        found = first + "".join([ESCAPES[other[:2]] + other[2:] for other in others]) if others else first
+    except KeyError:
+        found = _decoded_utf8(text)
     if "\0" in found:
         raise InvalidRequestError("a parameter holds a NUL character")
     return found
+
+
+def _decoded_utf8(text: str) -> str:
+    try:
+        return unquote_to_bytes(text.replace("+", " ")).decode("utf-8")
+    except UnicodeDecodeError:
+        raise InvalidRequestError("the parameters cannot be read") from None
 
 
 def prefers(environ: Environ, kind: str) -> bool:

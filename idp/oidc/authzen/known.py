@@ -21,6 +21,7 @@ from idp.oidc.client import Client
 from idp.oidc.codes import Granted
 from idp.oidc.details import Acting
 from idp.oidc.introspection import entitled
+from idp.oidc.subjects import Subjects
 from idp.oidc.tokens import Reader
 
 
@@ -39,7 +40,9 @@ class Known:
         return service in self.services
 
 
-def keep(connections: Connections, settings: Settings, client: Client, session: Session, granted: Granted, sub: str, now: datetime) -> None:
+def keep(
+    connections: Connections, settings: Settings, subjects: Subjects, client: Client, session: Session, granted: Granted, now: datetime
+) -> None:
     """A partner that may ask decisions is given a subject: one statement, for these partners alone."""
     if DECISION not in client.scope:
         return
@@ -49,7 +52,7 @@ def keep(connections: Connections, settings: Settings, client: Client, session: 
     connections.run(
         KNOW[connections.dialect.name],
         new_client_id=client.client_id,
-        new_sub=sub,
+        new_sub=subjects.of(client, session.uid),
         new_lien=granted.family_id if offline else session.sid,
         new_offline=offline,
         new_declarant_id=session.declarant_id,
