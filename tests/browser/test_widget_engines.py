@@ -149,8 +149,7 @@ def test_a_strict_policy_is_never_violated(driver, place, a, mode):
         driver.arrive(a.origin)
 
 
-def test_hops_ask_no_second_password_and_a_sign_out_reaches_the_other_site(driver, place, a):
-    """W6."""
+def test_w6_hops_ask_no_second_password_and_a_sign_out_reaches_the_other_site(driver, place, a):
     b = place.sites["portail-b"]
     enter(driver, place, a, "redirect")
     for site in (b, a):
@@ -200,8 +199,7 @@ def test_an_answer_to_no_question_is_refused(driver, place, a, change):
     assert not is_in(driver, a)
 
 
-def test_a_message_of_another_flow_is_nothing(driver, place, a):
-    """W10."""
+def test_w10_a_message_of_another_flow_is_nothing(driver, place, a):
     driver.goto(f"{a.origin}/?modes=popup&stays=1")
     driver.script("crypto.randomUUID = () => '11111111-2222-4333-8444-555555555555'")
     driver.click("[part=button]", within="mag-login")
@@ -214,8 +212,8 @@ def test_a_message_of_another_flow_is_nothing(driver, place, a):
     assert [event[0] for event in seen(driver)].count("success") == 1
 
 
-def test_back_reload_and_again(driver, place, a):
-    """W16: a page that comes back from the cache of pages starts another sign-in; a reload in the middle asks again."""
+def test_w16_back_reload_and_again(driver, place, a):
+    """A page that comes back from the cache of pages starts another sign-in; a reload in the middle asks again."""
     press(driver, a, "redirect")
     driver.arrive(f"{place.issuer}/connexion")
     driver.ask("back")
@@ -230,8 +228,8 @@ def test_back_reload_and_again(driver, place, a):
     assert is_in(driver, a)
 
 
-def test_a_question_too_old_is_asked_again(driver, place, a):
-    """W16: ten minutes later the transaction's cookie is gone; the partner says so and offers to start again."""
+def test_w16_a_question_too_old_is_asked_again(driver, place, a):
+    """Ten minutes later the transaction's cookie is gone; the partner says so and offers to start again."""
     press(driver, a, "redirect")
     driver.arrive(f"{place.issuer}/connexion")
     mire = driver.url

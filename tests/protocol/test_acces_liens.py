@@ -1,13 +1,17 @@
 """`/acces/v1/liens`: partners make signed links, list them, end them. Every refusal; RFC 6750, RFC 8707, RFC 9728."""
 
+import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
+import orjson
 import pytest
 import time_machine
 
 from idp.database import db
 from idp.ephemeral import Counter
 from idp.oidc.client_metadata import InvalidClientMetadataError
+from partners.acces.creation import MEMBERS
 from partners.acces.endpoints import A_MINUTE, PAGE
 from partners.acces.models import Lien
 from partners.models import Partenaire
@@ -229,3 +233,16 @@ def test_a_client_does_not_give_itself_prefixes():
 
     with pytest.raises(InvalidClientMetadataError, match="link_prefixes: an operator alone"):
         settle(given, Terms())
+
+
+def test_the_request_of_the_guide_is_accepted(partner):
+    """docs/liens.md, as it is written."""
+    guide = (Path(__file__).parents[2] / "docs" / "liens.md").read_text("utf-8")
+    body = orjson.loads(re.search(r"-d '(\{.*?\})'", guide, re.S)[1])
+    prefix = re.search(r"--ajouter (\S+)", guide)[1]
+    portail = partner("mon-portail", link_prefixes=[prefix], scope="openid acces:liens", grant_types=GRANTS)
+
+    answer = call(portail, json=body)
+    assert answer.status_code == 201, answer.text
+    assert {f"`{name}`" for name in MEMBERS} <= set(re.findall(r"`\w+`", guide))
+    assert set(re.findall(r"M6001\d\d", guide)) == {f"M60010{n}" for n in range(1, 6)}
