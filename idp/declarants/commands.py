@@ -23,6 +23,7 @@ from idp.database import db
 from idp.declarants import echeances, inscription
 from idp.declarants.equipe import invitation
 from idp.declarants.equipe.models import Invitation
+from idp.declarants.fiches import suivi
 from idp.declarants.identite import Identite
 from idp.declarants.lignes import Bilan
 from idp.declarants.models import Declarant
@@ -202,6 +203,19 @@ def echeances_() -> None:
     warned = echeances.warn(now, issuer=issuer)
     db.session.commit()
     click.echo(", ".join(f"{count} {name}" for name, count in {**done, "relance(s)": warned}.items()) + ".")
+
+
+@declarants.command("fiches")
+def fiches_() -> None:
+    """Prévient les administrateurs de ce que le répertoire a changé de leur établissement. À lancer après chaque import."""
+    now, issuer, changed, after = datetime.now(UTC), http.mag().settings.issuer, 0, 0
+    while True:
+        found, after = suivi.passer(now, issuer=issuer, after=after)
+        db.session.commit()
+        changed += found
+        if not after:
+            break
+    click.echo(f"{changed} fiche(s) changée(s).")
 
 
 def _expire_invitations(now: datetime, *, issuer: str) -> int:

@@ -12,6 +12,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from idp.authentication.recours.voies import Voie
+from idp.declarants.identite import Identite
 from idp.entreprises.siret import Siret
 from idp.notifications.messages import Action, Message
 from tests.browser.conftest import RULES
@@ -38,6 +39,7 @@ BY_NAME: dict[str, Any] = {
     "message": "Dossier 4321",
     "new_address": "c•••@autre.fr",
     "factors": ("totp", "passkey"),
+    "moved": [("Adresse", "8 RUE DU PONT, 31000 TOULOUSE", "9 RUE NEUVE, 31000 TOULOUSE"), ("État", "ouvert", "fermé")],
     "bilan": {"donnes": 12_000, "retires": 1},
     "fichier": "habilitations-novembre-2026.xlsx",
     "seen": [(datetime(2026, 11, 21, 14, minute, tzinfo=UTC), "Firefox sur Windows", "192.0.2.0") for minute in (5, 9)],
@@ -49,6 +51,7 @@ BY_TYPE: dict[Any, Any] = {
     int: 7,
     str: "Odile Martin",
     Siret: Siret("73282932000074"),
+    Identite: Identite(Siret("73282932000074"), "Lefèvre", "Claire 2"),
     Action: Action("Ce n'était pas moi", f"{ISSUER}/connexion/desaveu/{TOKEN}"),
     Voie: next(iter(Voie)),
 }

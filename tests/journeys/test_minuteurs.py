@@ -26,6 +26,7 @@ TIMERS = (
     ("declarants", "adresses"),
     ("declarants", "dormants"),
     ("declarants", "effacer"),
+    ("declarants", "fiches"),
     ("facteurs", "rappels"),
     ("recours", "suivre"),
     ("purge",),
