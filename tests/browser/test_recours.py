@@ -1,14 +1,19 @@
 """Recovery as people meet it: looked at with axe, without script, light and dark, from 320 pixels up; the gauge as one types."""
 
 import re
+from datetime import UTC, datetime, timedelta
 
 import pytest
+import time_machine
 from sqlalchemy import select
 
 from idp.database import db
 from idp.notifications.models import Mail
+from tests import services
 from tests.browser.conftest import look_at
 from tests.factories import PASSWORD, SIRET, un_administrateur, un_declarant
+from tests.journeys.operateurs import PASSWORD as OPERATORS
+from tests.journeys.operateurs import code_of, email_of, un_operateur
 
 pytestmark = [pytest.mark.browser, pytest.mark.parametrize("backend", ["sqlite"], indirect=True)]
 NEW = "trois renards dans la neige"
@@ -165,3 +170,67 @@ def test_what_is_typed_is_shown_on_request_and_hidden_when_sent(app, mag, page):
 
     assert [opened.get_attribute(f"#{name}", "type") for name in ("nouveau", "confirmation")] == ["password", "password"]
     assert complaints == []
+
+
+def choose(opened, mag, path):
+    """A new password, by the link that came."""
+    opened.goto(mag + path)
+    fill(opened, nouveau=NEW, confirmation=NEW)
+    opened.get_by_role("button", name="Enregistrer").click()
+    opened.get_by_text("Votre mot de passe est remplacé").wait_for()
+    sign_in(opened, mag, "/", password=NEW)
+    assert "Claire" in opened.locator("h1").inner_text()
+
+
+def test_a_secret_question_is_answered_from_another_browser(app, mag, page):
+    hers, elsewhere = page(), page(javascript=False)
+    sign_in(hers, mag, "/compte/question")
+    hers.select_option("#question", "ecole")
+    hers.fill("#answer", "Jean Moulin")
+    hers.get_by_role("button", name="Enregistrer").click()
+    hers.get_by_text("En place").wait_for()
+    elsewhere.goto(mag + "/connexion/oubli/question")
+    fill(elsewhere, **WHO, answer="jean  MOULIN")
+    elsewhere.select_option("#question", "ecole")
+    elsewhere.get_by_role("button", name="Répondre").click()
+    elsewhere.wait_for_load_state()
+
+    choose(elsewhere, mag, elsewhere.url.removeprefix(mag))
+    subjects = "".join(mails(app, "claire@exemple.fr"))
+    assert "bonne réponse" in subjects
+
+
+def operator(page, desk, nom, secret):
+    opened = page()
+    opened.goto(f"{desk}/connexion")
+    fill(opened, email=email_of(nom), password=OPERATORS, code=code_of(secret))
+    opened.get_by_role("button", name="Entrer").click()
+    opened.wait_for_url(f"{desk}/")
+    opened.goto(f"{desk}/recours")
+    opened.get_by_role("link", name="Claire Lefèvre").click()
+    return opened
+
+
+def test_two_operators_agree_and_a_day_later_the_link_leaves_for_a_new_address(app, page, live_server):
+    un_declarant(app, email="perdue@exemple.fr")
+    names = ("Aline Roux", "Bruno Sey")
+    secrets = {nom: un_operateur(app, nom) for nom in names}
+    desk = f"http://bureau.localhost:{(port := services.free_port())}"
+    mag, opened = live_server(port, MAG_DESK_URL=desk), page()
+    opened.goto(mag + "/connexion/oubli?voie=assistance")
+    fill(opened, **WHO, email="neuve@exemple.fr", email2="neuve@exemple.fr", telephone="01 23 45 67 89", reason="Adresse fermée en mars.")
+    opened.get_by_role("button", name="Envoyer à l'assistance").click()
+    opened.get_by_text("Votre demande est transmise").wait_for()
+    first = operator(page, desk, names[0], secrets[names[0]])
+    for box in first.locator("input[type=checkbox]").all():
+        box.check()
+    first.get_by_role("button", name="Proposer").click()
+    first.get_by_text("un autre opérateur doit confirmer").wait_for()
+    second = operator(page, desk, names[1], secrets[names[1]])
+    second.get_by_role("button", name="Confirmer").click()
+    second.get_by_text("Le lien part le").wait_for()
+    assert not [body for body in mails(app, "neuve@exemple.fr") if "/connexion/oubli/nouveau/" in body]
+    with time_machine.travel(datetime.now(UTC) + timedelta(hours=24, minutes=1), tick=False):
+        assert app.test_cli_runner().invoke(args=["recours", "suivre"]).output == "1 lien(s) envoyé(s).\n"
+
+    choose(opened, mag, path_in(mails(app, "neuve@exemple.fr")[-1]))
