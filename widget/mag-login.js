@@ -17,7 +17,7 @@ const WORDS = {
   continue: ["Continuer avec MAG", "Continue with MAG"],
   link: ["Associer mon identité MAG", "Link my MAG identity"],
   what: ["Qu’est-ce que MAG ?", "What is MAG?"],
-  window: ["Continuez dans la fenêtre ouverte.", "Continue in the open window."],
+  window: ["Continuez dans la fenêtre ouverte.", "Continue in the window."],
   reopen: ["Rouvrir la fenêtre", "Reopen the window"],
   here: ["Continuer dans cette page", "Continue on this page"],
   error: ["La connexion a échoué. Réessayez.", "Sign-in failed. Try again."],
@@ -26,16 +26,16 @@ const WORDS = {
 
 const STYLE = new CSSStyleSheet();
 STYLE.replaceSync(`
-a, button { display: inline-flex; align-items: center; min-block-size: 38px; font: inherit; color: inherit }
+:host(:not([hidden])) { display: inline-block }
+a, button { display: inline-flex; align-items: center; min-block-size: 38px; margin: .2em .5em .2em 0; font: inherit; color: inherit }
 :focus-visible { outline: 3px solid var(--mag-focus, #c60); outline-offset: 2px }
-[part=button], button { padding: 0 1.2em; border: 2px solid; border-radius: var(--mag-radius, 8px); background: none }
+[part=button], button { padding: 0 1em; border: 2px solid; border-radius: var(--mag-radius, 8px); background: none }
 [part=button] {
   --b: var(--mag-bg, light-dark(#0d5c5f, #63d2c6)); border-color: var(--mag-border, transparent); background: var(--b);
   color: var(--mag-fg, light-dark(#fff, #000)); font-weight: 600; text-decoration: none
 }
 [part=button]:hover { background: var(--mag-bg-hover, var(--b)); text-decoration: underline }
 i { border: .6em double; border-radius: 50%; margin-inline-end: .6em }
-button { margin: .3em .5em .3em 0 }
 `);
 
 /** What nobody refuses so fast: the browser did. Milliseconds, here and below. */
@@ -118,7 +118,7 @@ const furnish = (host) => {
 
   const write = () => {
     const language = +/^en/i.test(host.closest("[lang]")?.lang);
-    const name = ["continue", "link"].find((one) => one === given("label")) ?? "signin";
+    const name = /^(continue|link)$/.exec(given("label"))?.[0] ?? "signin";
     const texts = [[label, name], [status, said], [reopen, "reopen"], [here, "here"], [help, "what"]];
     for (const [part, word] of texts) part.textContent = WORDS[word]?.[language] ?? "";
     button.href = start();
