@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, func, insert, literal, select
 
-from idp.database import BigInt, Connections, Model, db
+from idp.database import BigInt, Connections, Model, Statement, db
 from idp.declarants.controles.models import LienDeclare
 from idp.declarants.models import Declarant
 from idp.declarants.statuts import Role, Statut
@@ -605,3 +605,10 @@ def test_a_thousand_questions_and_who_may_are_one_statement(connections: Connect
     before = connections.count
     assert [one.declarant_id for one in who_can(connections, CATALOGUE, cible=sirets[0], service="dsn", droit=D, now=NOON).acces] == [1]
     assert connections.count - before == 1
+
+
+def test_machines_statements_are_planned_once(connections: Connections) -> None:
+    """PostgreSQL would plan a decision again for its values, and that costs more than the decision."""
+    if connections.dialect.name == "postgresql":
+        setting = Statement(lambda: select(func.current_setting("plan_cache_mode")))
+        assert connections.one(setting) == ("force_generic_plan",)
