@@ -144,7 +144,8 @@ def test_acts_that_wait_for_an_agreement_or_for_a_job_are_looked_at(app, mag, pa
     opened.get_by_role("button", name="Voir ce qui va changer").click()
     look_at(opened, "droits-grand-geste")
     opened.get_by_role("button", name="Vérifier en tâche de fond").click()
-    look_at(opened, "droits-geste-travail")
+    opened.wait_for_url("**/equipe/droits/fichiers/*")
+    assert opened.locator("h1").inner_text() in ("Vérification en cours", "Vérifié, rien n'est encore appliqué")
 
 
 def test_a_portfolio_is_made_and_given_without_script(mag, page, firm):

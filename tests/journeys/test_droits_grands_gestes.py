@@ -80,6 +80,15 @@ def test_another_administrator_agrees_to_an_act_and_it_is_done_in_one_operation_
     assert (le_fichier(app, path).etat, droits_de(app, cabinet.bruno.id)) == (Etat.ANNULE, {})
 
 
+def test_an_act_that_is_long_to_tell_is_called_by_its_kind_and_its_people(app, client, cabinet):
+    rights = ["dpae.declarer", "atmp.declarer", "atmp.consulter", "ducs.declarer", "ducs.payer", "dsn.declarer", "dsn.payer"]
+    fields = attribution(cabinet.bruno, CLIENTS[:20]) | {"droit": rights}
+    sent = confirmer(client, simuler(client, **fields))
+
+    assert le_fichier(app, sent.headers["Location"]).nom == "Attribution : Bruno Blanc"
+    assert "Attribution : Bruno Blanc" in texte(client.get("/equipe/droits/fichiers"))
+
+
 def test_a_refusal_changes_nothing_and_says_why(app, client, second, cabinet):
     path = demander(client, cabinet)
 
@@ -164,7 +173,7 @@ def fields_of(client, cabinet, people):
 
 def test_an_act_too_large_for_a_page_is_looked_at_by_a_job_then_applied_and_undone(app, client, second, cabinet, grand):
     page = client.post("/equipe/droits/gestes", data=fields_of(client, cabinet, grand))
-    assert "touche plus de 5\u202f000 droits" in texte(page)
+    assert "touche plus de 5\u202f000 couples" in texte(page)
     assert "Membre de « Nord »" in texte(page)
     before = operations(app)
     sent = client.post("/equipe/droits/gestes", data=champs(page))

@@ -13,6 +13,7 @@ from idp.habilitations.fichiers.statuts import Etat, Genre, Travail
 from idp.habilitations.fichiers.tableur import MOST_BYTES, refusal
 from idp.seals import random_token
 
+LONGEST_NAME = 120
 MOST_LIVING = 10
 """Files of one establishment that are not over."""
 
@@ -53,7 +54,7 @@ def deposer(
         genre=genre,
         siret=int(author.siret),
         by_id=author.id,
-        nom=shown_name(name),
+        nom=shown_name(name) if genre is Genre.FICHIER else name[:LONGEST_NAME],
         taille=len(content),
         etat=Etat.DEPOSE,
         created_at=now,
@@ -73,4 +74,4 @@ def shown_name(name: str) -> str:
     """The name of a file as it may be shown: its last part, printable, short."""
     last = name.replace("\\", "/").rpartition("/")[2]
     text = "".join(character for character in unicodedata.normalize("NFC", last) if character.isprintable())
-    return " ".join(text.split())[:120] or "fichier"
+    return " ".join(text.split())[:LONGEST_NAME] or "fichier"

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
+from textwrap import shorten
 from typing import Any
 
 import orjson
@@ -17,10 +18,11 @@ from idp.habilitations.annuaire.noms import Annuaire
 from idp.habilitations.droits import Catalogue
 from idp.habilitations.espace.gestes import actes
 from idp.habilitations.espace.gestes.acte import Acte, Demande, plural
+from idp.habilitations.espace.gestes.personnes import names
 from idp.habilitations.espace.gestes.simulation import Beat, Bilan, Simulation, faire, simuler
 from idp.habilitations.espace.lecture import Lecteur
 from idp.habilitations.espace.portee import Portee
-from idp.habilitations.fichiers.depot import deposer
+from idp.habilitations.fichiers.depot import LONGEST_NAME, deposer
 from idp.habilitations.fichiers.events import FichierChecked
 from idp.habilitations.fichiers.models import FichierContenu, FichierDroits, FichierLigne
 from idp.habilitations.fichiers.statuts import MOST_LINES, Etat, Genre
@@ -97,9 +99,18 @@ def confier(demande: Demande, depot: str) -> FichierDroits:
     return _keep(demande, depot, name, check=True)
 
 
+def titre(demande: Demande, acte: Acte) -> str:
+    """How lists and mails call it: what it does when that is short, else of which kind it is and whom it is about."""
+    if len(acte.resume) <= LONGEST_NAME:
+        return acte.resume
+    kind = actes.NOMS.get(demande.un("acte", 40), "Habilitations")
+    apart = acte.personnes and acte.portefeuille_id is None
+    return shorten(f"{kind} : {names(acte.personnes.values())}" if apart else acte.resume, LONGEST_NAME, placeholder="…")
+
+
 def proposer(demande: Demande, acte: Acte, simulation: Simulation, depot: str) -> FichierDroits:
     """Keep an act that was read in a page, for somebody else to agree to. Sent twice, it is one. Raises what `confier` does."""
-    found = _keep(demande, depot, acte.resume, check=False)
+    found = _keep(demande, depot, titre(demande, acte), check=False)
     if found.etat is Etat.DEPOSE:
         montrer(found, Effet(acte, simulation), demande.now)
     return found

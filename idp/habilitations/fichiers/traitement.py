@@ -204,12 +204,13 @@ def _tell_applied(fichier: FichierDroits, around: Surroundings, now: datetime) -
 def verifier_geste(job: Claimed, fichier: FichierDroits, gesture: Gesture, around: Surroundings, beat: Beat) -> None:
     """What the act would change, place by place; nothing is changed."""
     try:
-        effet = gestes.verifier(_demande(fichier, gesture, around), _beside(beat))
+        demande = _demande(fichier, gesture, around)
+        effet = gestes.verifier(demande, _beside(beat))
     except RefusedError as error:
         abandonner(job, around, str(error), error.public, gesture.now)
         return
     _hold(job, fichier)
-    fichier.nom = effet.acte.resume[:120]
+    fichier.nom = gestes.titre(demande, effet.acte)
     gestes.montrer(fichier, effet, gesture.now)
     _end(job, gesture.now)
 
