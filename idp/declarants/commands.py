@@ -207,7 +207,7 @@ def echeances_() -> None:
 
 @declarants.command("fiches")
 def fiches_() -> None:
-    """Prévient les administrateurs de ce que le répertoire a changé de leur établissement. À lancer chaque jour ; deux fois ne change rien."""
+    """Prévient les administrateurs de ce que le répertoire a changé chez eux. À lancer chaque jour ; deux fois ne change rien."""
     now, issuer, changed, after = datetime.now(UTC), http.mag().settings.issuer, 0, 0
     while True:
         found, after = suivi.passer(now, issuer=issuer, after=after)
