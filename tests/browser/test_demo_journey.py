@@ -18,6 +18,7 @@ import pytest
 from partners.demo.lieux import Lieux
 from partners.demo.population import PASSWORD
 from tests.browser.conftest import look_at
+from tests.browser.widget_scene import Chooser, chromium
 
 pytestmark = pytest.mark.browser
 ROOT = Path(__file__).parents[2]
@@ -230,7 +231,7 @@ def test_a_developer_tries_a_popup_and_reads_what_it_tells(demo: Demo, new_tab: 
     window = opened.value
     window.on("console", lambda one: said.append(one.text))
     sign_in(window, "00011003100010", "Noël", "Gaëtan")
-    tab.locator('#journal li:first-child[data-event=success]').wait_for()
+    tab.locator("#journal li:first-child[data-event=success]").wait_for()
     if not window.is_closed():
         window.wait_for_event("close")
     assert tab.url.startswith(f"{lieux.facile}/essais?modes=popup+redirect"), "asked to stay"
@@ -249,6 +250,27 @@ def test_a_developer_tries_a_popup_and_reads_what_it_tells(demo: Demo, new_tab: 
     assert "Votre session est terminée." in watch.evaluate("one => one.shadowRoot.textContent")
     assert tab.locator("h1").is_hidden(), "what the session showed is shown no more"
     assert said == [], "no violation of any policy"
+
+
+def test_a_developer_tries_the_browser_s_own_chooser(demo: Demo, tmp_path: Path):
+    """Signed out, in a window of the browser; then, on the other portal, one choice."""
+    with chromium(tmp_path / "profile", "3pc-blocked") as context:
+        context.set_default_timeout(60_000)
+        tab = context.new_page()
+        for origin in (demo.lieux.facile, demo.lieux.entreprises):
+            tab.goto(f"{origin}/essais")
+            button, chooser = tab.locator("mag-login [part=button]"), Chooser(tab)
+            if origin == demo.lieux.facile:
+                with context.expect_page(predicate=lambda found: found is not tab) as opened:
+                    button.click()
+                sign_in(opened.value, "00011003100010", "Noël", "Gaëtan")
+            else:
+                button.click()
+            assert [one["name"] for one in chooser.select()["accounts"]] == ["Gaëtan Noël"]
+            tab.locator("#journal li:first-child[data-event=success]").wait_for()
+            assert '"method":"fedcm"' in told(tab)[0]
+            tab.reload()
+            assert "Une session est ouverte ici : Gaëtan Noël." in tab.inner_text("main").replace("\u00a0", " ")
 
 
 def test_the_page_of_trials_without_a_script_is_a_form_and_a_link(demo: Demo, new_tab: Callable[..., Any]):

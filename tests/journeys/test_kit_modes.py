@@ -95,6 +95,22 @@ def test_a_popup_ends_on_a_page_that_tells_where_to_go_and_nothing_else(served, 
     assert not is_out(browser)
 
 
+def test_the_hash_of_its_script_is_the_one_that_mag_publishes(portal):
+    page = popup(portal, portal.browser())
+    (release, *_) = portal.mire().get("/widget/releases.json").json["releases"]
+
+    assert f'integrity="{release["files"]["mag-done.js"]["integrity"]}"' in page.text
+
+
+def test_a_release_that_mag_does_not_have_leaves_a_link(served, personne):
+    portal = make_portal(served, "facile", {}, widget_version="9.9.9")
+    page = popup(portal, portal.browser())
+
+    assert (page.status_code, 'type="module"' in page.text) == (200, False)
+    assert message(page)["flow"] == FLOW
+    assert ">Continuer</a>" in page.text
+
+
 def test_what_a_popup_says_cannot_end_its_own_script(portal):
     """The path is kept, as JSON that no parser of HTML reads as a tag."""
     page = popup(portal, portal.browser(), return_to="/espace?a=</script><b>")

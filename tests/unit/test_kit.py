@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import re
 import time
 from typing import Any
 
@@ -17,6 +18,8 @@ from partners.kit.origins import same_origin_path
 from partners.kit.sealing import Box
 from partners.kit.sessions import SqliteSessions
 from partners.kit.tokens import InvalidTokenError, UnknownKeyError
+from partners.kit.widget import hashes_of
+from partners.kit.words import KINDS, LINKS
 from partners.portals.portail import Acte, Portail, ServiceVendu, Tranche, matching, rows
 
 SIREN, SIRET, OTHER, THIRD = "732829320", "73282932000074", "73282932000082", "39234600300198"
@@ -306,6 +309,42 @@ def test_a_session_ends_by_itself(tmp_path):
 
     assert sessions.get("a") is None
     assert not sessions.replace("a", "2", 60)
+
+
+HASH = "sha384-" + "A" * 64
+
+
+@pytest.mark.parametrize(
+    "unverified",
+    [
+        None,
+        [],
+        {},
+        {"releases": None},
+        {"releases": [None, 3, {"version": "1.0.0"}]},
+        {"releases": [{"version": "2.0.0", "files": {"mag-done.js": {"integrity": HASH}}}]},
+        {"releases": [{"version": "1.0.0", "files": [HASH]}]},
+        {"releases": [{"version": "1.0.0", "files": {"mag-done.js": HASH}}]},
+        {"releases": [{"version": "1.0.0", "files": {"mag-done.js": {"integrity": ""}}}]},
+        {"releases": [{"version": "1.0.0", "files": {"mag-done.js": {"integrity": f'{HASH}" onload="x'}}}]},
+        {"releases": [{"version": "1.0.0", "files": {"mag-done.js": {"integrity": "md5-AAAA"}}}]},
+    ],
+)
+def test_a_hash_that_cannot_be_read_is_none(unverified):
+    assert hashes_of(unverified, "1.0.0") == {}
+
+
+def test_the_hashes_of_a_release_are_read():
+    assert hashes_of({"releases": [{"version": "1.0.0", "files": {"mag-done.js": {"integrity": HASH}}}]}, "1.0.0") == {"mag-done.js": HASH}
+
+
+def test_every_page_of_the_kit_has_its_words_in_both_languages():
+    for kind in KINDS.values():
+        for words in (kind.words("fr"), kind.words("en")):
+            assert all((words.title, words.heading, words.text))
+            assert not re.search(r" [:;?!»]|« ", words.heading + words.text), "a line may not begin so"
+        assert kind.fr != kind.en
+    assert LINKS["fr"].keys() == LINKS["en"].keys()
 
 
 # ---------------------------------------------------------------------------------------------------------------- portals
