@@ -32,6 +32,7 @@ from idp.ephemeral import Ephemeral, RedisEphemeral, SqlEphemeral
 from tests import services
 from tests.compiled import COMPILED
 from tests.databases import SECRETS, KeptPostgreSQL, KeptSqlite, engines_kept, prepare
+from tests.driver import playwright
 from tests.nursery import Nursery
 
 ISSUER = "https://mag.test"
@@ -364,13 +365,10 @@ def serving(port: int) -> list[str]:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
     """Headless Chromium; every name under localhost is this machine."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        arguments = ["--no-sandbox", "--disable-dev-shm-usage", "--host-resolver-rules=MAP *.localhost 127.0.0.1"]
-        found = playwright.chromium.launch(executable_path=services.chromium(), headless=True, args=arguments)
-        yield found
-        found.close()
+    arguments = ["--no-sandbox", "--disable-dev-shm-usage", "--host-resolver-rules=MAP *.localhost 127.0.0.1"]
+    found = playwright().chromium.launch(executable_path=services.chromium(), headless=True, args=arguments)
+    yield found
+    found.close()
 
 
 @pytest.fixture

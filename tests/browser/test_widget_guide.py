@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import sync_playwright
 from werkzeug.serving import make_server
 
 from tests import services
+from tests.driver import playwright
 from tests.factories import NOM, PASSWORD, PRENOM, SIRET, un_declarant
 from widget.releases import releases, tag
 
@@ -61,12 +61,11 @@ def portal(app, live_server, tmp_path: Path) -> Iterator[str]:
 def visitor() -> Iterator[Any]:
     """A browser without FedCM, as most are: the button goes by redirect."""
     switches = ["--no-sandbox", "--host-resolver-rules=MAP *.localhost 127.0.0.1", "--disable-features=FedCm"]
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=services.chromium(), args=switches)
-        context = found.new_context(locale="fr-FR", viewport={"width": 560, "height": 200}, color_scheme="light")
-        context.set_default_timeout(15_000)
-        yield context.new_page()
-        found.close()
+    found = playwright().chromium.launch(executable_path=services.chromium(), args=switches)
+    context = found.new_context(locale="fr-FR", viewport={"width": 560, "height": 200}, color_scheme="light")
+    context.set_default_timeout(15_000)
+    yield context.new_page()
+    found.close()
 
 
 def keep(page: Any, name: str) -> None:

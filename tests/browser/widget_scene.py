@@ -27,6 +27,7 @@ from idp.declarants.models import Declarant
 from partners.kit import MagKit, SqliteSessions, current_identity
 from tests import services
 from tests.conftest import QUICK_HASH, SECRETS, composed
+from tests.driver import playwright
 from tests.journeys.portal import listening
 from tests.protocol.relying import register
 from widget.releases import releases, tag
@@ -121,20 +122,19 @@ class Site:
 @contextmanager
 def chromium(folder: Path, policy: str) -> Iterator[Any]:
     """A profile of its own; `policy` is one of POLICIES."""
-    from playwright.sync_api import sync_playwright
-
     (folder / "Default").mkdir(parents=True)
     (folder / "Default" / "Preferences").write_text(json.dumps({"profile": {"cookie_controls_mode": POLICIES[policy]}}))
     switches = [
         "--headless", "--remote-debugging-pipe", f"--user-data-dir={folder}", "--no-sandbox", "--no-first-run", "--disable-gpu",
         "--host-resolver-rules=MAP *.localhost 127.0.0.1", "--lang=fr-FR",
     ]  # fmt: skip
-    with sync_playwright() as playwright:
-        context = playwright.chromium.launch_persistent_context(
-            folder, executable_path=services.chromium(), ignore_default_args=True, args=switches, locale="fr-FR"
-        )
-        context.set_default_timeout(10_000)
+    context = playwright().chromium.launch_persistent_context(
+        folder, executable_path=services.chromium(), ignore_default_args=True, args=switches, locale="fr-FR"
+    )
+    context.set_default_timeout(10_000)
+    try:
         yield context
+    finally:
         context.close()
 
 
