@@ -112,6 +112,12 @@ def test_https_or_this_machine(uri):
     assert read(redirect_uris=[uri]).redirect_uris == (uri,)
 
 
+def test_the_button_s_pages_are_those_of_the_redirect_uris_unless_declared():
+    assert read(redirect_uris=["https://A.fr:443/retour"]).origins == {"https://a.fr"}
+    assert read(redirect_uris=["https://a.fr/retour"], widget_origins=["https://www.a.fr"]).origins == {"https://www.a.fr"}
+    assert read(redirect_uris=["https://a.fr/retour"]).widget_modes == {"fedcm", "popup", "redirect"}
+
+
 @pytest.mark.parametrize(
     ("metadata", "member"),
     [
@@ -136,6 +142,11 @@ def test_https_or_this_machine(uri):
         pytest.param({"id_token_signed_response_alg": "none"}, "id_token_signed_response_alg", id="oidc-core-2-never-none"),
         pytest.param({"id_token_signed_response_alg": "HS256"}, "id_token_signed_response_alg", id="ours-no-hs256"),
         pytest.param({"subject_type": "secret"}, "subject_type", id="oidc-core-8"),
+        pytest.param({"widget_modes": ["fedcm", "magique"]}, "widget_modes", id="ours-known-modes"),
+        pytest.param({"widget_origins": ["https://www.exemple.fr/"]}, "widget_origins", id="ours-origin-without-path"),
+        pytest.param({"widget_origins": ["https://WWW.exemple.fr"]}, "widget_origins", id="ours-origin-as-browsers-write-it"),
+        pytest.param({"widget_origins": ["https://www.exemple.fr:443"]}, "widget_origins", id="ours-origin-without-its-port"),
+        pytest.param({"widget_origins": ["http://www.exemple.fr"]}, "widget_origins", id="ours-origin-is-https"),
         pytest.param({"redirect_uris": [REDIRECT, "https://autre.fr/r"]}, "sector_identifier", id="oidc-core-8.1-one-sector"),
         pytest.param({"default_max_age": -1}, "default_max_age", id="2-max-age-positive"),
         pytest.param({"default_max_age": True}, "default_max_age", id="2-max-age-is-a-number"),
