@@ -245,7 +245,7 @@ def test_a_developer_tries_a_popup_and_reads_what_it_tells(demo: Demo, new_tab: 
     other.goto(f"{lieux.facile}/")
     sign_out(other)
     other.wait_for_url(f"{lieux.facile}/")
-    tab.evaluate("dispatchEvent(new Event('pageshow'))")
+    tab.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', {persisted: true}))")
     watch.wait_for(state="visible")
     assert "Votre session est terminée." in watch.evaluate("one => one.shadowRoot.textContent")
     assert tab.locator("h1").is_hidden(), "what the session showed is shown no more"

@@ -341,10 +341,10 @@ def test_w16_a_page_loaded_again_while_its_popup_is_open_finds_the_session(scene
 
 def test_w16_going_back_to_the_page_shows_who_is_signed_in_and_nothing_is_asked_twice(scene):
     scene.sign_in(scene.claire)
-    page = scene.open(query="modes=redirect", before="addEventListener('pageshow', ({persisted}) => globalThis.persisted = persisted)")
+    before = "addEventListener('pageshow', ({persisted}) => globalThis.persisted = persisted)"
+    page = scene.open(query="modes=redirect", before=before, auto=True)
     button(page).click()
     page.wait_for_url("**/espace")
-    page.wait_for_timeout(LOOKS)
     page.go_back(wait_until="commit")
 
     page.locator("mag-login[signed-in]").wait_for()
