@@ -111,7 +111,7 @@ def test_the_session_cookie_itself_is_not_enough(chooser):
     assert chooser.get("/fedcm/accounts", headers=BROWSER).status_code == 401
 
 
-def test_the_other_half_opens_nothing_else(chooser, portail):
+def test_C65_the_other_half_opens_nothing_else(chooser, portail):
     chooser.delete_cookie(COOKIE, domain="mag.test")
 
     assert chooser.get("/fedcm/accounts", headers=BROWSER).status_code == 200
