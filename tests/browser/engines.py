@@ -106,17 +106,21 @@ class Driver(ABC):
         here = self.ask("window")
         others = self.wait(lambda: [one for one in self.ask("windows") if one != here], "a window")
         self.ask("switch", handle=others[0])
-        yield
-        self.ask("switch", handle=here)
+        try:
+            yield
+        finally:
+            self.ask("switch", handle=here)
 
     @contextmanager
     def tab(self) -> Iterator[None]:
         """In another window, closed at the end."""
         here, made = self.ask("window"), self.ask("new", type="tab")
         self.ask("switch", handle=made["handle"])
-        yield
-        self.ask("close")
-        self.ask("switch", handle=here)
+        try:
+            yield
+        finally:
+            self.ask("close")
+            self.ask("switch", handle=here)
 
     @property
     def window_count(self) -> int:
@@ -203,6 +207,7 @@ PREFERENCES: Mapping[str, Any] = {
     "browser.shell.checkDefaultBrowser": False,
     "browser.startup.homepage_override.mstone": "ignore",
     "browser.startup.page": 0,
+    "devtools.jsonview.enabled": False,
     "datareporting.policy.dataSubmissionEnabled": False,
     "dom.disable_open_during_load": True,
     "extensions.update.enabled": False,
