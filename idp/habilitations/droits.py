@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from functools import reduce
+from functools import cache, reduce
 from typing import NamedTuple, Self
 
 from idp.errors import RefusedError
@@ -83,10 +83,19 @@ class Masks(NamedTuple):
 
     def meets(self, other: Self) -> bool:
         """Whether they share a bit."""
-        return any(a & b for a, b in zip(self, other, strict=True))
+        declarer, payer, consulter, telecharger = other
+        return bool(self[0] & declarer or self[1] & payer or self[2] & consulter or self[3] & telecharger)
 
 
 NOTHING = Masks()
+
+
+@cache
+def mask_of(bit: int, droit: Droit) -> Masks:
+    """One right on the service of this bit: 63 times 4 at most, asked for each row of a page."""
+    return NOTHING._replace(**{droit.value: 1 << bit})
+
+
 LIEN_PAR = ("dsn", Droit.DECLARER)
 """The right without which an account makes nothing of its company's declarations."""
 EVERYTHING = Masks(*(2**BITS - 1 for _ in Droit))
@@ -141,7 +150,7 @@ class Service:
 
     def mask_of(self, droit: Droit) -> Masks:
         """The bit of one right on this service."""
-        return NOTHING._replace(**{droit.value: 1 << self.bit})
+        return mask_of(self.bit, droit)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ the `limit`-th of these bounds the page, and the sources that begin beyond it ar
 the least of these ends is how far all of them are known, and the page stops there.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -13,7 +14,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, String, and_, func, literal, select, true, union
 from sqlalchemy.sql.selectable import CTE
 
-from idp.database import BigInt, db
+from idp.database import BigInt, db, listed
 from idp.declarants.controles.models import LienDeclare
 from idp.declarants.models import Declarant
 from idp.declarants.statuts import Statut
@@ -62,12 +63,13 @@ class Sources:
         return Cibles(found, None)
 
     def among(self, cibles: Sequence[int], now: datetime) -> set[int]:
-        """Those of these targets on which something is given. One statement."""
+        """Those of these targets on which something is given. One statement, and one value however many they are."""
+        asked = listed(db.engine.dialect.name, "cibles", BigInt)
         giving = []
         for kind in self._kinds(now):
-            query = select(kind.cible).where(kind.owner.in_(select(kind.owners.c.owner)), kind.cible.in_(cibles))
+            query = select(kind.cible).where(kind.owner.in_(select(kind.owners.c.owner)), kind.cible.in_(asked))
             giving.append(query.where(*kind.narrowing(self.accepted)))
-        return set(db.session.scalars(union(*giving))) if cibles else set()
+        return set(db.session.scalars(union(*giving), {"cibles": json.dumps(list(cibles))})) if cibles else set()
 
     def _how_many(self) -> int:
         people = select(func.count()).select_from(Declarant).where(self.people).scalar_subquery()
