@@ -28,6 +28,8 @@ SECRETS = (Secret("essai", bytes(range(32))),)
 LARGEST = 256 * 1024
 """Bytes of a table beyond which the database is copied again rather than emptied."""
 numbers = count(1)
+engines: dict[tuple[str, str], Any] = {}
+"""By address and options."""
 
 STRUCTURE = """
 SELECT (SELECT array_agg((oid, relnatts, relkind) ORDER BY oid)::text FROM pg_class WHERE relnamespace = 'public'::regnamespace),
@@ -61,6 +63,7 @@ class KeptSqlite:
         self.url = f"sqlite:///{self.path}"
 
     def renew(self) -> str:
+        let_go(self.url)
         for suffix in ("", "-wal", "-shm", "-journal"):
             self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
         shutil.copyfile(self.template, self.path)
@@ -106,6 +109,7 @@ class KeptPostgreSQL:
             return b"".join(bytes(part) for part in rows)
 
     def renew(self) -> str:
+        let_go(self.url)
         held = self._held()
         while held.execute(OTHERS).fetchone() != (0,):
             time.sleep(0.001)
@@ -133,20 +137,23 @@ class KeptPostgreSQL:
             self._connection.close()
 
 
+def let_go(url: str) -> None:
+    """Connections that a test left open: they would go on with the database as it was."""
+    for (address, _options), engine in engines.items():
+        if address == url:
+            engine.dispose()
+
+
 @contextmanager
 def engines_kept() -> Iterator[None]:
-    """An application composed again on the same database finds its engine, and the statements compiled for it.
-
-    Its connections are let go by whoever composed it, as before.
-    """
-    kept: dict[tuple[str, str], Any] = {}
+    """An application composed again on the same database finds its engine, and the statements compiled for it."""
     make = type(db)._make_engine
 
     def make_once(self: Any, bind_key: str | None, options: dict[str, Any], app: Flask) -> Any:
         key = (str(options["url"]), repr(sorted((name, repr(value)) for name, value in options.items())))
-        if key not in kept:
-            kept[key] = make(self, bind_key, options, app)
-        return kept[key]
+        if key not in engines:
+            engines[key] = make(self, bind_key, options, app)
+        return engines[key]
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(type(db), "_make_engine", make_once)

@@ -98,7 +98,7 @@ def test_a_departure_from_end_to_end_without_script(app, mag, page, people):
     un_declarant(app, nom="Blanc", prenom="Bruno", email="bruno@exemple.fr")
     opened = page(javascript=False)
     sign_in(opened, mag)
-    opened.get_by_role("link", name="Autre Zoé").click()
+    opened.locator(f"a[href$='{zoe.uid}']").click()
     opened.get_by_role("link", name="Enregistrer son départ").click()
     opened.check("input[value=collegue]")
     opened.select_option("#collegue", label=f"Blanc Bruno ({zoe.siret.grouped})")

@@ -15,7 +15,7 @@ from flask import Flask, Response, request
 
 from partners.kit import MagKit
 from partners.kit.blueprint import SESSION
-from tests.browser.widget_scene import Chooser, Site, button, raised, seen, violations
+from tests.browser.widget_scene import Chooser, Site, button, raised, seen, until, violations
 from tests.factories import NOM, PASSWORD, PRENOM, SIRET, un_declarant
 
 pytestmark = pytest.mark.browser
@@ -215,7 +215,7 @@ def in_progress(scene, page):
     with page.expect_event("popup") as opened:
         button(page).click()
     opened.value.wait_for_url("**/connexion?**")
-    page.wait_for_function("heard.some(([name]) => name.startsWith('mag-login-'))")
+    until(page, "heard.some(([name]) => name.startsWith('mag-login-'))")
     flow = page.evaluate("heard.find(([name]) => name.startsWith('mag-login-'))[0].slice(10)")
     page.popup = opened.value
     return flow
@@ -229,7 +229,7 @@ def test_w10_a_message_with_another_flow_or_from_another_site_is_not_heard(scene
     tab.evaluate(said, [flow, "autre"])
     tab.evaluate(said, ["autre", flow])
     stranger.evaluate(said, [flow, flow])
-    page.wait_for_function("heard.some(([, data]) => data?.flow === 'autre')")
+    until(page, "heard.some(([, data]) => data?.flow === 'autre')")
     assert not page.evaluate("seen.some(([name]) => name === 'success')")
 
     sign_in(page.popup)
@@ -328,7 +328,7 @@ def test_w16_a_page_loaded_again_while_its_popup_is_open_finds_the_session(scene
     opened.value.wait_for_url("**/connexion?**")
     page.clock.install()
     page.reload()
-    page.wait_for_function("globalThis.seen?.some(([name]) => name === 'ready')")
+    until(page, "globalThis.seen?.some(([name]) => name === 'ready')")
     sign_in(opened.value)
     if not opened.value.is_closed():
         opened.value.wait_for_event("close")
@@ -359,7 +359,7 @@ def test_w16_a_browser_whose_clock_is_in_the_past(scene):
     page = scene.browser.new_page()
     page.clock.set_system_time("2001-02-03T04:05:06Z")
     page.goto(f"{scene.a.origin}/?modes=popup&stays=1")
-    page.wait_for_function("globalThis.seen?.some(([name]) => name === 'ready')")
+    until(page, "globalThis.seen?.some(([name]) => name === 'ready')")
     by_popup(scene, page)
 
     assert page.evaluate("new Date().getFullYear()") == 2001

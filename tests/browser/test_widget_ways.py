@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.browser.widget_scene import POLICIES, Chooser, button, raised, seen, violations
+from tests.browser.widget_scene import POLICIES, Chooser, button, raised, seen, until, violations
 from tests.factories import NOM, PASSWORD, PRENOM, SIRET, un_declarant
 
 pytestmark = pytest.mark.browser
@@ -125,7 +125,7 @@ def test_w3_a_double_click_opens_one_window_and_two_buttons_share_it(scene):
     opened = []
     page.on("popup", lambda window: opened.append(window.url))
     button(page).dblclick()
-    page.wait_for_function("document.querySelector('mag-login').shadowRoot.querySelector('[part=actions]').checkVisibility()")
+    until(page, "document.querySelector('mag-login').shadowRoot.querySelector('[part=actions]').checkVisibility()")
     button(page, 1).dblclick()
 
     assert len(opened) == 1

@@ -4,9 +4,11 @@ Playwright's own switches open storage partitions and lift the popup blocker, so
 cookies is that of a fresh profile.
 """
 
+import contextlib
 import json
 import queue
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -16,6 +18,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, request
+from playwright.sync_api import Error as PlaywrightError
 
 from idp.authentication import remembered
 from idp.authentication.remembered import Remembered
@@ -34,6 +37,8 @@ from widget.releases import releases, tag
 
 SECRET = "secret-de-portail-0123456789-"
 """The kit's client library writes it as it is in Basic, so that it holds nothing to encode."""
+PATIENCE = 15
+"""Seconds."""
 POLICIES = {"3pc-allowed": 0, "3pc-blocked": 1}
 PAGE = """<!doctype html><html lang="{lang}"><head><meta charset="utf-8"><title>Portail</title>
 <meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">
@@ -236,7 +241,7 @@ class Scene:
         if before := options.get("before"):
             page.add_init_script(before)
         page.goto(f"{(site or self.a).origin}/?{query}")
-        page.wait_for_function("globalThis.seen?.some(([name]) => name === 'ready')")
+        until(page, "globalThis.seen?.some(([name]) => name === 'ready')")
         if not options.get("auto"):  # the browser takes no account by itself, wherever it went before
             page.evaluate("navigator.credentials.preventSilentAccess()")
         return page
@@ -246,9 +251,20 @@ def button(page: Any, number: int = 0) -> Any:
     return page.locator("mag-login [part=button]").nth(number)
 
 
+def until(page: Any, expression: str, argument: Any = None) -> None:
+    """Once it is true. Asked from here: the page's own policy refuses what it would evaluate by itself, again and again."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        with contextlib.suppress(PlaywrightError):  # between two documents nothing answers
+            if page.evaluate(expression, argument):
+                return
+        assert time.monotonic() < deadline, expression
+        page.wait_for_timeout(20)
+
+
 def seen(page: Any, name: str) -> Any:
     """What the page's event of this name said, once it came."""
-    page.wait_for_function("name => seen.some(([one]) => one === name)", arg=name)
+    until(page, "name => seen.some(([one]) => one === name)", name)
     return page.evaluate("name => seen.filter(([one]) => one === name).at(-1)[1]", name)
 
 
