@@ -42,10 +42,10 @@ class Shown:
         return next(((number, one) for number, one in self.people.items() if account_id in (one.uid, one.siret)), None)
 
 
-def shown_in(mag: Components, environ: Environ, now: datetime) -> Shown | None:
-    """None when nobody who may enter is signed in."""
+def shown_in(mag: Components, environ: Environ, now: datetime, *, used: bool = True) -> Shown | None:
+    """None when nobody who may enter is signed in. Any page may have the browser ask who is there: that does not keep a session awake."""
     half = Half.read(mag.keyring, cookies_of(environ).get(COOKIE, ""))
-    session = session_at(mag.ephemeral, mag.settings, half.row, now) if half else None
+    session = session_at(mag.ephemeral, mag.settings, half.row, now, used=used) if half else None
     if half is None or session is None:
         return None
     people = People(mag.connections, mag.ephemeral)

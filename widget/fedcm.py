@@ -101,7 +101,7 @@ class Fedcm:
 
         def act() -> Answer:
             now = datetime.now(UTC)
-            return json_answer({"accounts": accounts(self._shown(environ, now), now)})
+            return json_answer({"accounts": accounts(self._shown(environ, now, used=False), now)})
 
         return self._answered(environ, act)
 
@@ -146,8 +146,9 @@ class Fedcm:
 
     # ------------------------------------------------------------------------------------------------------------ the checks
 
-    def _shown(self, environ: Environ, now: datetime) -> Shown:
-        shown = shown_in(self.mag, environ, now)
+    def _shown(self, environ: Environ, now: datetime, *, used: bool = True) -> Shown:
+        """`used`: somebody acts, and the session is not idle."""
+        shown = shown_in(self.mag, environ, now, used=used)
         if shown is None:
             raise RefusedByFedcm("nobody is signed in", 401)
         return shown
@@ -209,7 +210,9 @@ class Fedcm:
         number, person = chosen
         try:
             if reason := self._must_sign_in(shown, number, now):
-                hint = {"prompt": "login", "login_hint": f"{person.siret}|{person.nom}|{person.prenom}"}
+                if "none" in asked.prompt:
+                    raise AuthorizationError("login_required", f"this account must sign in: {reason}")
+                hint = {"prompt": " ".join(sorted(asked.prompt | {"login"})), "login_hint": f"{person.siret}|{person.nom}|{person.prenom}"}
                 return self._continued(shown, asked, reason, now, hint)
             found = self.authorization.weigh(asked, Browser("", False, shown.row), now)
             if found.step is not Step.ISSUE or found.session is None or found.pick is not None:
@@ -239,7 +242,7 @@ class Fedcm:
         """A window of MAG goes on with the same request, kept as if it had been pushed; its answer comes back to this page."""
         self.authorization.spend(asked)
         client = asked.client
-        parameters = {**asked.parameters, **(changes or {}), CONTINUED: "1"}
+        parameters = {**asked.parameters, **(changes or {}), CONTINUED: shown.session.sid}
         reference = self.authorization.pushed.push(client, parameters)
         event = FedcmContinued(declarant_id=shown.session.declarant_id, client_id=client.client_id, sid=shown.session.sid, reason=reason)
         journal.record(event, now)

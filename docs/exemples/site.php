@@ -9,6 +9,9 @@
 
 declare(strict_types=1);
 
+// PHP fait un tableau de `nom[]=…` : ce qui n'est pas un texte n'a pas été envoyé.
+[$_GET, $_POST, $_COOKIE] = array_map(fn ($lot) => array_filter($lot, 'is_string'), [$_GET, $_POST, $_COOKIE]);
+
 define('MAG', getenv('MAG'));
 define('SITE', getenv('SITE'));
 define('CLIENT', getenv('CLIENT'));

@@ -127,9 +127,9 @@ def find_session(store: Ephemeral, settings: Settings, cookie: str, now: datetim
     return session_at(store, settings, row_of(cookie), now)
 
 
-def session_at(store: Ephemeral, settings: Settings, row: str, now: datetime) -> Session | None:
-    """The same, by where it is kept."""
-    found = store.get(KIND, row, touch=settings.session_idle) if row else None
+def session_at(store: Ephemeral, settings: Settings, row: str, now: datetime, *, used: bool = True) -> Session | None:
+    """The same, by where it is kept. Not `used`, its idle limit goes on running."""
+    found = store.get(KIND, row, touch=settings.session_idle if used else 0) if row else None
     session = Session.load(found) if found else None
     return session if session and session.expires_at > now.timestamp() else None
 

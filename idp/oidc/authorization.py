@@ -224,6 +224,8 @@ class AuthorizationEndpoint:
         acting = wanted(asked, scope, given.get("pour", "") if demande else "")
         granted = self._granted(asked, scope, acting)
         session, code = self._session_and_code(asked, granted, browser, now)
+        if demande is None and CONTINUED in asked.parameters and (session is None or session.sid != asked.parameters[CONTINUED]):
+            raise UntrustedRequestError("the window was opened for the session of another browser")
         if session is not None and self.test_identities.bars(asked.client, session.declarant_id):
             if demande is not None and signed_in_since(demande, session, browser):
                 raise AuthorizationError("access_denied", "only test identities sign in at a sandbox client")

@@ -53,11 +53,13 @@ def verified(unverified_token: str, keys: KeySet, alg: str, told: str = "") -> d
     if header.get("alg") != alg:
         raise WrongAlgError(f"signed with {header.get('alg')!r:.20}, {alg} expected: {told}")
     kid = header.get("kid")
+    if not isinstance(kid, str):
+        raise InvalidTokenError("kid is not a text")
     if kid not in {key.kid for key in keys.keys}:
         raise UnknownKeyError("unknown kid")
     try:
         return dict(jwt.decode(unverified_token, keys, algorithms=[alg]).claims)
-    except (JoseError, ValueError) as error:
+    except (JoseError, ValueError, TypeError) as error:  # the last: `crit` is not a list of texts
         raise InvalidTokenError(type(error).__name__) from error
 
 

@@ -70,7 +70,7 @@ class Transactions:
     """The cookies of the sign-ins and of the sign-outs in progress."""
 
     def __init__(self, secret_key: str | bytes) -> None:
-        self._box = Box(secret_key, "transaction")
+        self._boxes = {TRANSACTION: Box(secret_key, "transaction"), LOGOUT: Box(secret_key, "logout")}
 
     def keep(self, response: Response, transaction: Transaction) -> None:
         self.write(response, TRANSACTION, asdict(transaction))
@@ -82,7 +82,7 @@ class Transactions:
 
     def write(self, response: Response, kind: str, value: Mapping[str, Any]) -> None:
         """`value` has a `state`. The oldest transactions of this browser make room."""
-        set_cookie(response, kind + value["state"], self._box.seal(value, LIFETIME), LIFETIME)
+        set_cookie(response, kind + value["state"], self._boxes[kind].seal(value, LIFETIME), LIFETIME)
         names = [name for name in request.cookies if name.startswith((TRANSACTION, LOGOUT))]
         for name in names[: max(0, len(names) - KEPT + 1)]:
             set_cookie(response, name, "", 0)
@@ -91,7 +91,7 @@ class Transactions:
         """What the cookie of this state holds."""
         if not STATE.fullmatch(unverified_state):
             return None
-        value: Mapping[str, Any] | None = self._box.open(request.cookies.get(kind + unverified_state, ""))
+        value: Mapping[str, Any] | None = self._boxes[kind].open(request.cookies.get(kind + unverified_state, ""))
         return value if value and hmac.compare_digest(value["state"], unverified_state) else None
 
 

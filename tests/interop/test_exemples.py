@@ -247,7 +247,7 @@ def test_an_answer_serves_in_the_browser_that_asked_and_as_it_asked(site: Site) 
     assert not other.active
 
 
-@pytest.mark.parametrize("query", ["mode=telepathie", "mode=popup", "mode=popup&flow=a", "iss=https://evil.test"])
+@pytest.mark.parametrize("query", ["mode=telepathie", "mode=popup", "mode=popup&flow=a", "mode=popup&flow[]=x", "iss=https://evil.test"])
 def test_a_start_that_means_nothing(site: Site, query: str) -> None:
     answer = site.visitor().here(f"/auth/mag/start?{query}")
 

@@ -15,7 +15,7 @@ from werkzeug.test import Client, TestResponse
 
 from idp.config import Settings
 from partners.kit.blueprint import SESSION
-from partners.kit.transactions import TRANSACTION
+from partners.kit.transactions import LOGOUT, TRANSACTION
 from tests.factories import PASSWORD
 from tests.interop import person
 from tests.journeys.portal import SIRET, Portal, make_portal
@@ -256,6 +256,17 @@ def test_an_answer_posted_twice_opens_one_session(portal):
     again = post(browser, form)
     assert (again.status_code, again.json["error"]) == (400, "transaction_lost")
     assert not is_out(browser)
+
+
+def test_a_sign_out_in_progress_is_no_sign_in(portal):
+    browser = portal.browser()
+    assert post(browser, granted(portal, ask(browser))).status_code == 200
+    browser.post("/auth/mag/logout")
+    (kept,) = [cookie for cookie in browser._cookies.values() if cookie.key.startswith(LOGOUT)]
+    state = kept.key.removeprefix(LOGOUT)
+    browser.set_cookie(TRANSACTION + state, kept.value, domain=kept.domain, secure=True, httponly=True)
+
+    assert browser.get(CALLBACK, query_string={"state": state, "code": "x"}).status_code == 400
 
 
 def test_an_answer_of_another_browser_opens_nothing(portal):

@@ -4,9 +4,11 @@ import html
 import json
 import re
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
+import time_machine
+from sqlalchemy import select
 
 from idp.audit.models import AuditEvent
 from idp.authentication.session import COOKIE
@@ -324,6 +326,42 @@ def test_a_window_that_is_opened_too_late_or_twice_gives_nothing(chooser, partne
     assert "data-reponse" not in again.text
     assert chooser.get("/fedcm/continue").headers["Location"].startswith("/authorize?")
     assert chooser.get(chooser.get("/fedcm/continue?client_id=portail&request_uri=x").headers["Location"]).status_code == 400
+
+
+def test_a_window_is_for_the_browser_that_asked_alone(app, chooser, new_client, partner):
+    """Whoever is sent there by somebody else gives nothing away, signed in as they are."""
+    tiers, victim = partner("tiers", first_party=False), new_client()
+    un_declarant(app, nom="Martin", prenom="Paul")
+    assert where(se_connecter(victim, nom="Martin", prenom="Paul"))[0] == "/"
+    address = ask(chooser, tiers).json["continue_on"]
+    for other in (victim, new_client()):
+        page = other.get(other.get(address).headers["Location"])
+        assert page.status_code == 400
+        assert "data-reponse" not in page.text
+        assert "Set-Cookie" not in page.headers
+
+    assert goes_on(chooser, ask(chooser, tiers)).status_code == 200
+
+
+def test_without_a_page_nobody_else_is_signed_in(app, chooser, partner, portail, journal):
+    """`prompt=none` is kept, and what else was asked is not forgotten."""
+    with app.app_context():
+        db.session.scalars(select(Declarant)).one().password_locked_at = datetime.now(UTC)
+        db.session.commit()
+    refused = ask(chooser, portail, prompt="none")
+
+    assert (refused.status_code, refused.json["error"]["error"]) == (400, "login_required")
+    assert journal("FedcmContinued") == []
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+def test_whether_somebody_is_there_does_not_keep_a_session_awake(settings, chooser):
+    """Any page may have a browser ask, without anybody's doing."""
+    begun = datetime.now(UTC)
+    with time_machine.travel(begun + timedelta(seconds=settings.session_idle - 60)):
+        assert accounts(chooser)
+    with time_machine.travel(begun + timedelta(seconds=settings.session_idle + 60)):
+        assert chooser.get("/fedcm/accounts", headers=BROWSER).status_code == 401
 
 
 def test_an_answer_for_the_browser_never_goes_to_an_address(chooser, portail):

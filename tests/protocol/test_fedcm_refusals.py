@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, datetime
 
+import orjson
 import pytest
 
 from idp.authentication.session import COOKIE, open_session, row_of
@@ -10,6 +11,7 @@ from idp.authentication.split_cookie import COOKIE as HALF
 from idp.authentication.split_cookie import Half
 from idp.database import db
 from idp.declarants.models import Declarant
+from idp.seals import b64
 
 wsgi_app = pytest.fixture(lambda standing_app: standing_app)
 BROWSER = {"Sec-Fetch-Dest": "webidentity", "Sec-Fetch-Site": "cross-site"}
@@ -93,10 +95,11 @@ def test_another_method_is_refused(chooser, method, path):
 
 @pytest.mark.parametrize("path", ["/fedcm/accounts", "/fedcm/assertion", "/fedcm/disconnect"])
 @pytest.mark.parametrize("half", [None, "", "x", "é" * 4, "A" * 300, "A" * 900, "sealed-for-something-else"])
-def test_without_a_session_the_browser_learns_that_nobody_is_signed_in(wsgi_app, new_client, path, half):
+def test_without_a_session_the_browser_learns_that_nobody_is_signed_in(wsgi_app, new_client, chooser, path, half):
     browser = new_client()
     if half == "sealed-for-something-else":
-        half = Half("").dump(wsgi_app.mag.keyring)
+        row = row_of(chooser.get_cookie(COOKIE, "mag.test").value)
+        half = b64(wsgi_app.mag.keyring.seal("remembered", orjson.dumps([row, []])))
     headers = {**BROWSER, **({} if half is None else {"Cookie": f"{HALF}={half}".encode().decode("latin-1")})}
     answer = browser.open(path, method="GET" if path.endswith("accounts") else "POST", headers=headers)
 

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import json
 import re
 import time
 from typing import Any
@@ -148,6 +149,10 @@ def signed(given: dict[str, Any], *, alg: str = "ES256", key: Any = KEY, **heade
     return jwt.encode({"alg": alg, "kid": key.kid, **header}, given, key, algorithms=[alg])
 
 
+def unsigned(**header: Any) -> str:
+    return base64.urlsafe_b64encode(json.dumps(header).encode()).rstrip(b"=").decode() + ".e30.AAAA"
+
+
 @pytest.mark.parametrize(("alg", "digest"), [("ES256", "sha256"), ("PS256", "sha256"), ("RS256", "sha256"), ("EdDSA", "sha512")])
 def test_at_hash_is_half_of_the_hash_of_the_signature(alg, digest):
     whole = hashlib.new(digest, ACCESS.encode()).digest()
@@ -197,6 +202,8 @@ def test_signatures_are_checked_under_the_registered_algorithm_alone():
         "",
         "x.y.z",
         "é",
+        *(unsigned(alg="ES256", kid=kid) for kid in ({}, [], 1, None)),
+        *(unsigned(alg="ES256", kid="es", crit=crit) for crit in (1, [{}], {}, "exp")),
     ):
         with pytest.raises(InvalidTokenError):
             tokens.verified(token, KEYS, "ES256")

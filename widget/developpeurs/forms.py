@@ -24,7 +24,8 @@ COLOURS = {
 TEXTS = ("client", "siret", "siren", "retour", "rayon")
 WIDEST = 40
 """Pixels of a rounded corner."""
-PATH = re.compile(r"/(?![/\\])[!-~]{0,300}")
+PATH = re.compile(r"/(?!/)[A-Za-z0-9._~/?=&%+:@,-]{0,300}")
+"""Nothing that means something in the languages of the snippets: what is shown is copied."""
 CLIENT = re.compile(r"[A-Za-z0-9._~-]{0,100}")
 
 
