@@ -11,6 +11,8 @@ from idp.errors import RefusedError
 
 LONGEST_NAME = 80
 """Characters."""
+LONGEST_CLE = 200
+"""Characters of a key, as the database has it."""
 LONGEST_STEM = 180
 """Characters of a key that are kept, beside a word that makes another one of it."""
 

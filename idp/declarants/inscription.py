@@ -9,7 +9,7 @@ from datetime import datetime
 from idp.audit import journal
 from idp.declarants import transitions
 from idp.declarants.events import DeclarantInscribed
-from idp.declarants.identite import Identite, InvalidNameError, check_name
+from idp.declarants.identite import LONGEST_CLE, Identite, InvalidNameError, check_name
 from idp.declarants.models import Declarant
 from idp.declarants.statuts import Act, By, Role, Statut, StatutRefusedError, transition
 from idp.errors import RefusedError
@@ -18,8 +18,6 @@ from idp.seals import random_token
 ATOM, LABEL = r"[\w!#$%&'*+/=?^`{|}~-]+", "[a-z0-9]([a-z0-9-]*[a-z0-9])?"
 EMAIL = re.compile(rf"(?=.{{3,254}}\Z){ATOM}(\.{ATOM})*@{LABEL}(\.{LABEL})*", re.ASCII | re.IGNORECASE)
 """RFC 5321 section 4.1.2, without quoted strings, address literals, nor letters beyond ASCII."""
-LONGEST_CLE = 200
-"""Characters, as the database has it."""
 
 
 class HomonymeError(RefusedError):

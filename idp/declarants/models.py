@@ -139,7 +139,10 @@ class Declarant(Model):
         return self.cle != self.identite.cle and self.cle.startswith(self.identite.attente)
 
     def bear(self, prenom: str) -> bool:
-        """Take this first name, and the key that goes with it; False, and nothing changes, when somebody bears it."""
+        """Take this first name, and the key that goes with it; False, and nothing changes, when somebody bears it.
+
+        The key fits in LONGEST_CLE: the database refuses nothing else of it than being there already.
+        """
         mine = Identite(self.siret, self.nom, prenom)
         try:
             with db.session.begin_nested():

@@ -10,13 +10,15 @@ from datetime import datetime
 from idp.audit import journal
 from idp.database import db
 from idp.declarants.events import DeclarantChanged, DeclarantErased
-from idp.declarants.identite import LONGEST_NAME
+from idp.declarants.identite import LONGEST_CLE, LONGEST_NAME, Identite
 from idp.declarants.models import Declarant
 from idp.declarants.statuts import LEAVES_ADMINISTRATION, Act, By, Role, Statut, StatutRefusedError, transition
 from idp.errors import RefusedError
 
 ROOM = LONGEST_NAME - 4
 """Characters of a first name, beside the number that tells a namesake apart."""
+NAMESAKES = 200
+"""Of one name, in one establishment."""
 
 
 class LastAdministratorError(RefusedError):
@@ -63,12 +65,24 @@ def apply(declarant: Declarant, act: Act, by: By, now: datetime, *, role: Role |
 
 
 def _tell_apart(declarant: Declarant) -> None:
-    """A namesake comes in with a first name of their own, « Marie 2 »; with theirs, should nobody bear it any more."""
+    """A namesake comes in with a first name of their own, « Marie 2 »; with theirs, should nobody bear it any more.
+
+    Raises StatutRefusedError when NAMESAKES bear it, or a number does not fit in the key.
+    """
     if not declarant.is_namesake:
         return
-    first, rank = declarant.prenom, 1
-    while not declarant.bear(first if rank == 1 else f"{first[:ROOM]} {rank}"):
-        rank += 1
+    names = (declarant.prenom if rank == 1 else _numbered(declarant, rank) for rank in range(1, NAMESAKES + 1))
+    if not any(name is not None and declarant.bear(name) for name in names):
+        raise StatutRefusedError("no first name is left to tell a namesake apart")
+
+
+def _numbered(declarant: Declarant, rank: int) -> str | None:
+    """The first name and a number, cut so that the folded key fits; None when the number alone does not."""
+    for length in range(min(len(declarant.prenom), ROOM), -1, -1):
+        name = f"{declarant.prenom[:length].rstrip()} {rank}".strip()
+        if len(Identite(declarant.siret, declarant.nom, name).cle) <= LONGEST_CLE:
+            return name
+    return None
 
 
 def check_not_last(declarant: Declarant) -> None:

@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 
 from werkzeug.datastructures import MultiDict
 
-from idp.declarants.identite import Identite, InvalidNameError, check_name
-from idp.declarants.inscription import LONGEST_CLE
+from idp.declarants.identite import LONGEST_CLE, Identite, InvalidNameError, check_name
 from idp.declarants.parcours import telephones
 from idp.declarants.parcours.models import Inscription
 from idp.declarants.parcours.telephones import InvalidPhoneError
