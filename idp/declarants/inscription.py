@@ -83,11 +83,12 @@ def inscrire(
     checked = Identite(identite.siret, check_name(identite.nom), check_name(identite.prenom))
     if len(checked.cle) > LONGEST_CLE:
         raise InvalidNameError("too long once folded")
-    cle, uid = checked.cle, random_token(18)
+    # Looked for in both cases: what it costs tells nobody whether the name is borne (C33).
+    cle, uid, bearer = checked.cle, random_token(18), Declarant.find(checked)
     if namesake:
         cle = f"{checked.attente}{uid[: LONGEST_CLE - len(checked.attente)]}"
-    else:
-        check_free(checked)
+    elif bearer is not None:
+        raise _homonyme(checked, bearer)
     declarant = Declarant(uid=uid, siret=checked.siret, nom=checked.nom, prenom=checked.prenom, cle=cle)
     declarant.statut, declarant.role = statut, role
     declarant.email, declarant.telephone, declarant.mobile = email, telephone, mobile
@@ -111,7 +112,11 @@ def check_free(identite: Identite) -> None:
     """Nobody bears this identity. Raises HomonymeError."""
     found = Declarant.find(identite)
     if found is not None:
-        raise HomonymeError(identite, left=found.statut is Statut.RADIE)
+        raise _homonyme(identite, found)
+
+
+def _homonyme(identite: Identite, bearer: Declarant) -> HomonymeError:
+    return HomonymeError(identite, left=bearer.statut is Statut.RADIE)
 
 
 def suspendre(declarant: Declarant, now: datetime, *, by: By = By.OPERATEUR, actor: str | None = None) -> None:

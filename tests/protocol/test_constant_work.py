@@ -12,7 +12,8 @@ import pytest
 from idp.declarants.statuts import Statut
 from tests.factories import PASSWORD, SIRET, csrf_in, se_connecter, un_administrateur, un_declarant, une_personne_suspendue
 from tests.journeys.equipe import administrateur_connecte, un_candidat
-from tests.parcours import ORDER, Parcours, un_etablissement
+from tests.parcours import ORDER, Parcours, link_in, mails, un_etablissement
+from tests.parcours import PASSWORD as MINE
 from tests.protocol.work import counted
 
 ELSEWHERE = "35600000000048"
@@ -122,6 +123,27 @@ def test_C34_an_inscription_costs_the_same_whether_the_identity_exists(app, new_
     for steps in (exists, theirs):
         assert [answer for answer, _ in steps] == [answer for answer, _ in does_not]
         assert [work for _, work in steps] == [work for _, work in does_not]
+
+
+def confirmation(app, new_client, address: str, nom: str) -> tuple[object, object]:
+    """What the link of the mail answers and costs to a stranger who inscribes from an address of theirs."""
+    email = f"curieux{address[-1]}@ailleurs.fr"
+    inscription(app, new_client, address, nom=nom, prenom="Paul")
+    parcours, link = Parcours(new_client(), address), link_in(mails(app, email)[0])
+    page = parcours.get(link).text
+    with counted(app) as work:
+        answer = parcours.post(link, page, password=MINE)
+    assert answer.status_code == 303, answer.text[:3000]
+    return seen(answer), work.digest()
+
+
+def test_C34_confirming_an_inscription_costs_the_same_whether_the_name_is_borne(app, new_client):
+    un_etablissement(app)
+    un_administrateur(app, nom="Martin", prenom="Paul", email="paul@exemple.fr")
+    confirmation(app, new_client, "203.0.113.1", "Avant")
+
+    borne = confirmation(app, new_client, "198.51.100.2", "Martin")
+    assert borne == confirmation(app, new_client, "192.0.2.3", "Martel")
 
 
 def test_C34_an_invitation_costs_the_same_whether_its_address_is_known_elsewhere(app, client):
