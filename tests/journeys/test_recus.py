@@ -13,7 +13,7 @@ from idp.declarants.models import Declarant
 from idp.declarants.parcours import recu
 from idp.declarants.parcours.models import RecuInscription
 from idp.keys import SigningKey
-from tests.factories import csrf_in, se_connecter
+from tests.factories import csrf_in, se_connecter, un_declarant
 from tests.parcours import PASSWORD, Parcours, link_in, mails, un_etablissement
 
 
@@ -42,18 +42,34 @@ def test_a_receipt_is_recognised_pasted_whole_or_folded(new_client, jws):
         assert "LES ATELIERS DU PONT" in answer.text
 
 
-def test_a_receipt_outlives_the_key_that_signed_it(app, new_client, jws):
+def forget_the_key(app):
+    """Another key signs, and the one of the receipts is no longer published."""
     with app.app_context():
         old = app.extensions["mag"].keyring.published().signer("ES256").kid
-        runner = app.test_cli_runner()
-        assert runner.invoke(args=["cles", "tourner", "--urgence"]).exit_code == 0
+        assert app.test_cli_runner().invoke(args=["cles", "tourner", "--urgence"]).exit_code == 0
         db.session.execute(delete(SigningKey).where(SigningKey.kid == old))
         db.session.commit()
+
+
+def test_a_receipt_outlives_the_key_that_signed_it(app, new_client, jws):
+    forget_the_key(app)
 
     answer = show(new_client(), jws)
 
     assert answer.status_code == 200
     assert "est authentique" in answer.text
+    assert show(new_client(), jws[:-6] + ("AAAAAA" if jws[-6:] != "AAAAAA" else "BBBBBB")).status_code == 422
+
+
+def test_a_receipt_outlives_the_name_that_it_says(app, new_client, jws):
+    """A namesake is inscribed as « Claire » and comes in as « Claire 2 »; somebody else bears « Claire »."""
+    with app.app_context():
+        assert db.session.query(Declarant).one().bear("Claire 2")
+        db.session.commit()
+    un_declarant(app, nom="Lefèvre", prenom="Claire")
+    forget_the_key(app)
+
+    assert "est authentique" in show(new_client(), jws).text
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from idp.database import Json, Model, db
 from idp.declarants.identite import Identite
-from idp.declarants.models import enum_column
+from idp.declarants.models import Declarant, enum_column
 from idp.declarants.profils import Profil, Secteur
 from idp.entreprises.models import SiretColumn
 from idp.entreprises.siret import Siret
@@ -229,6 +229,12 @@ class RecuInscription(Model):
     @classmethod
     def of(cls, declarant_id: int) -> Self | None:
         return db.session.get(cls, declarant_id)
+
+    @classmethod
+    def written(cls, siret: Siret, jws: str) -> Self | None:
+        """The one of that very text, of somebody of this establishment, whatever their name has become."""
+        owner = select(Declarant.id).where(Declarant.siret == siret)
+        return db.session.scalar(select(cls).where(cls.declarant_id.in_(owner), cls.jws == jws).limit(1))
 
     @classmethod
     def keep(cls, declarant_id: int, claims: dict[str, Any], jws: str, now: datetime) -> Self:
