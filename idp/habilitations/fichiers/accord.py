@@ -57,8 +57,8 @@ def others(fichier: FichierDroits) -> Sequence[Declarant]:
 
 
 def needed(fichier: FichierDroits, threshold: int) -> bool:
-    """Whether what it changes is above the threshold; 0: never."""
-    return bool(threshold) and fichier.bilan.get("droits", 0) > threshold
+    """Whether what it changes is above the threshold; 0: never. Nor for an undo."""
+    return bool(threshold) and not fichier.bilan.get("libre") and fichier.bilan.get("droits", 0) > threshold
 
 
 def soumettre(fichier: FichierDroits, threshold: int, now: datetime, *, issuer: str) -> bool:

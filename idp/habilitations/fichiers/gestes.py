@@ -17,7 +17,7 @@ from idp.database import Connections, db
 from idp.habilitations.annuaire.noms import Annuaire
 from idp.habilitations.droits import Catalogue
 from idp.habilitations.espace.gestes import actes
-from idp.habilitations.espace.gestes.acte import Acte, Demande, plural
+from idp.habilitations.espace.gestes.acte import Acte, Demande, plural, too_many
 from idp.habilitations.espace.gestes.personnes import names
 from idp.habilitations.espace.gestes.simulation import Beat, Bilan, Simulation, faire, simuler
 from idp.habilitations.espace.lecture import Lecteur
@@ -29,8 +29,8 @@ from idp.habilitations.fichiers.statuts import MOST_LINES, Etat, Genre
 
 MOST_SHOWN = 2_000
 """Lines that are kept of what an act would change: a line tells a person, a service and all the places."""
-FREE = frozenset({"annuler"})
-"""Acts that nobody has to agree to: what an undo brings back was there."""
+FREE = frozenset({"annuler", "scinder"})
+"""Acts that nobody has to agree to: what an undo brings back was there, and who shares a split portfolio holds the same rights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,8 @@ class Effet:
 
     acte: Acte
     simulation: Simulation
+    libre: bool = False
+    """Nobody has to agree to it."""
 
     @property
     def empreinte(self) -> str:
@@ -67,7 +69,8 @@ class Effet:
             "refusees": 0,
             "donnes": given,
             "retires": withdrawn,
-            "droits": given + withdrawn,
+            "droits": self.simulation.droits,
+            "libre": int(self.libre),
             "personnes": len({one.qui for _, one in told}),
         }
 
@@ -89,7 +92,7 @@ def _elsewhere(several: int) -> str:
 
 def needs_agreement(acte: str, simulation: Simulation, threshold: int) -> bool:
     """Whether somebody else must agree to an act, as to a file; `threshold` 0: never."""
-    return bool(threshold) and acte not in FREE and simulation.gagnes + simulation.perdus > threshold
+    return bool(threshold) and acte not in FREE and simulation.droits > threshold
 
 
 def confier(demande: Demande, depot: str) -> FichierDroits:
@@ -132,10 +135,16 @@ def relire(fichier: FichierDroits, portee: Portee, catalogue: Catalogue, reads: 
 
 def verifier(demande: Demande, beat: Beat, *, hold: bool = False) -> Effet:
     """What it would change today; `hold`: rows are kept, for it is about to be done. Raises RefusedError."""
-    acte = actes.lire(demande)
-    if hold:
-        demande.portee.hold(acte.personnes)
-    return Effet(acte, simuler(demande, acte, beat))
+    acte = lire_tenu(demande) if hold else actes.lire(demande)
+    if not acte.complete:
+        raise too_many(demande.most)
+    return Effet(acte, simuler(demande, acte, beat), demande.un("acte", 40) in FREE)
+
+
+def lire_tenu(demande: Demande) -> Acte:
+    """The act, rows held, and read again then: what it is about may have changed just before. Raises RefusedError."""
+    demande.portee.hold(actes.lire(demande).personnes)
+    return actes.lire(demande)
 
 
 def appliquer(demande: Demande, effet: Effet) -> int:

@@ -21,6 +21,9 @@ def summary(bilan: Mapping[str, int]) -> str:
         counted(bilan.get("retires", 0), "droit retiré", "droits retirés") if bilan.get("retires") else "",
         counted(bilan.get("dates", 0), "date de fin changée", "dates de fin changées") if bilan.get("dates") else "",
     ]
+    said = sum(bilan.get(name, 0) for name in ("donnes", "retires", "dates"))
+    if bilan.get("droits", 0) > said:
+        parts.append(f"{counted(bilan['droits'], 'droit touché', 'droits touchés')} en tout, ouvertures à venir et dates comprises")
     kept = [part for part in parts if part]
     return " et ".join(filter(None, (", ".join(kept[:-1]), kept[-1]))) if kept else "aucun changement"
 

@@ -96,7 +96,7 @@ def _closed_by(operation_id: int, *genres: str) -> ColumnElement[bool]:
     return and_(SetClos.closed_by == operation_id, SetClos.genre.in_(genres))
 
 
-def _restored(operation_id: int, genre: str) -> ColumnElement[bool]:
+def restored(operation_id: int, genre: str) -> ColumnElement[bool]:
     """Rows that were there before the operation."""
     return and_(_closed_by(operation_id, genre), SetClos.operation_id.is_distinct_from(operation_id))
 
@@ -168,7 +168,7 @@ def replay(operation_id: int, under: int) -> int:
     for live in LIVE:
         gone = delete(live.kind).where(_written_by(operation_id, live))
         rows += int(getattr(db.session.execute(gone, execution_options=UNSYNCHRONISED), "rowcount", 0))
-        back = select(*live.closed_columns, literal(under, BigInt)).where(_restored(operation_id, live.genre))
+        back = select(*live.closed_columns, literal(under, BigInt)).where(restored(operation_id, live.genre))
         table: Any = live.kind.__table__
         statement: Any = (postgresql if postgres else sqlite).insert(table).from_select([*live.names, "operation_id"], back)
         new = {name: statement.excluded[name] for name in (*live.names, "operation_id") if name not in live.key}
@@ -191,7 +191,7 @@ def _written_by(operation_id: int, live: Live) -> ColumnElement[bool]:
 
 def _containers(operation_id: int, under: int) -> None:
     """What each container was; one that the operation created holds nothing any more."""
-    before = {row.sujet: row for row in db.session.scalars(select(SetClos).where(_restored(operation_id, "p")))}
+    before = {row.sujet: row for row in db.session.scalars(select(SetClos).where(restored(operation_id, "p")))}
     for sujet, row in before.items():
         back = update(Portefeuille).where(Portefeuille.id == sujet)
         values = {name: getattr(row, name) for name in MASKS}

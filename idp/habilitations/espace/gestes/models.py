@@ -1,14 +1,18 @@
 """Operations of a company's administrators, and the places that one of them touched."""
 
 from collections.abc import Collection
+from datetime import datetime
+from itertools import chain
 from typing import Any
 
-from sqlalchemy import select, union
+from sqlalchemy import func, select, union
 
 from idp.database import db
 from idp.declarants.models import Declarant
+from idp.habilitations.droits import NOTHING, Masks
+from idp.habilitations.droits import union as joined
 from idp.habilitations.espace.cellules import Place
-from idp.habilitations.historique.models import LIVE, SetClos
+from idp.habilitations.historique.models import LIVE, MASKS, Live, SetClos, restored
 from idp.habilitations.models import Operation, Portefeuille, PortefeuilleClient, PortefeuilleMembre
 
 
@@ -77,3 +81,55 @@ def places(operation_id: int, limit: int) -> list[Place]:
     )
     every = union(*(query.limit(limit).subquery().select() for query in queries)).subquery("every")
     return [(who, cible) for who, cible in db.session.execute(select(every.c[0], every.c[1]).limit(limit))]
+
+
+def rights_written(operation_id: int, now: datetime) -> int:
+    """How many rights an operation gave, withdrew or moved to other dates, whenever they open: what is effective today does not tell.
+
+    A right of a client counts for each member, and once where there is none yet; a membership, for each client.
+    """
+    direct, excluded, content, members = (_written(operation_id, live, now) for live in LIVE)
+    held = {whose: _members(whose) for whose in {portefeuille for portefeuille, _ in content}}
+    clients = {whose: _content(whose, now) for whose in {portefeuille for _, portefeuille in members}}
+    return (
+        sum(map(_count, chain(direct.values(), excluded.values())))
+        + sum(_count(masks) * max(1, held[portefeuille]) for (portefeuille, _), masks in content.items())
+        + sum(
+            _count(masks.common(given)) * several
+            for (_, portefeuille), masks in members.items()
+            for given, several in clients[portefeuille].items()
+        )
+    )
+
+
+def _count(masks: Masks) -> int:
+    return sum(mask.bit_count() for mask in masks)
+
+
+def _written(operation_id: int, live: Live, now: datetime) -> dict[Place, Masks]:
+    """By subject and place, the rights that are not as they were: their rows before and after, without what both have."""
+    closed = select(*live.closed_columns).where(restored(operation_id, live.genre))
+    opened = select(*live.columns).where(live.kind.operation_id == operation_id)
+    rows: dict[tuple[Any, ...], Masks] = {}
+    for row in chain(db.session.execute(closed), db.session.execute(opened)):
+        key, masks = tuple(row[: -len(MASKS)]), Masks(*row[-len(MASKS) :])
+        seen = rows.get(key, NOTHING)
+        rows[key] = seen.union(masks).minus(seen.common(masks))
+    found: dict[Place, list[Masks]] = {}
+    for (sujet, cible, *dates), masks in rows.items():
+        if any(masks) and (not dates or dates[-1] > now):
+            found.setdefault((sujet, cible), []).append(masks)
+    return {place: joined(several) for place, several in found.items()}
+
+
+def _members(portefeuille_id: int) -> int:
+    query = select(func.count()).select_from(PortefeuilleMembre).where(PortefeuilleMembre.portefeuille_id == portefeuille_id)
+    return db.session.scalar(query) or 0
+
+
+def _content(portefeuille_id: int, now: datetime) -> dict[Masks, int]:
+    """What the clients of a portfolio have, today or later, and how many have it."""
+    client = PortefeuilleClient
+    columns = [getattr(client, name) for name in MASKS]
+    query = select(func.count(), *columns).where(client.portefeuille_id == portefeuille_id, client.ends_at > now).group_by(*columns)
+    return {Masks(*masks): several for several, *masks in db.session.execute(query)}

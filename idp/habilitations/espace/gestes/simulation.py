@@ -15,7 +15,7 @@ from idp.habilitations.confies import models as sets
 from idp.habilitations.droits import Catalogue, Droit, Rights, words
 from idp.habilitations.espace.cellules import Place, effective
 from idp.habilitations.espace.gestes.acte import Acte, Demande, Geste
-from idp.habilitations.espace.gestes.models import people_of
+from idp.habilitations.espace.gestes.models import people_of, rights_written
 from idp.habilitations.espace.models import SessionReads
 from idp.habilitations.questions import MOST_PLACES, looked_at
 
@@ -47,6 +47,8 @@ class Simulation:
 
     gagnes: int
     perdus: int
+    ecrits: int
+    """Of what is written, whenever it opens and until when: see `rights_written`."""
     gains: tuple[Bilan, ...]
     pertes: tuple[Bilan, ...]
     changes: bool
@@ -55,6 +57,11 @@ class Simulation:
     """Whether its confirmation is to be typed."""
     epreuve: str
     """Of what was shown: asked again before the act is done."""
+
+    @property
+    def droits(self) -> int:
+        """How large the act is."""
+        return max(self.gagnes + self.perdus, self.ecrits)
 
     @property
     def a_taper(self) -> str:
@@ -74,9 +81,10 @@ def simuler(demande: Demande, acte: Acte, beat: Beat = lambda _done, _total: Non
         geste = faire(demande, acte)
         db.session.flush()
         after = states(reads, demande.catalogue, acte.places, now, lambda done: beat(whole + done, 2 * whole))
+        written = 0 if geste.operation_id is None else rights_written(geste.operation_id, demande.now)
     finally:
         savepoint.rollback()
-    return compare(acte, before, after, demande.catalogue, changes=geste.operation_id is not None)
+    return compare(acte, before, after, demande.catalogue, changes=geste.operation_id is not None, written=written)
 
 
 def faire(demande: Demande, acte: Acte) -> Geste:
@@ -102,13 +110,14 @@ def states(
     return found
 
 
-def compare(acte: Acte, before: Before, after: Before, catalogue: Catalogue, *, changes: bool) -> Simulation:
+def compare(acte: Acte, before: Before, after: Before, catalogue: Catalogue, *, changes: bool, written: int) -> Simulation:
     gained, lost = difference(before, after), difference(after, before)
     people = people_of({who for who, _, _ in (*gained, *lost)})
     counts = sum(map(len, gained.values())), sum(map(len, lost.values()))
-    said = repr((acte.resume, sorted(gained.items()), sorted(lost.items()), acte.total, changes))
+    said = repr((acte.resume, sorted(gained.items()), sorted(lost.items()), acte.total, changes, written))
     return Simulation(
         *counts,
+        written,
         told(gained, people, catalogue),
         told(lost, people, catalogue),
         changes,

@@ -15,7 +15,7 @@ from idp.habilitations.droits import Grain, words
 from idp.habilitations.espace import models
 from idp.habilitations.espace.gestes import actes
 from idp.habilitations.espace.gestes import models as operations
-from idp.habilitations.espace.gestes.acte import Acte, Demande, TooManyPlacesError
+from idp.habilitations.espace.gestes.acte import Acte, Demande, TooManyPlacesError, too_many
 from idp.habilitations.espace.gestes.dossiers import PortefeuilleChangedError, version
 from idp.habilitations.espace.gestes.reprise import reprise
 from idp.habilitations.espace.gestes.simulation import MOST_TOLD, faire, simuler
@@ -105,7 +105,7 @@ def act() -> ResponseReturnValue:
             return _leave(gestes.confier(demande, demande.un("depot", 40)))
         acte = actes.lire(demande)
         if request.form.get("etape") == "confirmer" and acte.complete:
-            return _confirm(found, demande, acte)
+            return _confirm(found, demande)
         return _preview(found, demande, acte) if acte.complete else _too_large(found, demande, acte.resume, acte.retour)
     except TooManyPlacesError:
         db.session.rollback()
@@ -164,9 +164,11 @@ def _leave(fichier: FichierDroits) -> ResponseReturnValue:
     return visitor.see(f"{PLACE}/{reference}")
 
 
-def _confirm(found: visitor.Visitor, demande: Demande, acte: Acte) -> ResponseReturnValue:
+def _confirm(found: visitor.Visitor, demande: Demande) -> ResponseReturnValue:
     """Rows held, the preview made again and compared, then the act, under one operation."""
-    demande.portee.hold(acte.personnes)
+    acte = gestes.lire_tenu(demande)
+    if not acte.complete:
+        raise too_many(demande.most)
     simulation = simuler(demande, acte)
     if simulation.epreuve != demande.un("vu", 40):
         db.session.rollback()
