@@ -8,6 +8,7 @@ import pytest
 import time_machine
 from sqlalchemy import select
 
+from idp import lieux
 from idp.audit.models import AuditEvent
 from idp.database import db
 from idp.declarants.models import AccountEvent, Declarant
@@ -620,6 +621,7 @@ def test_a_session_says_roughly_where_when_the_operator_knows(app, client, tmp_p
     path = tmp_path / "lieux.csv"
     path.write_text('192.0.2.0,192.0.2.255,"Lyon, France"\n', "utf-8")
     object.__setattr__(app.extensions["mag"].settings, "places", str(path))
+    lieux.known(str(path))
     un_declarant(app)
     assert se_connecter(client).status_code == 303
 

@@ -1,10 +1,13 @@
 """Where an address roughly is, as the operator's file says."""
 
+import os
+
 import pytest
 
+from idp import lieux
 from idp.config import Settings
 from idp.errors import SettingError
-from idp.lieux import Lieux, known
+from idp.lieux import Lieux, at_hand, known
 from idp.seals import new_secret
 
 FILE = """192.0.2.0,192.0.2.127,"Lyon, France"
@@ -48,6 +51,35 @@ def test_a_file_is_read_once(tmp_path):
     path.write_text(FILE, "utf-8")
     assert known(str(path)).of("192.0.2.200") == "Bruxelles"
     assert known(str(path)) is known(str(path))
+
+
+def test_a_quote_that_nothing_closes_spoils_its_line_alone():
+    broken = ['203.0.113.0,203.0.113.9,"Lyon', f'203.0.113.10,203.0.113.19,"{"x" * 140_000}', *FILE.splitlines()]
+
+    assert [Lieux.read(broken).of(address) for address in ("203.0.113.11", "192.0.2.200")] == ["", "Bruxelles"]
+
+
+def test_nobody_waits_while_the_file_is_read(tmp_path):
+    """A pipe, which gives its lines when the test wants."""
+    path = tmp_path / "lieux.csv"
+    os.mkfifo(path)
+    assert at_hand(str(path)).of("192.0.2.200") == ""
+
+    path.write_text(FILE, "utf-8")
+    known(str(path))
+    assert at_hand(str(path)).of("192.0.2.200") == "Bruxelles"
+
+
+def test_what_is_kept_is_bounded_and_compact(monkeypatch):
+    monkeypatch.setattr(lieux, "MOST", 1)
+    found = Lieux.read(FILE.splitlines())
+
+    assert [found.of(address) for address in ("192.0.2.0", "192.0.2.200")] == ["Lyon, France", ""]
+    assert (len(found.firsts), found.places) == (1, ("Lyon, France",))
+
+
+def test_a_file_that_is_there_no_more_says_nothing(tmp_path):
+    assert known(str(tmp_path / "partie.csv")).of("192.0.2.0") == ""
 
 
 def test_a_file_that_is_not_there_prevents_the_start():

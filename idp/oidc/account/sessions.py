@@ -50,7 +50,7 @@ def open_sessions(store: Ephemeral, settings: Settings, clients: Clients, person
             sid,
             str(event.details.get("device") or "navigateur inconnu"),
             event.address or "",
-            lieux.known(settings.places).of(event.address or ""),
+            lieux.at_hand(settings.places).of(event.address or ""),
             in_words(event.at),
             in_words(event.at + lifetime),
             names[sid],
