@@ -28,8 +28,6 @@ class Controls:
             return {}
         told: dict[str, dict[str, Any]] = {}
         for moment, verdict, examined_at, decision, decided_at in self.connections.all(VERDICTS, declarant_id=declarant_id):
-            if moment in told:
-                continue
             told[str(moment)] = found = {"verdict": str(verdict), "examined_at": int(examined_at.timestamp())}
             if decision and decided_at:
                 found |= {"decision": str(decision), "decided_at": int(decided_at.timestamp())}

@@ -47,6 +47,18 @@ def test_the_verdicts_of_the_controls_are_told_to_whoever_may_ask_and_only_there
     assert "controles" not in unverified_claims(tokens.id_token) | unverified_claims(tokens.access_token)
 
 
+def test_an_old_inscription_is_told_however_many_declarations_followed(partner, code_flow, app):
+    portail = partner(scope="openid controles")
+    tokens = code_flow(portail, scope="openid controles")
+    number = declarant_of(app)
+    examined(app, number, "warn")
+    for verdict in ("pass", "warn") * 6:
+        examined(app, number, verdict, "declaration")
+    told = portail.userinfo(tokens.access_token).json["controles"]
+
+    assert {moment: one["verdict"] for moment, one in told.items()} == {"inscription": "warn", "declaration": "warn"}
+
+
 def test_the_verdicts_of_the_controls_are_not_told_without_their_scope(partner, code_flow, app):
     portail = partner(scope="openid profile")
     tokens = code_flow(portail, scope="openid profile controles")

@@ -38,8 +38,6 @@ from idp.entreprises.siret import Siren, Siret
 
 BATCH = 1000
 """Rows of one statement of an import."""
-LATEST = 10
-"""Examinations of one person that are looked through: one is written when what is found changes."""
 KEPT = timedelta(days=365)
 """Evidence about people who were erased, and lines that no longer hold."""
 
@@ -156,14 +154,13 @@ class Controle(Model):
 
 
 VERDICTS = Statement(
-    lambda: (
-        select(Controle.moment, Controle.verdict, Controle.examined_at, Controle.decision, Controle.decided_at)
-        .where(Controle.declarant_id == bindparam("declarant_id", type_=Integer))
-        .order_by(Controle.id.desc())
-        .limit(LATEST)
+    lambda: select(Controle.moment, Controle.verdict, Controle.examined_at, Controle.decision, Controle.decided_at).where(
+        Controle.id.in_(
+            select(func.max(Controle.id)).where(Controle.declarant_id == bindparam("declarant_id", type_=Integer)).group_by(Controle.moment)
+        )
     )
 )
-"""The last examinations of somebody, the latest first."""
+"""The last examination of somebody at each moment."""
 
 
 def dumped(finding: Finding) -> dict[str, Any]:
