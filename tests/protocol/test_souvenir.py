@@ -8,7 +8,7 @@ from idp.database import db
 from idp.habilitations.attribution import attribuer
 from idp.habilitations.decision import rights_version
 from idp.habilitations.questions import Question, check_many
-from idp.habilitations.souvenir import ANSWER, FRESH, Souvenirs
+from idp.habilitations.souvenir import ANSWER, FRESH, ORIGIN, Souvenirs
 from tests.journeys.droits import CLIENTS, HERE, D, P, geste, un_cabinet
 
 
@@ -48,11 +48,15 @@ def test_answers_are_those_of_the_database_and_asked_once(app, cabinet, asks, no
     assert asks(*questions, Question(cabinet.zoe.id, CLIENTS[4], "dsn", D), now=now)[1] == 1
 
 
-def test_payer_is_asked_of_the_database_each_time(cabinet, asks, now):
-    question = Question(cabinet.zoe.id, CLIENTS[0], "dsn", P)
+def test_payer_is_asked_of_the_database_each_time(app, cabinet, asks, now):
+    payer = Question(cabinet.zoe.id, CLIENTS[0], "dsn", P)
+    both = [payer, payer._replace(droit=D)]
+    mag = app.extensions["mag"]
 
-    assert [asks(question, now=now)[1] for _ in range(2)] == [1, 1]
-    assert asks(question, question._replace(droit=D), now=now) == asks(question, question._replace(droit=D), now=now)
+    assert [asks(payer, now=now)[1] for _ in range(2)] == [1, 1]
+    assert asks(*both, now=now) == (check_many(mag.connections, mag.catalogue(), both, now), 1)
+    assert asks(both[1], now=now)[1] == 0, "the other one is remembered"
+    assert asks(*both, now=now) == (check_many(mag.connections, mag.catalogue(), both, now), 1)
 
 
 def test_another_version_remembers_nothing(app, cabinet, asks, now):
@@ -76,10 +80,32 @@ def test_a_right_that_ends_by_itself_is_remembered_thirty_seconds_at_most(app, c
     assert [bool(asks(question, now=now + timedelta(seconds=s))[0][0]) for s in (0, 30)] == [True, False]
 
 
-def test_what_is_remembered_is_bounded(app, cabinet, asks, now):
-    few = Souvenirs(app.extensions["mag"].connections, most=2 * ANSWER)
+def of(who, cibles=CLIENTS):
+    return [Question(who, cible, "dsn", D) for cible in cibles]
 
-    found, _ = asks(*(Question(cabinet.zoe.id, cible, "dsn", D) for cible in CLIENTS), now=now, souvenirs=few)
 
+def test_two_accounts_that_do_not_fit_together_take_turns(app, cabinet, now):
+    """Each fits alone: Zoé's answers, with an origin each, then Bruno's, without any."""
+    mag = app.extensions["mag"]
+    zoe, bruno = of(cabinet.zoe.id), of(cabinet.bruno.id)
+    few = Souvenirs(mag.connections, most=len(CLIENTS) * (ANSWER + ORIGIN))
+
+    def ask(questions):
+        before = mag.connections.count
+        few.check_many(mag.catalogue(), questions[0].declarant_id, "1", questions, now)
+        assert 0 < few.octets <= len(CLIENTS) * (ANSWER + ORIGIN)
+        return mag.connections.count - before
+
+    assert [ask(one) for one in (zoe, zoe, bruno, bruno, zoe)] == [1, 0, 1, 0, 1]
+
+
+def test_one_account_begins_again_beyond_its_share(app, cabinet, asks, now):
+    few = Souvenirs(app.extensions["mag"].connections, most_of_one=20 * (ANSWER + ORIGIN))
+    halves = of(cabinet.zoe.id, CLIENTS[:15]), of(cabinet.zoe.id, CLIENTS[15:])
+
+    assert [asks(*one, now=now, souvenirs=few)[1] for one in (halves[0], halves[0], halves[1], halves[1], halves[0])] == [1, 0, 1, 0, 1]
+    assert few.octets == 15 * (ANSWER + ORIGIN)
+    found, _ = asks(*halves[0], *halves[1], now=now, souvenirs=few)
     assert all(found)
-    assert few.octets <= 2 * ANSWER
+    assert asks(*of(cabinet.zoe.id), now=now + FRESH, souvenirs=few)[1] == 1
+    assert asks(*of(cabinet.zoe.id), now=now + FRESH, souvenirs=few)[1] == 1, "too many at once are not kept"
