@@ -80,11 +80,27 @@ def test_a_change_is_found_at_once_and_the_rest_is_not_read_again(app, annuaire,
     assert annuaire.of_company(SIRETS, SIREN, ["SCIERIE"]) == []
 
 
-def test_what_is_kept_stays_within_its_bound(app, cabinet):
-    small = Annuaire(app.extensions["mag"].connections, most=400)
+def test_two_owners_whose_names_do_not_fit_together_take_turns(app, cabinet):
+    connections = app.extensions["mag"].connections
+    with app.app_context():
+        for cible in CLIENTS[:12]:
+            attribuer(geste(app), cabinet.bruno.id, cible, "dsn", {D})
+        db.session.commit()
+    each = []
+    for who in (cabinet.zoe.id, cabinet.bruno.id):
+        alone = Annuaire(connections)
+        alone.of_person(who, ())
+        each.append(alone.octets)
+    small = Annuaire(connections, most=max(each))
 
-    assert len(small.of_person(cabinet.zoe.id, ())) == len(CLIENTS)
-    assert small.octets <= 400
+    def ask(who, clients):
+        before = connections.count
+        assert len(small.of_person(who, ())) == clients
+        assert 0 < small.octets <= max(each)
+        return connections.count - before > 1
+
+    zoe, bruno = (cabinet.zoe.id, len(CLIENTS)), (cabinet.bruno.id, 12)
+    assert [ask(*one) for one in (zoe, zoe, bruno, bruno, zoe)] == [True, False, True, False, True], "read again, or not"
 
 
 @pytest.mark.parametrize(
