@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -25,8 +26,11 @@ from idp.habilitations.attribution import attribuer
 from idp.habilitations.catalogue import parse, refresh, shipped
 from idp.habilitations.droits import Droit
 from idp.habilitations.fichiers import accord, depot
+from idp.habilitations.fichiers.gestes import Reads
 from idp.habilitations.fichiers.models import FichierDroits, TravailFichier
+from idp.habilitations.fichiers.ouvrier import Ouvrier
 from idp.habilitations.fichiers.statuts import Etat
+from idp.habilitations.fichiers.traitement import Surroundings
 from idp.habilitations.gesture import Gesture
 from idp.habilitations.models import DroitDirect, Operation
 from tests.factories import SIRET
@@ -144,6 +148,25 @@ def test_a_worker_that_lost_its_lease_keeps_nothing_of_what_it_did(app, backend,
     assert counts(app, people[1]) == (0, 0)
     with app.app_context():
         assert db.session.get_one(FichierDroits, fichier).etat is Etat.A_APPLIQUER
+
+
+def test_a_job_that_says_nothing_for_long_keeps_its_lease(app, people, fichier, slowed):
+    """A large act writes for more than a minute without a word: its worker goes on living."""
+    slowed.execute("DROP TRIGGER dally ON droits")
+    mag = app.extensions["mag"]
+    lease = "SELECT leased_until FROM travaux_fichiers WHERE ended_at IS NULL"
+
+    def slow() -> Any:
+        first, deadline = slowed.execute(lease).fetchone(), time.monotonic() + 30
+        while slowed.execute(lease).fetchone() == first:
+            assert time.monotonic() < deadline, "no sign of life"
+        return mag.catalogue()
+
+    around = Surroundings(slow, "https://mag.test", Reads(mag.connections, mag.annuaire))
+
+    assert Ouvrier(mag.connections, app.app_context, around, breath=0.01).traiter() == 1
+    assert counts(app, people[1]) == (LINES, 1)
+    assert "mag-fichiers-vie" not in {thread.name for thread in threading.enumerate()}
 
 
 def test_two_workers_at_once_apply_a_file_once(app, backend, people, fichier):

@@ -7,8 +7,8 @@ life; one whose worker died is anybody's after that. The clock of jobs is the ma
 import threading
 import time
 import weakref
-from collections.abc import Callable
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from queue import Empty, SimpleQueue
 
@@ -26,6 +26,8 @@ POLL = 5.0
 """Seconds between two looks at what is due, when nobody says that something is."""
 PULSE = 1.0
 """Seconds between two signs of life of one job."""
+BREATH = LEASE.total_seconds() / 4
+"""Seconds between those that a thread gives while the job is busy elsewhere: a large act writes for longer than a lease."""
 LATER = timedelta(seconds=10)
 """A job that met a database too busy is tried again after that."""
 GIVEN_UP = "MAG n'y est pas parvenu après plusieurs essais. Recommencez, puis adressez-vous à l'assistance."
@@ -41,8 +43,9 @@ class Ouvrier:
         around: Surroundings,
         *,
         poll: float = POLL,
+        breath: float = BREATH,
     ) -> None:
-        self.connections, self.context, self.around, self.poll = connections, context, around, poll
+        self.connections, self.context, self.around, self.poll, self.breath = connections, context, around, poll, breath
         self.name = random_token(16)
         self._mailbox: SimpleQueue[None] = SimpleQueue()
         self._stopped = threading.Event()
@@ -78,8 +81,9 @@ class Ouvrier:
         with self.context():
             accord_expired(self.around.issuer)
         while (job := self._claim()) is not None:
-            with self.context():
-                done += self._do(job)
+            pulse = Pulse(self.connections, job)
+            with self.context(), pulse.steady(self.breath):
+                done += self._do(job, pulse)
         return done
 
     def _claim(self) -> Claimed | None:
@@ -90,14 +94,14 @@ class Ouvrier:
         row = self.connections.one(CLAIM, now=now, until=now + LEASE, of_worker=worker)
         return None if row is None else Claimed(row[0], row[1], Travail(row[2]), row[3], worker)
 
-    def _do(self, job: Claimed) -> bool:
+    def _do(self, job: Claimed, pulse: "Pulse") -> bool:
         """Whether it is over. Its transaction is committed whole, or rolled back."""
         token = circumstances.set(Circumstances())
         try:
             if job.tries > MOST_TRIES:
                 traitement.abandonner(job, self.around, f"{job.tries} tries", GIVEN_UP, datetime.now(UTC))
             else:
-                traitement.faire(job, self.around, Pulse(self.connections, job), datetime.now(UTC))
+                traitement.faire(job, self.around, pulse, datetime.now(UTC))
             db.session.commit()
             note("mass file", fichier=job.fichier_id, job=job.genre, tries=job.tries)
             return True
@@ -125,16 +129,45 @@ class Pulse:
     def __init__(self, connections: Connections, job: Claimed, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.connections, self.job, self._clock = connections, job, clock
         self._next = 0.0
+        self._said = 0, 0
 
     def __call__(self, done: int, total: int) -> None:
         """Raises LostLeaseError when the job is another's."""
+        self._said = done, total
         if self._clock() < self._next:
             return
         self._next = self._clock() + PULSE
-        until = datetime.now(UTC) + LEASE
-        mine = {"travail_id": self.job.id, "of_worker": self.job.worker}
-        if not self.connections.run(BEAT, **mine, until=until, at_line=done, of_lines=total):
+        if not self._beat():
             raise LostLeaseError(f"job {self.job.id}")
+
+    def _beat(self) -> bool:
+        """Whether the job is still ours."""
+        (done, total), until = self._said, datetime.now(UTC) + LEASE
+        mine = {"travail_id": self.job.id, "of_worker": self.job.worker}
+        return bool(self.connections.run(BEAT, **mine, until=until, at_line=done, of_lines=total))
+
+    @contextmanager
+    def steady(self, every: float) -> Iterator[None]:
+        """Signs of life every few seconds, whatever the job is busy with. SQLite has one writer: while it writes nobody takes the job."""
+        if self.connections.dialect.name != "postgresql":
+            yield
+            return
+        over = threading.Event()
+        thread = threading.Thread(target=self._go_on, args=(over, every), name="mag-fichiers-vie", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
+    def _go_on(self, over: threading.Event, every: float) -> None:
+        """Until it is over, or the job is another's, which its end will tell."""
+        mine = True
+        while mine and not over.wait(every):
+            with suppress(StoreUnavailableError, UNAVAILABLE):
+                mine = self._beat()
+        self.connections.drop()
 
 
 def accord_expired(issuer: str) -> None:
