@@ -38,7 +38,7 @@ def test_a_receipt_is_recognised_pasted_whole_or_folded(new_client, jws):
 
     for answer in (show(stranger, jws), show(stranger, f"  {folded}\n")):
         assert answer.status_code == 200
-        assert "est authentique" in answer.text
+        assert "rendu est authentique" in answer.text
         assert "LES ATELIERS DU PONT" in answer.text
 
 
@@ -57,7 +57,7 @@ def test_a_receipt_outlives_the_key_that_signed_it(app, new_client, jws):
     answer = show(new_client(), jws)
 
     assert answer.status_code == 200
-    assert "est authentique" in answer.text
+    assert "rendu est authentique" in answer.text
     assert show(new_client(), jws[:-6] + ("AAAAAA" if jws[-6:] != "AAAAAA" else "BBBBBB")).status_code == 422
 
 
@@ -69,7 +69,7 @@ def test_a_receipt_outlives_the_name_that_it_says(app, new_client, jws):
     un_declarant(app, nom="Lefèvre", prenom="Claire")
     forget_the_key(app)
 
-    assert "est authentique" in show(new_client(), jws).text
+    assert "rendu est authentique" in show(new_client(), jws).text
 
 
 @pytest.mark.parametrize(

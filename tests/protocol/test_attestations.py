@@ -75,7 +75,7 @@ def test_anybody_verifies_it(portail, code_flow, new_client):
 
     page = shown(answer.text)
     assert page.status_code == 200
-    assert "est authentique" in page.text
+    assert "rendu est authentique" in page.text
     assert EMPREINTE in page.text
     assert "732 829 320 00074" in page.text.replace("\u00a0", " ").replace("\u202f", " ")
     assert shown(answer.text[:-6] + "AAAAAA").status_code == 422
