@@ -1,5 +1,7 @@
 """The schema: made from nothing, undone, made again, and the same as the models say, on both databases."""
 
+import sqlite3
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -159,3 +161,30 @@ def test_C72_a_migration_that_fails_leaves_nothing_half_done(empty_database_url,
 
     assert set(portrait(empty_database_url)) == {"service_heritages"}
     assert revision_of(empty_database_url) is None
+
+
+@pytest.mark.parametrize("empty_database_url", ["sqlite"], indirect=True)
+def test_going_back_before_acts_were_jobs_gives_up_those_that_wait(empty_database_url):
+    """The code before would read an act as a spreadsheet; files go on, and an act that is being undone is."""
+    upgrade(empty_database_url, "0026")
+    engine = engine_of(empty_database_url)
+    files = (("fichier", "a_appliquer"), ("geste", "a_appliquer"), ("geste", "a_approuver"), ("geste", "a_annuler"), ("geste", "applique"))
+    file = "INSERT INTO fichiers_droits (id, reference, depot, siret, by_id, genre, nom, taille, etat, bilan, created_at, updated_at)"
+    job = "INSERT INTO travaux_fichiers (fichier_id, genre, created_at, tries, faites, total) VALUES (:n, 'appliquer', '', 0, 0, 0)"
+    people = (
+        "INSERT INTO declarants (id, uid, siret, nom, prenom, cle, statut, role, email_verified, version, epoque, opened_at, updated_at)"
+        " VALUES (1, 'u', 35600000000048, 'Autre', 'Zoe', 'autre zoe', 'actif', 'declarant', 0, 1, 1, '', '')"
+    )
+    with closing(sqlite3.connect(engine.url.database or "")) as connection, connection:
+        connection.execute(people)
+        for n, (genre, etat) in enumerate(files):
+            values = {"n": n, "genre": genre, "etat": etat}
+            connection.execute(f"{file} VALUES (:n, :n, :n, 1, 1, :genre, '', 1, :etat, '{{}}', '', '')", values)
+            connection.execute(job, values)
+
+    downgrade(empty_database_url, "0024")
+
+    with engine.connect() as connection:
+        states = connection.scalars(text("SELECT etat FROM fichiers_droits ORDER BY id")).all()
+        jobs = connection.scalars(text("SELECT fichier_id FROM travaux_fichiers ORDER BY fichier_id")).all()
+    assert (states, jobs) == (["a_appliquer", "abandonne", "abandonne", "a_annuler", "applique"], [0, 3, 4])
