@@ -1,6 +1,6 @@
 """Every call that MAG makes to an address a partner wrote: a small JSON document fetched without trust, a notice delivered.
 
-Implements C52 and C55: https alone, no redirect, no private address, 64 KiB, 3 seconds (5 for a notice), failures remembered.
+Implements C52 and C55: https alone, no redirect, no private address, 64 KiB, 3 seconds (5 for a notice).
 The name is resolved once and the connection goes to that very address, so that a second answer of the DNS changes nothing.
 Hosts of `MAG_OUTGOING_HOSTS` may be private, and http; names ending in `.localhost` are this machine (RFC 6761 section 6.3).
 """
@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as LateError
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from http.client import HTTPResponse
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
@@ -23,14 +23,10 @@ from urllib.parse import SplitResult, urlsplit
 
 import orjson
 import urllib3
-from joserfc.errors import JoseError
-from joserfc.jwk import KeySet, RSAKey
 from urllib3.exceptions import HTTPError
 
 from idp.config import Settings
 from idp.errors import RefusedError
-from idp.logs import logger, note
-from idp.oidc.client import Client
 
 SIZE_LIMIT = 64 * 1024
 TIME_LIMIT = 3.0
@@ -38,10 +34,6 @@ TIME_LIMIT = 3.0
 NOTICE_LIMIT = 5.0
 """The same, for a notice: nobody waits for it."""
 JSON_TYPES = ("application/json", "application/jwk-set+json", "application/jwks+json")
-UNREADABLE_KEYS = (JoseError, ValueError, TypeError, KeyError)
-"""What the library raises of a JWK that it cannot read; KeyError: a curve that it does not know."""
-SMALLEST_RSA = 2048
-"""Bits (RFC 7518 sections 3.3 and 3.5, FAPI 2.0 Security Profile section 5.4.1)."""
 NAT64 = IPv6Network("64:ff9b::/96")
 RESOLVERS = 32
 """Names asked at the same time. The system's resolver has no time limit of its own: each slow name holds one thread, and one only."""
@@ -110,6 +102,16 @@ class BoundedResponse(HTTPResponse):
         self.fp = io.BufferedReader(Until(sock, deadline))
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a server said, whatever its status."""
+
+    status: int
+    kind: str
+    """Its media type, without parameters."""
+    body: bytes
+
+
 @functools.cache
 def trusted(extra_ca: str) -> ssl.SSLContext:
     """TLS 1.2 at least, with the authorities of the system and those of this file. Read once, as it costs 30 ms."""
@@ -143,10 +145,17 @@ class Fetcher:
 
     def text(self, url: str, kinds: Sequence[str]) -> str:
         """What is there, of one of these media types. Raises OutgoingRefusedError."""
+        try:
+            return self.document(url, kinds).decode("ascii")
+        except ValueError as error:
+            raise OutgoingRefusedError(f"{url}: {type(error).__name__}") from error
+
+    def document(self, url: str, kinds: Sequence[str]) -> bytes:
+        """The same, in bytes. Raises OutgoingRefusedError."""
         deadline = time.monotonic() + TIME_LIMIT
         parts, allowed = self._parts(url)
         try:
-            return self._body(parts, self._address(parts, allowed, deadline), deadline, kinds).decode("ascii")
+            return self._body(parts, self._address(parts, allowed, deadline), deadline, kinds)
         except (HTTPError, OSError, ValueError) as error:
             raise OutgoingRefusedError(f"{url}: {type(error).__name__}") from error
 
@@ -162,6 +171,26 @@ class Fetcher:
                 return answer.status
         except (HTTPError, OSError) as error:
             raise OutgoingRefusedError(f"{url}: {type(error).__name__}") from error
+
+    def ask(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None) -> Answer:
+        """The whole answer, of 64 KiB at most. Raises OutgoingRefusedError when there is none."""
+        deadline = time.monotonic() + NOTICE_LIMIT
+        parts, allowed = self._parts(url)
+        try:
+            address = self._address(parts, allowed, deadline)
+            with self._pool(parts, address) as pool:
+                answer = self._ask(pool, parts, deadline, method, headers, body)
+                try:
+                    self._check_plain(parts, answer)
+                    return Answer(answer.status, media_type(answer), self._read(parts, answer, deadline))
+                finally:
+                    answer.close()
+        except (HTTPError, OSError) as error:
+            raise OutgoingRefusedError(f"{url}: {type(error).__name__}") from error
+
+    def check(self, url: str) -> None:
+        """That it may be called at all, or a browser sent there. Raises OutgoingRefusedError."""
+        self._parts(url)
 
     def _parts(self, url: str) -> tuple[SplitResult, bool]:
         try:
@@ -242,11 +271,14 @@ class Fetcher:
         )
 
     def _check_head(self, parts: SplitResult, answer: urllib3.BaseHTTPResponse, kinds: Sequence[str]) -> None:
-        kind = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        kind = media_type(answer)
         if answer.status != 200:
             raise OutgoingRefusedError(f"{parts.netloc}: answered {answer.status}")
         if kind not in kinds and not (kinds is JSON_TYPES and kind.startswith("application/") and kind.endswith("+json")):
             raise OutgoingRefusedError(f"{parts.netloc}: did not answer {kinds[0]}")
+        self._check_plain(parts, answer)
+
+    def _check_plain(self, parts: SplitResult, answer: urllib3.BaseHTTPResponse) -> None:
         if answer.headers.get("Content-Encoding", "identity").lower() != "identity":
             raise OutgoingRefusedError(f"{parts.netloc}: answered a compressed document")
 
@@ -262,79 +294,6 @@ class Fetcher:
         return body
 
 
-@dataclass(slots=True)
-class _Kept:
-    """Keys of one client, and when they were fetched or last asked for (monotonic seconds)."""
-
-    uri: str
-    keys: KeySet | None = None
-    kids: frozenset[str] = frozenset()
-    fetched_at: float = float("-inf")
-    tried_at: float = float("-inf")
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-
-class JwksCache:
-    """Keys of clients that publish them at a `jwks_uri`.
-
-    Kept FRESH seconds; a `kid` unknown so far is looked for at once, but no client causes two calls within QUIET seconds,
-    whatever is thrown at it and whatever its server answers. When its server is away, the last keys serve until STALE.
-    """
-
-    FRESH, QUIET, STALE = 300.0, 30.0, 3600.0
-
-    def __init__(self, settings: Settings, *, fetcher: Fetcher | None = None, clock: Callable[[], float] = time.monotonic) -> None:
-        self.fetcher, self._clock = fetcher or Fetcher(settings), clock
-        self._kept: dict[str, _Kept] = {}
-        self._lock = threading.Lock()
-
-    def get(self, client: Client, kid: str | None) -> KeySet | None:
-        """None when the keys cannot be had. Whoever needs what is being fetched waits for it; the others have the last keys."""
-        with self._lock:
-            kept = self._kept.get(client.client_id)
-            if kept is None or kept.uri != client.jwks_uri:
-                kept = self._kept[client.client_id] = _Kept(client.jwks_uri)
-        needed = kept.keys is None or (kid is not None and kid not in kept.kids)
-        if self._is_wanting(kept, kid) and kept.lock.acquire(blocking=needed, timeout=TIME_LIMIT + 1 if needed else -1):
-            try:
-                if self._is_wanting(kept, kid):
-                    self._fetch(client, kept)
-            finally:
-                kept.lock.release()
-        return kept.keys if self._clock() - kept.fetched_at < self.STALE else None
-
-    def _is_wanting(self, kept: _Kept, kid: str | None) -> bool:
-        now = self._clock()
-        old = now - kept.fetched_at >= self.FRESH
-        return (old or (kid is not None and kid not in kept.kids)) and now - kept.tried_at >= self.QUIET
-
-    def _fetch(self, client: Client, kept: _Kept) -> None:
-        try:
-            kept.keys, kept.kids = read_keys(self.fetcher.json(kept.uri))
-            kept.fetched_at = self._clock()
-            note("client keys fetched", client_id=client.client_id, keys=len(kept.kids))
-        except OutgoingRefusedError as error:
-            logger.warning("client keys not fetched", extra={"fields": {"client_id": client.client_id, "reason": str(error)}})
-        finally:
-            kept.tried_at = self._clock()
-
-
-def read_keys(unverified_jwks: Any) -> tuple[KeySet, frozenset[str]]:
-    """RFC 7517 section 5: keys that cannot be read, or are weak, are left out. Raises OutgoingRefusedError when none is left."""
-    given = unverified_jwks.get("keys") if isinstance(unverified_jwks, Mapping) else None
-    read, kids = [], set()
-    for jwk in given if isinstance(given, list) else []:
-        if not isinstance(jwk, dict) or jwk.get("kty") not in ("EC", "RSA", "OKP") or "d" in jwk:
-            continue
-        try:
-            (key,) = KeySet.import_key_set(cast(Any, {"keys": [jwk]})).keys
-        except UNREADABLE_KEYS:
-            continue
-        if isinstance(key, RSAKey) and key.raw_value.key_size < SMALLEST_RSA:
-            continue
-        read.append(key)
-        if isinstance(jwk.get("kid"), str):
-            kids.add(jwk["kid"])
-    if not read:
-        raise OutgoingRefusedError("the document holds no public key")
-    return KeySet(read), frozenset(kids)
+def media_type(answer: urllib3.BaseHTTPResponse) -> str:
+    """Without its parameters."""
+    return answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()

@@ -8,16 +8,18 @@ from datetime import datetime
 from typing import Any
 
 from idp.audit import journal
-from idp.authentication.recours import messages
+from idp.authentication.recours import messages, preuves
 from idp.authentication.recours.codes import new_code
 from idp.authentication.recours.demandes import CANCEL_PURPOSE, PURPOSE
 from idp.authentication.recours.events import RecoveryAgreed, RecoveryLinkSent, RecoveryRefused
 from idp.authentication.recours.models import Recours
 from idp.authentication.recours.voies import CANCEL, CHECKS, CODE, LINK, LIVING, SUPPORT_DELAY, Check, Etape, Moyen, Voie
+from idp.authentication.session import close_every_session
 from idp.config import Settings
 from idp.database import db
 from idp.declarants.models import Declarant
 from idp.declarants.statuts import Statut
+from idp.ephemeral import Ephemeral
 from idp.errors import NotFoundError, RefusedError
 from idp.notifications.models import Mail, OneTimeLink
 from idp.seals import Seals
@@ -183,15 +185,27 @@ def send_to(settings: Settings, recours: Recours, declarant: Declarant, address:
     _send(settings, recours, declarant, address, now, new_address=True)
 
 
-def cancel(token: str, now: datetime) -> bool:
-    """The owner stops a request from the account's address; whether there was one to stop."""
+def cancel(store: Ephemeral, settings: Settings, token: str, now: datetime) -> Declarant | None:
+    """The owner stops a request from the account's address. Whose sessions ended with it, if any: the caller tells partners.
+
+    Of a provider's, that is whoever holds the account there, who may be signed in through it already. To be called before anything is
+    flushed: the store comes first.
+    """
+    seen = OneTimeLink.find(CANCEL_PURPOSE, token, now)
+    asked = db.session.get(Recours, seen.data["recours"]) if seen else None
+    ended = _whose(asked) if asked is not None and asked.voie is Voie.FOURNISSEUR and asked.etape in LIVING else None
+    if ended is not None:
+        close_every_session(store, settings, ended)
     link = OneTimeLink.spend(CANCEL_PURPOSE, token, now)
     recours = db.session.get(Recours, link.data["recours"]) if link else None
     if link is None or recours is None or not recours.move(*LIVING, to=Etape.ANNULE, closed_at=now, reason=None):
-        return False
+        return ended
     OneTimeLink.void(PURPOSE, link.declarant_id or 0, now)
-    _record_end(recours, _whose(recours), "arret", None, now)
-    return True
+    declarant = _whose(recours)
+    if recours.voie is Voie.FOURNISSEUR and declarant is not None:
+        preuves.withdraw(settings, recours, declarant, now)
+    _record_end(recours, declarant, "arret", None, now)
+    return ended
 
 
 def _record_step(recours: Recours, declarant: Declarant, step: str, by_what: str, actor: str, now: datetime) -> None:

@@ -7,7 +7,7 @@ fails open.
 
 from dataclasses import dataclass
 
-from idp.authentication.recours.voies import CODE, CODE_TRIES, CODE_TRIES_IN_ALL, QUESTION_TRIES
+from idp.authentication.recours.voies import CODE, CODE_TRIES, CODE_TRIES_IN_ALL, PROVED_TRIES, QUESTION_TRIES
 from idp.authentication.throttle import Attempt
 from idp.config import HOUR
 from idp.ephemeral import Counter, Ephemeral
@@ -62,3 +62,10 @@ def may_answer(store: Ephemeral, account: str, address: str) -> bool:
     network = Attempt(account, address).blocks[0]
     numbers = store.count(Counter(f"l8:q:{account}", DAY), Counter(f"l8:k:r:{network}", HOUR))
     return numbers[0] <= QUESTION_TRIES and numbers[1] <= TRIES_BY_NETWORK
+
+
+def may_prove(store: Ephemeral, subject: str, address: str) -> bool:
+    """One more passage at a provider. By the account there (a digest of it), so that nobody spends what is its owner's."""
+    network = Attempt("", address).blocks[0]
+    numbers = store.count(Counter(f"l8:f:{subject}", HOUR), Counter(f"l8:k:r:{network}", HOUR))
+    return numbers[0] <= PROVED_TRIES and numbers[1] <= TRIES_BY_NETWORK

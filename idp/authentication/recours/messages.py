@@ -14,6 +14,7 @@ BY = {
     Voie.ADMINISTRATEUR: "avec l'accord d'un administrateur de votre établissement",
     Voie.ASSISTANCE: "avec l'aide de l'assistance",
     Voie.QUESTION: "par votre question secrète",
+    Voie.FOURNISSEUR: "en prouvant votre identité deux fois, à un jour d'écart, chez un service de l'État",
 }
 
 
@@ -106,6 +107,21 @@ def support_agreed(issuer: str, name: str, until: datetime, token: str) -> Messa
         f"nouveau mot de passe sera envoyé à la nouvelle adresse donnée, le {in_words(until)}.",
         "Si ce n'est pas vous, arrêtez tout dès maintenant.",
         Action("Arrêter cette demande", f"{issuer}/connexion/oubli/arreter/{token}"),
+    )
+
+
+def proved(issuer: str, name: str, fournisseur: str, ready_at: datetime, token: str) -> Message:
+    """To every address known: whoever holds the account there may choose a password tomorrow, which one click stops."""
+    return letter(
+        issuer,
+        f"Un nouveau mot de passe a été demandé avec {fournisseur}",
+        name,
+        f"Quelqu'un qui s'est identifié chez {fournisseur} avec le compte qui avait prouvé votre identité demande à choisir un nouveau mot "
+        f"de passe pour votre compte MAG. Rien ne change avant le {in_words(ready_at)}.",
+        f"Si c'est vous, revenez après cette date à la page « Mot de passe oublié » et identifiez-vous à nouveau chez {fournisseur}.",
+        f"Si ce n'était pas vous, arrêtez tout dès maintenant : la preuve de {fournisseur} sera aussi retirée de votre compte. Puis "
+        f"changez votre mot de passe chez {fournisseur}.",
+        Action("Ce n'était pas moi", f"{issuer}/connexion/oubli/arreter/{token}"),
     )
 
 

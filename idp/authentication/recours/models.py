@@ -3,6 +3,7 @@
 Each step of a request is one conditional write: of two people who decide at once, one does.
 """
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any, Self
 
@@ -80,9 +81,9 @@ class Recours(Model):
         cls._write(cls.id.in_(older), etape=Etape.ANNULE, closed_at=now, reason=None)
 
     @classmethod
-    def end_others(cls, declarant_id: int, but: int, now: datetime) -> None:
-        """No other request of a person leads anywhere: one way back was enough, or their address changed hands."""
-        where = (cls.declarant_id == declarant_id, cls.etape.in_(LIVING), cls.id != but)
+    def end_others(cls, declarant_id: int, but: int, now: datetime, voies: Collection[Voie] = tuple(Voie)) -> None:
+        """No other request of a person leads anywhere: one way back was enough, their address changed hands, or it was not them."""
+        where = (cls.declarant_id == declarant_id, cls.voie.in_(voies), cls.etape.in_(LIVING), cls.id != but)
         cls._write(*where, etape=Etape.ANNULE, closed_at=now, reason=None, code_hash=None)
 
     @classmethod
@@ -106,6 +107,17 @@ class Recours(Model):
         """Whose code has one of these digests, while it lives."""
         where = (cls.declarant_id == declarant_id, cls.etape == Etape.REMIS, cls.code_hash.in_(hashes), cls.code_expires_at > now)
         return db.session.scalar(select(cls).where(*where).limit(1))
+
+    @classmethod
+    def proved(cls, declarant_id: int, by: str, since: datetime, now: datetime) -> Self | None:
+        """The request that a proof at this provider began, while it may still lead somewhere; the oldest, whose delay ends first.
+
+        `since`: when the password was chosen. Whoever chose it is in, and what was asked before leads nowhere.
+        """
+        steps = cls.etape.in_((Etape.CONFIRME, Etape.REMIS))
+        lives = (steps, cls.asked_at >= since, cls.expires_at > now)
+        where = (cls.declarant_id == declarant_id, cls.voie == Voie.FOURNISSEUR, cls.agreed_by == by, *lives)
+        return db.session.scalar(select(cls).where(*where).order_by(cls.id).limit(1))
 
     @classmethod
     def queue(cls, admin: Declarant, now: datetime) -> list[tuple[Self, Declarant]]:
@@ -133,7 +145,8 @@ class Recours(Model):
     @classmethod
     def ready(cls, now: datetime, limit: int = 100) -> list[Self]:
         """Agreed by two operators, and whose delay is over."""
-        query = select(cls).where(cls.etape == Etape.CONFIRME, cls.ready_at <= now).order_by(cls.id).limit(limit)
+        where = (cls.voie == Voie.ASSISTANCE, cls.etape == Etape.CONFIRME, cls.ready_at <= now)
+        query = select(cls).where(*where).order_by(cls.id).limit(limit)
         return list(db.session.scalars(query.with_for_update(skip_locked=True)))
 
     @classmethod

@@ -33,7 +33,7 @@ class RecoveryLinkDeadError(DeadLinkError):
     code = "lien_de_recours_mort"
     number = "M400026"
     remedy = "Faites une nouvelle demande depuis « Mot de passe oublié »."
-    public = "Ce lien n'est plus valable : il a déjà servi, il a plus d'une heure, ou un autre mot de passe a été choisi depuis."
+    public = "Ce lien n'est plus valable : il a déjà servi, il est trop ancien, ou un autre mot de passe a été choisi depuis."
 
 
 class CodeRefusedError(RefusedError):

@@ -194,8 +194,13 @@ def stop(jeton: str) -> ResponseReturnValue:
 def stopped(jeton: str) -> ResponseReturnValue:
     """The owner stops a request; said the same way when there was none, or no more."""
     http.check_csrf("recours")
-    accords.cancel(jeton, http.now())
+    mag, now = http.mag(), http.now()
+    ended = accords.cancel(mag.ephemeral, mag.settings, jeton, now)
+    if ended is not None:
+        tell_of_person(mag.registry, mag.settings, ended.id, now)
     db.session.commit()
+    if ended is not None:
+        mag.messenger.wake()
     return visitor.see("/connexion/oubli/arrete")
 
 

@@ -1,4 +1,4 @@
-"""The four ways to recover an account, as data: what each proves, how long it takes, who is told. docs/securite.md holds this table.
+"""The five ways to recover an account, as data: what each proves, how long it takes, who is told. docs/securite.md holds this table.
 
 Pure. Left out on purpose: the ways themselves, one module each.
 """
@@ -13,6 +13,7 @@ class Voie(StrEnum):
     ADMINISTRATEUR = "administrateur"
     ASSISTANCE = "assistance"
     QUESTION = "question"
+    FOURNISSEUR = "fournisseur"
 
 
 class Assurance(StrEnum):
@@ -98,6 +99,10 @@ CANCEL = timedelta(hours=24)
 QUESTION_TRIES = 3
 """A day."""
 ANSWERED = timedelta(minutes=15)
+PROVED_DELAY, PROVED = timedelta(hours=24), timedelta(hours=72)
+"""From the first proof at a provider: when a second one gives a new password, and until when."""
+PROVED_TRIES = 10
+"""Passages an hour of one account of a provider, whoever it says to be here."""
 
 REGLES = (
     Regle(
@@ -131,6 +136,14 @@ REGLES = (
         "3 réponses par jour et par compte, et les limites communes",
         "aucun",
         "l'adresse du compte à chaque bonne réponse et à la fin",
+    ),
+    Regle(
+        Voie.FOURNISSEUR,
+        Assurance.MOYENNE,
+        "le compte ProConnect ou FranceConnect dont MAG garde une preuve vivante, au nom de la personne, de niveau eidas1 au moins",
+        "par heure, 10 passages par compte du fournisseur et 30 par réseau",
+        "24 heures entre deux preuves, annulables d'un clic ; la seconde, dans les 72 heures, donne un lien d'un quart d'heure",
+        "l'adresse du compte, et celle d'avant tant qu'elle peut se reprendre ; pour un administrateur, les autres administrateurs",
     ),
 )
 
