@@ -14,6 +14,7 @@ MODES = {
     "fedcm popup redirect": "FedCM, sinon une fenêtre, sinon la page entière",
     "popup redirect": "Une fenêtre, sinon la page entière",
     "redirect": "La page entière",
+    "inline redirect": "Un cadre dans la page, sinon la page entière",
 }
 LABELS = {"signin": "Se connecter", "continue": "Continuer", "link": "Associer"}
 LANGUAGES = {"fr": "Français", "en": "Anglais"}

@@ -40,9 +40,11 @@ class Portail:
     """The portal's own directory: SIRET or SIREN → name."""
     secret_key: str
     sessions: str
-    """Path of the file of sessions."""
+    """Path of the file of sessions, and of accounts."""
     kit: Mapping[str, Any]
     """Parameters of the kit."""
+    avec_comptes: str = ""
+    """Where the portal is that has accounts of its own; empty when there is none beside."""
 
     @classmethod
     def read(cls, text: str) -> Self:

@@ -13,14 +13,16 @@ from flask.typing import ResponseReturnValue
 from markupsafe import Markup
 
 from partners.kit import MagKit, SqliteSessions, current_identity, require_mag
+from partners.kit.signals import PURGED, SecurityEvent
+from partners.portals.comptes import Comptes, today
 from partners.portals.essais import LABELS, LANGUAGES, MODES, ROUNDINGS, Essai
 from partners.portals.portail import Acte, Portail, Tranche, matching, rows, unbroken, written
 
 POLICY = (
-    "default-src 'none'; script-src 'self' {mag}; connect-src 'self' {mag}; style-src 'self'; img-src 'self'; form-action 'self' {mag}; "
-    "base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+    "default-src 'none'; script-src 'self' {mag}; connect-src 'self' {mag}; frame-src {mag}; style-src 'self'; img-src 'self'; "
+    "form-action 'self' {mag}; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 )
-"""MAG's button needs its script, and to speak to MAG (`connect-src`) for FedCM alone."""
+"""MAG's button needs its script; to speak to MAG (`connect-src`) for FedCM alone; to hold its frame (`frame-src`) for `inline` alone."""
 ACT_NAMES = {"declarer": "déclarer", "payer": "payer"}
 
 
@@ -34,7 +36,8 @@ def create_portal(portail: Portail) -> Flask:
     app.secret_key = portail.secret_key
     app.config["MAX_CONTENT_LENGTH"] = 16 * 1024
     app.jinja_env.globals.update(portail=portail, written=written)
-    kit = MagKit(app, sessions=SqliteSessions(portail.sessions), **portail.kit)
+    comptes = Comptes(portail.sessions)
+    kit = MagKit(app, sessions=SqliteSessions(portail.sessions), on_event=lambda event: told(comptes, event), **portail.kit)
     app.jinja_env.globals.update(kit=kit.config, widget=kit.widget)
     app.after_request(lambda response: add_headers(response, kit.config.issuer))
     app.register_error_handler(404, lambda _error: refusal(404, "Page introuvable", "Cette page n'existe pas."))
@@ -45,8 +48,14 @@ def create_portal(portail: Portail) -> Flask:
     app.add_url_rule("/acte", view_func=act, methods=["POST"])
     app.add_url_rule("/essais", view_func=trials)
     app.add_url_rule("/essais.css", view_func=trial_style)
-    app.extensions["portail"] = portail
+    app.extensions["portail"], app.extensions["comptes"] = portail, comptes
     return app
+
+
+def told(comptes: Comptes, event: SecurityEvent) -> None:
+    """MAG says what happened to somebody; the kit ended their sessions already."""
+    if event.kind == PURGED:
+        comptes.drop(event.sub)
 
 
 def add_headers(response: Response, issuer: str) -> Response:
@@ -87,7 +96,8 @@ def space() -> ResponseReturnValue:
     lines, search = rows(portail, identity.habilitations.groups), request.args.get("recherche", "")[:100]
     tranche = Tranche.of(list(matching(lines, search)), request.args.get("page", ""))
     watch = button(**{"class": "veille", "heartbeat": None, "signed-in": None})
-    shown = {"tranche": tranche, "recherche": search, "total": len(lines), "attributes": watch}
+    since = current_app.extensions["comptes"].met(identity.sub, today())
+    shown = {"since": since, "tranche": tranche, "recherche": search, "total": len(lines), "attributes": watch}
     return render_template("portails/espace.html", personne=identity, **shown)
 
 
