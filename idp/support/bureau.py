@@ -53,6 +53,8 @@ PAGES = (
     Page("/recours", "Recours", PEOPLE),
     Page("/facteurs", "Facteurs perdus", PEOPLE),
     Page("/lettres", "Lettres", LETTERS),
+    Page("/signaux", "Signaux", SECURITY),
+    Page("/suspicions", "Suspicions", SECURITY),
     Page("/operateurs", "Opérateurs", SECURITY),
 )
 

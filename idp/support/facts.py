@@ -36,6 +36,7 @@ WORDS = {
     "ConsentRefused": "Accord refusé à un portail",
     "ConsentWithdrawn": "Accord retiré à un portail",
     "TokenRevoked": "Jetons rendus par un portail",
+    "SignalReceived": "Signal reçu d'un partenaire",
     "PersonConsulted": "Dossier lu par un opérateur",
 }
 

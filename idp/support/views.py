@@ -14,6 +14,7 @@ from idp.database import db
 from idp.declarants.controles.models import Controle
 from idp.errors import ForbiddenError, RefusedError
 from idp.notifications.models import Letter
+from idp.oidc.reception.models import Emetteur
 from idp.support import bureau, desk_session, enrolment, sign_in
 from idp.support.events import OperatorLeft
 from idp.support.forms import Entree
@@ -34,6 +35,7 @@ def home() -> ResponseReturnValue:
         "/recours": Recours.count_for_operators(now),
         "/facteurs": FactorLoss.count_awaiting(now),
         "/lettres": Letter.count_waiting(),
+        "/signaux": Emetteur.in_alert(),
     }
     waiting = [(page, counts[page.address]) for page in bureau.menu() if page.address in counts]
     return render_template("bureau/accueil.html", operator=operator, waiting=waiting)

@@ -9,8 +9,8 @@ from idp import http
 from idp.database import db
 from idp.notifications.following import follow
 from idp.notifications.messages import in_words
-from idp.oidc.backchannel.messenger import Sent
 from idp.oidc.backchannel.models import LogoutNotice
+from idp.oidc.delivery.messenger import Sent
 
 deconnexions = AppGroup("deconnexions", help="Avis de déconnexion aux partenaires : lister, envoyer, suivre, relancer.")
 

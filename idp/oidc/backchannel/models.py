@@ -4,13 +4,14 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Self
 
-from sqlalchemy import ForeignKey, Index, String, bindparam, delete, null, select, union, update
+from sqlalchemy import ForeignKey, Index, String, bindparam, delete, select, union, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Mapped, mapped_column
 
 from idp.database import Instant, Model, Statement, db
 from idp.declarants.models import Declarant
+from idp.oidc.delivery.models import Outgoing, statements
 from idp.oidc.models import RefreshFamily
 
 
@@ -51,7 +52,7 @@ def _participants(here: Any, in_families: Any) -> list[Any]:
     return list(db.session.execute(union(*took_part)).all())
 
 
-class LogoutNotice(Model):
+class LogoutNotice(Outgoing, Model):
     """One client to tell that one session ended. A session ends once: there is one notice of it for a client."""
 
     __tablename__ = "logout_notices"
@@ -61,18 +62,11 @@ class LogoutNotice(Model):
         Index("ix_logout_notices_created_at", "created_at"),
     )
 
-    id: Mapped[int] = mapped_column(primary_key=True)
     client_id: Mapped[str] = mapped_column(String(100))
     sid: Mapped[str] = mapped_column(String(32))
     declarant_id: Mapped[int] = mapped_column(ForeignKey("declarants.id"))
     uid: Mapped[str] = mapped_column(String(40))
     """Of the person: the client's own `sub` is made from it at each try."""
-    created_at: Mapped[datetime]
-    next_try_at: Mapped[datetime | None]
-    """None once delivered or given up."""
-    tries: Mapped[int] = mapped_column(default=0)
-    sent_at: Mapped[datetime | None]
-    failure: Mapped[str | None] = mapped_column(String(200))
 
     @classmethod
     def write(cls, participants: Iterable[Any], now: datetime) -> None:
@@ -97,77 +91,26 @@ class LogoutNotice(Model):
 
 # ------------------------------------------------------------------------------------------------------------- statements
 
-NOTICES = LogoutNotice.__table__.c
-NOW = bindparam("now", type_=Instant())
-
-
-def _bind(name: str, column: str) -> Any:
-    return bindparam(name, type_=NOTICES[column].type)
-
 
 def _take_part(dialect: str) -> Statement:
     def build() -> Any:
         row = (postgresql_insert if dialect == "postgresql" else sqlite_insert)(Participation)
         columns = ("sid", "client_id", "declarant_id", "opened_at", "expires_at")
         values = {name: bindparam(f"new_{name}", type_=Participation.__table__.c[name].type) for name in columns}
-        return row.values(values).on_conflict_do_nothing(index_elements=["sid", "client_id"])
+        told = {"expires_at": row.excluded.expires_at}
+        return row.values(values).on_conflict_do_update(index_elements=["sid", "client_id"], set_=told)
 
     return Statement(build)
 
 
 TAKE_PART = {dialect: _take_part(dialect) for dialect in ("postgresql", "sqlite")}
+"""Once for each session and client; the end is the session's latest, which a second sign-in puts off."""
 
-DUE = Statement(lambda: select(LogoutNotice.id).where(LogoutNotice.next_try_at <= NOW).limit(1))
-"""Whether there is anything to claim: asked all day, and takes no lock."""
-
-CLAIM = Statement(
-    lambda: (
-        update(LogoutNotice)
-        .where(
-            LogoutNotice.id
-            == select(LogoutNotice.id)
-            .where(LogoutNotice.next_try_at <= NOW)
-            .order_by(LogoutNotice.next_try_at)
-            .limit(1)
-            .with_for_update(skip_locked=True)
-            .scalar_subquery(),
-            LogoutNotice.next_try_at <= NOW,
-        )
-        .values(next_try_at=_bind("until", "next_try_at"), tries=LogoutNotice.tries + 1)
-        .returning(
-            LogoutNotice.id,
-            LogoutNotice.client_id,
-            LogoutNotice.sid,
-            LogoutNotice.uid,
-            LogoutNotice.declarant_id,
-            LogoutNotice.created_at,
-            LogoutNotice.tries,
-        )
-    )
+STATEMENTS = statements(
+    LogoutNotice,
+    LogoutNotice.client_id,
+    [getattr(LogoutNotice, name) for name in ("id", "client_id", "created_at", "tries", "sid", "uid", "declarant_id")],
 )
-"""The oldest notice due, for this caller alone until `until`: of any number of processes one gets it. Then it is anybody's again."""
-
-CLAIMED = (LogoutNotice.id == _bind("notice_id", "id"), LogoutNotice.tries == _bind("at_try", "tries"), LogoutNotice.sent_at.is_(None))
-
-DELIVERED = Statement(lambda: update(LogoutNotice).where(*CLAIMED).values(sent_at=NOW, next_try_at=null(), failure=null()))
-
-NOT_DELIVERED = Statement(
-    lambda: update(LogoutNotice).where(*CLAIMED).values(next_try_at=_bind("later", "next_try_at"), failure=_bind("why", "failure"))
-)
-
-PUT_OFF = Statement(
-    lambda: update(LogoutNotice).where(*CLAIMED).values(next_try_at=_bind("later", "next_try_at"), tries=LogoutNotice.tries - 1)
-)
-"""Claimed, and not tried: it does not count."""
-
-POSTPONE = Statement(
-    lambda: (
-        update(LogoutNotice)
-        .where(LogoutNotice.client_id == _bind("of_client", "client_id"), LogoutNotice.next_try_at <= NOW)
-        .values(next_try_at=_bind("later", "next_try_at"))
-    )
-)
-"""A client that does not answer: its other notices wait too, rather than hold the places of other clients."""
 
 BEFORE = bindparam("before", type_=Instant())
 PURGE_PARTICIPATIONS = Statement(lambda: delete(Participation).where(Participation.expires_at < BEFORE))

@@ -12,6 +12,7 @@ from typing import Any
 from idp.authentication.session import Session
 from idp.config import Settings
 from idp.database import Connections
+from idp.declarants.models import REVOKED, AccountEvent
 from idp.oidc.backchannel.models import TAKE_PART, LogoutNotice, Participation
 from idp.oidc.client import Client
 from idp.oidc.client_auth import Clients
@@ -22,9 +23,9 @@ def is_told(client: Client) -> bool:
     return bool(client.backchannel_logout_uri or client.frontchannel_logout_uri)
 
 
-def take_part(connections: Connections, client: Client, session: Session) -> None:
-    """A client without refresh token received tokens of a session: one statement, and only when it is to be told."""
-    if is_told(client):
+def take_part(connections: Connections, client: Client, session: Session, *, hears: bool = False) -> None:
+    """A client without refresh token received tokens of a session: one statement, and only when it is to be told, or `hears` events."""
+    if hears or is_told(client):
         connections.run(
             TAKE_PART[connections.dialect.name],
             new_sid=session.sid,
@@ -37,12 +38,18 @@ def take_part(connections: Connections, client: Client, session: Session) -> Non
 
 def tell_of_session(clients: Clients, sid: str, now: datetime) -> list[Client]:
     """One session ended; the clients that are told, by name. The messenger is woken after the commit."""
-    return _tell(clients, Participation.of_session(sid), now)
+    participants = Participation.of_session(sid)
+    for declarant_id, uid in {(row.declarant_id, row.uid) for row in participants}:
+        AccountEvent.of(REVOKED, declarant_id, uid, now, sid=sid)
+    return _tell(clients, participants, now)
 
 
 def tell_of_person(clients: Clients, settings: Settings, declarant_id: int, now: datetime) -> list[Client]:
     """Every session of a person ended. What was told already is not told again."""
-    return _tell(clients, Participation.of_declarant(declarant_id, now - timedelta(seconds=settings.session_lifetime)), now)
+    participants = Participation.of_declarant(declarant_id, now - timedelta(seconds=settings.session_lifetime))
+    for uid in {row.uid for row in participants}:
+        AccountEvent.of(REVOKED, declarant_id, uid, now)
+    return _tell(clients, participants, now)
 
 
 def _tell(clients: Clients, participants: Iterable[Any], now: datetime) -> list[Client]:

@@ -1,0 +1,1 @@
+"""Transmitters at the desk: what each one sent, what was done, what it may cause, an alert."""
