@@ -12,7 +12,7 @@ from idp.declarants.equipe.gestion import tell_the_others
 from idp.declarants.equipe.models import Closing, Invitation
 from idp.declarants.events import InvitationChanged
 from idp.declarants.identite import Identite, check_name
-from idp.declarants.inscription import EMAIL, InvalidEmailError, check_free
+from idp.declarants.inscription import EMAIL, InvalidEmailError, check_free, new_uid
 from idp.declarants.models import Declarant
 from idp.declarants.statuts import Act, By, Role
 from idp.entreprises.models import Entreprise
@@ -101,6 +101,7 @@ def inviter(
     identite = check(invited, now, most=most)
     invitation = Invitation(
         reference=random_token(12),
+        uid=new_uid(),
         siret=identite.siret,
         nom=identite.nom,
         prenom=identite.prenom,
@@ -169,6 +170,7 @@ def accepter(invitation: Invitation, now: datetime, *, issuer: str, rights: bool
         by=By.ADMINISTRATEUR,
         email=invitation.email,
         actor=host.actor,
+        uid=invitation.uid,
     )
     person.email_verified, person.email_verified_at = True, now
     invitation.declarant_id = person.id

@@ -170,12 +170,18 @@ class Invitation(Model):
     """A person whom an administrator invites (fact 11): single use, seven days. The word of its link is known by its digest alone."""
 
     __tablename__ = "invitations"
-    __table_args__ = (Index("ix_invitations_siret", "siret", "closed_at"), Index("ix_invitations_expires_at", "closed_at", "expires_at"))
+    __table_args__ = (
+        Index("ix_invitations_siret", "siret", "closed_at"),
+        Index("ix_invitations_expires_at", "closed_at", "expires_at"),
+        Index("uq_invitations_uid", "uid", unique=True),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     reference: Mapped[str] = mapped_column(String(40), unique=True)
     """In the addresses of the administrators' pages."""
     token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    uid: Mapped[str | None] = mapped_column(String(40))
+    """Who they will be once inscribed, so that a partner names them from now on; None for an invitation of before this was kept."""
     siret: Mapped[Siret] = mapped_column(SiretColumn)
     nom: Mapped[str] = mapped_column(String(80))
     prenom: Mapped[str] = mapped_column(String(80))

@@ -11,16 +11,14 @@ from flask.typing import ResponseReturnValue
 
 from idp import http, visitor
 from idp.audit.models import AuditEvent
-from idp.authentication.session import close_every_session
 from idp.database import db
 from idp.declarants.equipe import gestion
-from idp.declarants.equipe.authority import OwnAccountError, SuspendedForSecurityError, check_may_reinstate, person_of, set_aside, sirets_of
+from idp.declarants.equipe.authority import SuspendedForSecurityError, check_may_reinstate, person_of, sirets_of
 from idp.declarants.equipe.gestion import TITLES
 from idp.declarants.equipe.models import Candidature, Invitation, People
 from idp.declarants.equipe.saisie import Filters
 from idp.declarants.models import Declarant
 from idp.declarants.statuts import Act, By, Role, Statut, transition
-from idp.declarants.transitions import check_not_last
 from idp.entreprises.models import Etablissement
 from idp.errors import InvalidRequestError
 from idp.habilitations import decision
@@ -28,8 +26,7 @@ from idp.habilitations.depart import holdings
 from idp.habilitations.droits import Rights
 from idp.habilitations.gesture import words
 from idp.notifications.messages import in_words
-from idp.oidc.backchannel.notices import tell_of_person
-from idp.oidc.models import RefreshFamily
+from idp.oidc import suspension
 
 bp = Blueprint("equipe", __name__, template_folder="templates")
 STATES = {
@@ -183,27 +180,11 @@ def suspend(uid: str) -> ResponseReturnValue:
     shown, mag, now = person_of(found.person, uid), http.mag(), http.now()
     http.way_back(http.path(f"/equipe/personnes/{uid}"))
     http.check_csrf("equipe-suspension")
-    issuer = mag.settings.issuer
     if request.form.get("acte") == "reactiver":
-        gestion.reactiver(found.person, shown, now, issuer=issuer)
+        gestion.reactiver(found.person, shown, now, issuer=mag.settings.issuer)
         db.session.commit()
         return visitor.see(f"/equipe/personnes/{uid}", fait="reactivation")
-    _may_be_suspended(found.person, shown)
-    close_every_session(mag.ephemeral, mag.settings, shown)
-    version = set_aside(shown)
-    gestion.suspendre(found.person, shown, now, issuer=issuer)
-    shown.version = max(shown.version, version)
-    RefreshFamily.close_everything(shown.id, "suspended", now)
-    tell_of_person(mag.registry, mag.settings, shown.id, now)
+    suspension.by_administrator(mag.ephemeral, mag.settings, mag.registry, found.person, shown, now)
     db.session.commit()
     mag.messenger.wake()
     return visitor.see(f"/equipe/personnes/{uid}", fait="suspension")
-
-
-def _may_be_suspended(administrator: Declarant, shown: Declarant) -> None:
-    """Checked before sessions end, and again once the rows are held."""
-    if administrator.id == shown.id:
-        raise OwnAccountError(f"declarant {shown.id}")
-    transition(shown.statut, Act.SUSPENDRE, By.ADMINISTRATEUR)
-    check_not_last(shown)
-    db.session.rollback()

@@ -12,7 +12,6 @@ from flask.typing import ResponseReturnValue
 from idp import http, visitor
 from idp.database import db
 from idp.declarants.equipe import invitation as invitations
-from idp.declarants.equipe import messages
 from idp.declarants.equipe.authority import OwnAccountError, person_of, set_aside
 from idp.declarants.equipe.invitation import Invited
 from idp.declarants.equipe.models import People
@@ -24,10 +23,8 @@ from idp.declarants.saisie import shown
 from idp.declarants.statuts import Act, By, Statut, transition
 from idp.declarants.transitions import check_not_last
 from idp.errors import RefusedError
-from idp.habilitations import depart
 from idp.habilitations.depart import Destin, Settlement, holdings
 from idp.habilitations.gesture import Gesture, spoken
-from idp.notifications.models import Mail
 from idp.oidc import removal
 from idp.oidc.people import People as Profiles
 
@@ -199,17 +196,12 @@ def _check_before(leaver: Declarant) -> None:
 
 def _depart(administrator: Declarant, leaver: Declarant, choice: Choice) -> None:
     mag, now = http.mag(), http.now()
-    issuer, email, to, invitation_id = mag.settings.issuer, leaver.email, choice.colleague, None
+    to, invitation_id = choice.colleague, None
     if choice.destin in (Destin.NOUVEAU, Destin.GARDE):
         to = administrator
     if choice.destin is Destin.NOUVEAU:
-        sent = invitations.inviter(administrator, _invited(choice, leaver), now, issuer=issuer, keeper_id=administrator.id)
+        sent = invitations.inviter(administrator, _invited(choice, leaver), now, issuer=mag.settings.issuer, keeper_id=administrator.id)
         invitation_id = sent.id
     gesture = Gesture(administrator.id, mag.catalogue(), now)
     settlement = Settlement(choice.destin or Destin.ABANDON, to, invitation_id)
-    held = depart.partir(gesture, leaver, settlement, administrator=administrator, actor=administrator.actor)
-    removal.remove(mag.settings, mag.registry, leaver, now)
-    if email:
-        Mail.write("radiation", email, messages.struck_off(issuer, leaver.full_name, leaver.siret, now), now, leaver.id)
-    if choice.destin is Destin.COLLEGUE and to is not None and to.email and not held.empty:
-        Mail.write("droits_recus", to.email, messages.rights_received(issuer, to.full_name, leaver.full_name, leaver.siret), now, to.id)
+    removal.by_administrator(mag.settings, mag.registry, gesture, administrator, leaver, settlement)

@@ -1,0 +1,1 @@
+"""Whom a partner sees, filtered by the database."""

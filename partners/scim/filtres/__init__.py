@@ -1,0 +1,1 @@
+"""What a partner asks, in the words of SQL."""
