@@ -39,6 +39,8 @@ class ConnexionOpened(Event):
     """As its owner would call it."""
     version: int | None = None
     """Of their credentials: when it moves on, the session is over."""
+    link: str | None = None
+    """The link of accounts through which a partner vouched for them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +138,13 @@ class ConsentWithdrawn(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SoftwareDisconnected(Event):
+    """A person took back what one installation of a software did in their name."""
+
+    family_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PortalDisconnected(Event):
     """The person ended what a site that needs no consent kept in their name."""
 
@@ -147,6 +156,10 @@ class TokenExchanged(Event):
     audience: str
     received_from: str
     """The client whose token it was."""
+    convention: str | None = None
+    """The agreement that the new token is made under."""
+    acts: str | None = None
+    """Who acts, when the token or its caller does not say so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,22 +5,26 @@ controls found, which would tell a fraud what to change (article 15, paragraph 4
 of rights list: services and droits are summed up here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from idp.authentication.factors.models import FactorLoss, KnownDevice, Passkey, RecoveryCode, TotpCredential
+from idp.authentication.liees.models import IdentiteLiee
 from idp.authentication.recours.models import Recours, SecretQuestion
 from idp.config import Settings
 from idp.database import Connections
+from idp.declarants.chartes.models import CharteAcceptee
 from idp.declarants.models import Declarant
 from idp.declarants.parcours.models import ConditionsAcceptees, ConsentementInformation, RecuInscription
+from idp.declarants.preuves.models import Preuve
 from idp.entreprises.models import Entreprise
 from idp.ephemeral import Ephemeral
 from idp.habilitations.choix.models import EtablissementChoisi
 from idp.habilitations.decision import services_of
 from idp.habilitations.droits import Catalogue, written
+from idp.habilitations.usages.models import Usage
 from idp.notifications.models import Letter, Mail
 from idp.oidc.account.history import lines
 from idp.oidc.account.portals import portals
@@ -29,6 +33,8 @@ from idp.oidc.client_auth import Clients
 from idp.oidc.rights import known_services
 
 MOST_LINES = 5000
+MORE: dict[str, Callable[[int], list[dict[str, Any]]]] = {}
+"""What rooms above this one keep, by its name here; `wsgi.py` says which."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +61,23 @@ def everything(sources: Sources, person: Declarant, now: datetime) -> dict[str, 
             {"version": one.version, "sha256": one.sha256, "acceptees_le": _instant(one.accepted_at)}
             for one in ConditionsAcceptees.of(person.id)
         ],
+        "preuves_d_identite": [
+            {
+                "fournisseur": one.nom,
+                "niveau": one.niveau,
+                "dirigeant": one.dirigeant,
+                "prouvee_le": _instant(one.proved_at),
+                "vaut_jusqu_au": _instant(one.expires_at),
+                "connecte_depuis": _instant(one.connexion_at),
+            }
+            for one in Preuve.of(person.id)
+        ],
+        "chartes_acceptees": [
+            {"charte": one.code, "version": one.version, "sha256": one.sha256, "acceptee_le": _instant(one.accepted_at), "moyens": one.amr}
+            for one in CharteAcceptee.every(person.id)
+        ],
+        "identites_reliees": [{"identifiant": one.uid, "siret": str(one.siret)} for one in IdentiteLiee.of(person.id)],
+        **{name: told(person.id) for name, told in MORE.items()},
         "information_par_courrier": ConsentementInformation.given_by(person.id),
         "compte_rendu_d_inscription": _receipt(person),
         "recours": [
@@ -139,8 +162,14 @@ def _receipt(person: Declarant) -> dict[str, Any] | None:
 
 def _rights(sources: Sources, person: Declarant, services: Mapping[str, str], now: datetime) -> list[dict[str, Any]]:
     held = services_of(sources.connections, sources.catalogue, person.id, now)
+    used = Usage.last([person.id]).get(person.id, {})
     return [
-        {"service": code, "nom": services.get(code, code), "droits": sorted(droit.value for droit in droits)}
+        {
+            "service": code,
+            "nom": services.get(code, code),
+            "droits": sorted(droit.value for droit in droits),
+            "dernier_usage": day.isoformat() if (day := used.get(sources.catalogue.services[code].bit)) else None,
+        }
         for code, droits in sorted(held.items())
     ]
 

@@ -4,7 +4,7 @@ The store knows sessions by their cookies and cannot list them; the journal know
 is not used for a while, which nobody is told: until its longest life is over, it is shown as it was left.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -15,11 +15,14 @@ from idp.config import Settings
 from idp.declarants.models import Declarant
 from idp.ephemeral import Ephemeral
 from idp.notifications.messages import in_words
+from idp.oidc.account.portals import Sites
 from idp.oidc.backchannel.models import Participation
-from idp.oidc.client_auth import Clients
 
 MOST = 50
 """Sessions shown; whoever has more ends them all."""
+SHOWN = 20
+"""Names of sites in one sentence."""
+NOBODY: Mapping[str, Collection[str]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +38,20 @@ class OpenSession:
     until: str
     sites: tuple[str, ...]
     """Names of the partners that took part."""
+    untold: tuple[str, ...]
+    """Those that hear of its end from that browser alone."""
 
 
-def open_sessions(store: Ephemeral, settings: Settings, clients: Clients, person: Declarant, now: datetime) -> list[OpenSession]:
-    """The latest first; each once, as of its last sign-in."""
+def open_sessions(
+    store: Ephemeral, settings: Settings, clients: Sites, person: Declarant, now: datetime, told: Mapping[str, Collection[str]] = NOBODY
+) -> list[OpenSession]:
+    """The latest first; each once, as of its last sign-in. `told`: sites of the other protocol, by session: browsers alone tell them."""
     lifetime = timedelta(seconds=settings.session_lifetime)
     latest: dict[str, AuditEvent] = {}
     for event in AuditEvent.of_person(person.id, ("ConnexionOpened",), now - lifetime, limit=MOST * 2):
         latest.setdefault(str(event.details.get("sid", "")), event)
     alive = {sid: event for sid, event in latest.items() if sid and _stands(store, person, sid, event)}
-    names = _sites(clients, alive)
+    names = _sites(clients, alive, told)
     return [
         OpenSession(
             sid,
@@ -54,6 +61,7 @@ def open_sessions(store: Ephemeral, settings: Settings, clients: Clients, person
             in_words(event.at),
             in_words(event.at + lifetime),
             names[sid],
+            _names(clients, told.get(sid, ())),
         )
         for sid, event in list(alive.items())[:MOST]
     ]
@@ -68,10 +76,21 @@ def _stands(store: Ephemeral, person: Declarant, sid: str, event: AuditEvent) ->
     return not ended and event.at.timestamp() >= int(born)
 
 
-def _sites(clients: Clients, sessions: Mapping[str, AuditEvent]) -> dict[str, tuple[str, ...]]:
+def _sites(clients: Sites, sessions: Mapping[str, AuditEvent], told: Mapping[str, Collection[str]]) -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
     for sid, event in sessions.items():
         named = {row.client_id for row in Participation.of_session(sid)} | ({event.client_id} if event.client_id else set())
-        known = (client for client_id in named if (client := clients.find(client_id)) is not None)
-        found[sid] = tuple(sorted({client.client_name for client in known}, key=str.casefold))
+        named |= set(told.get(sid, ()))
+        found[sid] = _names(clients, named)
     return found
+
+
+def _names(clients: Sites, client_ids: Collection[str]) -> tuple[str, ...]:
+    known = (client for client_id in client_ids if (client := clients.find(client_id)) is not None)
+    return tuple(sorted({client.client_name for client in known}, key=str.casefold))
+
+
+def left_open(sessions: Iterable[OpenSession], own: str) -> tuple[str, ...]:
+    """Names of the sites that nobody tells when every session but `own` ends: those of other browsers."""
+    found = {name for one in sessions if one.sid != own for name in one.untold}
+    return tuple(sorted(found, key=str.casefold)[:SHOWN])
