@@ -24,7 +24,7 @@ from idp.habilitations.confies import models as sets
 from idp.habilitations.confies.models import DroitConfie
 from idp.habilitations.droits import FOREVER, NOTHING, Masks, Period, is_siren, union
 from idp.habilitations.gesture import Gesture, refusal
-from idp.habilitations.models import Portefeuille, PortefeuilleMembre
+from idp.habilitations.models import Portefeuille, PortefeuilleMembre, hold_memberships
 from idp.habilitations.perimetre import EXCLUSION
 
 
@@ -136,6 +136,7 @@ def _check_receives(leaver: Declarant, to: Declarant) -> None:
 
 
 def _give(gesture: Gesture, leaver: Declarant, to: Declarant, held: Holdings, invitation_id: int | None) -> None:
+    hold_memberships(leaver.id)
     excluded = sets.exclusions_of(leaver.id)
     members = PortefeuilleMembre.of(leaver.id)
     if held.empty and not excluded:
@@ -178,6 +179,7 @@ def remettre(gesture: Gesture, invitation: Invitation, newcomer: Declarant) -> b
     if invitation.keeper_id is None or not DroitConfie.exist_for(invitation.id):
         return False
     keeper = gesture.declarant(invitation.keeper_id, giving=False)
+    hold_memberships(keeper.id)
     operation_id = gesture.trace("transferer", NOTHING, declarant_id=newcomer.id)
     sets.take_time()
     sets.hand_over(invitation.id, keeper.id, newcomer.id, operation_id, gesture.now)

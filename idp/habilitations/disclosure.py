@@ -9,12 +9,12 @@ distributed claim (OpenID Connect Core section 5.6.2) that says where to read th
 decision. `e` is the version of the rights: compare for equality only. An unknown `v` means no right.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from idp.habilitations.droits import Droit, Rights, is_siren, written
-from idp.habilitations.perimetre import Position, Target
+from idp.habilitations.perimetre import Position, Target, merged
 
 VERSION = 1
 LETTERS = {Droit.DECLARER: "d", Droit.PAYER: "p", Droit.CONSULTER: "c", Droit.TELECHARGER_OFFICIEL: "t"}
@@ -74,6 +74,11 @@ class Disclosure:
     def is_whole(self) -> bool:
         """Form A."""
         return self.targets is not None
+
+    @property
+    def served(self) -> Collection[str]:
+        """The services on which something is told."""
+        return self.services.keys() if self.targets is None else merged(self.targets).keys()
 
     @property
     def hab(self) -> dict[str, Any]:

@@ -98,7 +98,11 @@ class Operation(Model):
     """One gesture that changed rights: who, when, what. The audit journal says more; rows of rights only point here."""
 
     __tablename__ = "operations"
-    __table_args__ = (Index("ix_operations_by_id", "by_id", "id"), Index("ix_operations_portefeuille_id", "portefeuille_id", "id"))
+    __table_args__ = (
+        Index("ix_operations_by_id", "by_id", "id"),
+        Index("ix_operations_portefeuille_id", "portefeuille_id", "id"),
+        Index("ix_operations_annule_id", "annule_id"),
+    )
 
     id: Mapped[int] = mapped_column(BigInt, primary_key=True)
     at: Mapped[datetime]
@@ -111,6 +115,21 @@ class Operation(Model):
     """In French, for those who administer; None when nobody said."""
     portefeuille_id: Mapped[int | None] = mapped_column(BigInt)
     """The portfolio that administrators changed by it, so that two of them see each other's changes."""
+
+    droits: Mapped[int | None] = mapped_column(BigInt)
+    """How many rights it changed on the decision of its author alone; None when somebody agreed to it, or had not to."""
+
+    @classmethod
+    def droits_since(cls, by_id: int, since: datetime) -> int:
+        """How many rights somebody changed alone since then, without what was undone."""
+        undo = aliased(cls)
+        undone = exists().where(undo.annule_id == cls.id)
+        return int(db.session.scalar(select(func.sum(cls.droits)).where(cls.by_id == by_id, cls.at > since, ~undone)) or 0)
+
+    @classmethod
+    def alone(cls, operation_id: int, droits: int) -> None:
+        """Nobody else agreed to it."""
+        db.session.execute(update(cls).where(cls.id == operation_id).values(droits=droits))
 
     @classmethod
     def begin(cls, at: datetime, by_id: int | None, kind: str, annule_id: int | None = None) -> int:
@@ -316,6 +335,10 @@ class PortefeuilleMembre(Masques, Dates, Model):
         return [(membre, portefeuille) for membre, portefeuille in db.session.execute(query.order_by(cls.portefeuille_id))]
 
     @classmethod
+    def portfolios_of(cls, declarant_id: int) -> list[int]:
+        return list(db.session.scalars(select(cls.portefeuille_id).where(cls.declarant_id == declarant_id)))
+
+    @classmethod
     def leading_to(cls, declarant_id: int, cibles: Collection[int]) -> list[tuple[Self, Portefeuille, PortefeuilleClient]]:
         """An account's memberships that lead to these targets. From the targets, which are in few portfolios: an account is in hundreds."""
         client = PortefeuilleClient
@@ -344,6 +367,20 @@ def locked_declarant(declarant_id: int) -> Declarant | None:
 def locked_portefeuille(portefeuille_id: int) -> Portefeuille | None:
     """The portfolio's row, kept from other gestures until the end of the transaction."""
     return locked(Portefeuille, portefeuille_id)
+
+
+def hold_portefeuilles(ids: Collection[int]) -> None:
+    """Keep portfolios until the end of the transaction, in one order, after the rows of people. SQLite has one writer: whoever holds
+    people holds all.
+    """
+    if ids:
+        db.session.execute(select(Portefeuille.id).where(Portefeuille.id.in_(ids)).order_by(Portefeuille.id).with_for_update(key_share=True))
+
+
+def hold_memberships(declarant_id: int) -> None:
+    """The same of all the portfolios of an account, from those who change them: others may pass memberships on at the same time."""
+    theirs = select(PortefeuilleMembre.portefeuille_id).where(PortefeuilleMembre.declarant_id == declarant_id)
+    db.session.execute(select(Portefeuille.id).where(Portefeuille.id.in_(theirs)).order_by(Portefeuille.id).with_for_update(read=True))
 
 
 Locked = TypeVar("Locked", Declarant, Portefeuille)

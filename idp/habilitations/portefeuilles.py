@@ -149,6 +149,7 @@ def ajouter_membre(
 def retirer_membre(gesture: Gesture, portefeuille_id: int, to: int) -> bool:
     """End a membership. False: there was none. Raises AttributionRefusedError."""
     declarant = gesture.declarant(to, giving=False)
+    locked_portefeuille(portefeuille_id)
     membre = membre_of(to, portefeuille_id)
     if membre is None:
         return False

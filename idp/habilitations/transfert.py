@@ -13,6 +13,7 @@ from idp.declarants.statuts import Statut
 from idp.habilitations.confies import models as sets
 from idp.habilitations.droits import NOTHING, Masks, is_siren, union
 from idp.habilitations.gesture import Gesture, refusal
+from idp.habilitations.models import hold_memberships
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,7 @@ def _pass(gesture: Gesture, giver: int, to: int, kind: str, *, leaves: bool) -> 
     first, second = (gesture.declarant(one, giving=one == to) for one in sorted((giver, to)))
     source, receiver = (first, second) if first.id == giver else (second, first)
     check_receives(source, receiver)
+    hold_memberships(giver)
     found = preview(gesture, giver, to)
     if found.empty and not (leaves and found.exclusions):
         return found

@@ -26,7 +26,7 @@ class Filtre:
 
     @classmethod
     def parse(cls, raw: Mapping[str, str]) -> "Filtre":
-        return cls(shown(raw.get("q", ""))[:80], shown(raw.get("service", ""))[:40], _position(raw.get("apres", "")))
+        return cls(shown(raw.get("q", ""))[:80], shown(raw.get("service", ""))[:40], position(raw.get("apres", "")))
 
     @property
     def query(self) -> dict[str, str]:
@@ -68,7 +68,8 @@ def beginning_with(digits: str) -> tuple[Range, ...]:
     return tuple(found)
 
 
-def _position(text: str) -> Position | None:
+def position(text: str) -> Position | None:
+    """A place in a list; None for nonsense."""
     try:
         return Position.parse(text) if text else None
     except InvalidPositionError:

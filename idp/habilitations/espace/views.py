@@ -22,6 +22,7 @@ from idp.habilitations.espace.lecture import SIZE, Lecteur, page_of
 from idp.habilitations.espace.portee import Portee
 from idp.habilitations.espace.saisie import Coches, Filtre, is_company, number
 from idp.habilitations.explication import expliquer_chacun
+from idp.habilitations.usages.models import Releve, Usage
 
 bp = Blueprint("droits", __name__, template_folder="templates")
 BEFORE = 3
@@ -285,5 +286,7 @@ def _why(shown: Declarant, cible: int, code: str, **context: Any) -> ResponseRet
         answers=answers,
         services=catalogue.offered,
         is_company=is_company,
+        usage=Usage.last([shown.id]).get(shown.id, {}).get(asked.bit),
+        begun=Releve.of_usages(http.now()),
         **context,
     )

@@ -1,5 +1,7 @@
 """Above a threshold of rights, a file waits for somebody else: another administrator, or an operator where there is none. Callers commit.
 
+Many small changes are one large change: what the same person changed alone during the last 24 hours, and did not undo, counts.
+
 Whoever answers first decides. The agreement is given to the changes that were shown: should rights move before they are applied, the file
 goes back to its author.
 """
@@ -14,7 +16,8 @@ from idp.errors import RefusedError
 from idp.habilitations.fichiers import messages
 from idp.habilitations.fichiers.events import FichierDecided, FichierSubmitted
 from idp.habilitations.fichiers.models import FichierDroits, TravailFichier
-from idp.habilitations.fichiers.statuts import ANSWER, TITLES, Etat, Travail
+from idp.habilitations.fichiers.statuts import ANSWER, CUMUL, TITLES, Etat, Travail
+from idp.habilitations.models import Operation
 from idp.notifications.messages import Message
 from idp.notifications.models import Mail
 
@@ -56,9 +59,15 @@ def others(fichier: FichierDroits) -> Sequence[Declarant]:
     return [one for one in Declarant.administrators(Siret.of(fichier.siret)) if one.id != fichier.by_id]
 
 
-def needed(fichier: FichierDroits, threshold: int) -> bool:
-    """Whether what it changes is above the threshold; 0: never. Nor for an undo."""
-    return bool(threshold) and not fichier.bilan.get("libre") and fichier.bilan.get("droits", 0) > threshold
+def deja(by_id: int, now: datetime, but: int = 0) -> int:
+    """How many rights somebody changed alone lately, or is about to by files: `but`, one of them, left out."""
+    return Operation.droits_since(by_id, now - CUMUL) + FichierDroits.promised(by_id, but)
+
+
+def needed(fichier: FichierDroits, threshold: int, now: datetime) -> bool:
+    """Whether what it changes, with what its author changed lately, is above the threshold; 0: never. Nor for an undo."""
+    droits = 0 if fichier.bilan.get("libre") else fichier.bilan.get("droits", 0)
+    return bool(threshold and droits) and droits + deja(fichier.by_id, now, fichier.id) > threshold
 
 
 def soumettre(fichier: FichierDroits, threshold: int, now: datetime, *, issuer: str) -> bool:
@@ -66,13 +75,15 @@ def soumettre(fichier: FichierDroits, threshold: int, now: datetime, *, issuer: 
     must(fichier, Etat.VERIFIE, Etat.EXPIRE, Etat.REFUSE)
     if not fichier.bilan.get("changees"):
         raise FichierEtatError(f"file {fichier.id} changes nothing", public=f"Ce {fichier.mot} ne change rien : il n'y a rien à appliquer.")
-    agreement = needed(fichier, threshold)
+    Declarant.hold(fichier.author.siret.siren, fichier.by_id)  # two small files sent at once are counted one after the other
+    fichier.decided_by, fichier.decided_at = None, None
+    agreement = needed(fichier, threshold, now)
     journal.record(FichierSubmitted(declarant_id=fichier.by_id, siret=fichier.siret, fichier=fichier.reference, agreement=agreement), now)
     if not agreement:
         _to_apply(fichier, now)
         return False
     fichier.become(Etat.A_APPROUVER, now)
-    fichier.expires_at, fichier.decided_by, fichier.decided_at = now + ANSWER, None, None
+    fichier.expires_at = now + ANSWER
     asked = others(fichier)
     fichier.bureau = not asked
     for one in asked:

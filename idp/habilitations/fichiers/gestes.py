@@ -18,6 +18,7 @@ from idp.habilitations.annuaire.noms import Annuaire
 from idp.habilitations.droits import Catalogue
 from idp.habilitations.espace.gestes import actes
 from idp.habilitations.espace.gestes.acte import Acte, Demande, plural, too_many
+from idp.habilitations.espace.gestes.models import rights_written
 from idp.habilitations.espace.gestes.personnes import names
 from idp.habilitations.espace.gestes.simulation import Beat, Bilan, Simulation, faire, simuler
 from idp.habilitations.espace.lecture import Lecteur
@@ -26,6 +27,7 @@ from idp.habilitations.fichiers.depot import LONGEST_NAME, deposer
 from idp.habilitations.fichiers.events import FichierChecked
 from idp.habilitations.fichiers.models import FichierContenu, FichierDroits, FichierLigne
 from idp.habilitations.fichiers.statuts import MOST_LINES, Etat, Genre
+from idp.habilitations.models import hold_portefeuilles
 
 MOST_SHOWN = 2_000
 """Lines that are kept of what an act would change: a line tells a person, a service and all the places."""
@@ -90,9 +92,10 @@ def _elsewhere(several: int) -> str:
     return f", ici et sur {plural(several, 'autre établissement', 'autres établissements')}" if several else ""
 
 
-def needs_agreement(acte: str, simulation: Simulation, threshold: int) -> bool:
-    """Whether somebody else must agree to an act, as to a file; `threshold` 0: never."""
-    return bool(threshold) and acte not in FREE and simulation.droits > threshold
+def needs_agreement(acte: str, simulation: Simulation, threshold: int, deja: int) -> bool:
+    """Whether somebody else must agree to an act, as to a file. `threshold` 0: never; `deja`: what its author changed alone lately."""
+    droits = 0 if acte in FREE else simulation.droits
+    return bool(threshold and droits) and droits + deja > threshold
 
 
 def confier(demande: Demande, depot: str) -> FichierDroits:
@@ -142,16 +145,34 @@ def verifier(demande: Demande, beat: Beat, *, hold: bool = False) -> Effet:
 
 
 def lire_tenu(demande: Demande) -> Acte:
-    """The act, rows held, and read again then: what it is about may have changed just before. Raises RefusedError."""
-    demande.portee.hold(actes.lire(demande).personnes)
+    """The act, rows held, and read again then: what it is about may have changed just before. Raises RefusedError.
+
+    Portfolios too: whoever would become a member meanwhile, or a client that would come in, waits until the act is done.
+    """
+    first = actes.lire(demande)
+    demande.portee.hold(first.personnes)
+    hold_portefeuilles(first.portefeuilles())
     return actes.lire(demande)
 
 
 def appliquer(demande: Demande, effet: Effet) -> int:
-    """Do what was just looked at, rows held; the operation. Raises RefusedError, having written nothing."""
-    with db.session.begin_nested():
-        geste = faire(demande, effet.acte)
-    return geste.operation_id or 0
+    """Do what was just looked at, rows held; the operation. 0: nothing is written, for it would not be what was looked at.
+
+    Raises RefusedError, having written nothing.
+    """
+    savepoint = db.session.begin_nested()
+    try:
+        operation_id = faire(demande, effet.acte).operation_id or 0
+        db.session.flush()
+        same = operation_id and rights_written(operation_id, demande.now) == effet.simulation.ecrits
+    except BaseException:
+        savepoint.rollback()
+        raise
+    if not same:
+        savepoint.rollback()
+        return 0
+    savepoint.commit()
+    return operation_id
 
 
 def montrer(fichier: FichierDroits, effet: Any, now: datetime, motif: str | None = None) -> None:

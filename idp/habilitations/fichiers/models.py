@@ -78,6 +78,12 @@ class FichierDroits(Model):
         return db.session.scalar(select(func.count()).select_from(cls).where(cls.siret == siret, cls.etat.in_(LIVING))) or 0
 
     @classmethod
+    def promised(cls, by_id: int, but: int = 0) -> int:
+        """How many rights somebody's files are about to change without anybody's agreement."""
+        query = select(cls.bilan).where(cls.by_id == by_id, cls.etat == Etat.A_APPLIQUER, cls.decided_by.is_(None), cls.id != but)
+        return sum(bilan.get("droits", 0) for bilan in db.session.scalars(query) if not bilan.get("libre"))
+
+    @classmethod
     def for_bureau(cls, now: datetime, limit: int = 100) -> list[Self]:
         """Those that operators may answer for, the oldest first."""
         waiting = (cls.etat == Etat.A_APPROUVER, cls.bureau.is_(True), cls.expires_at > now)

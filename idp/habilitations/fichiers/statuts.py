@@ -5,6 +5,8 @@ from enum import StrEnum
 
 MOST_LINES = 300_000
 UNDOABLE = timedelta(hours=24)
+CUMUL = timedelta(hours=24)
+"""What somebody changed alone during that time counts with what they ask now."""
 ANSWER = timedelta(days=7)
 """How long a second administrator has to answer."""
 KEPT = timedelta(days=30)

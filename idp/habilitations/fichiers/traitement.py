@@ -178,6 +178,8 @@ def _write(fichier: FichierDroits, gesture: Gesture, found: Releve) -> None:
 def _applied(fichier: FichierDroits, operation_id: int, bilan: Mapping[str, int], now: datetime) -> None:
     fichier.become(Etat.APPLIQUE, now)
     fichier.operation_id, fichier.applied_at = operation_id, now
+    if fichier.decided_by is None and not bilan.get("libre"):
+        Operation.alone(operation_id, bilan["droits"])
     journal.record(
         FichierApplied(
             declarant_id=fichier.by_id,

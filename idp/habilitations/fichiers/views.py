@@ -67,7 +67,8 @@ def files() -> ResponseReturnValue:
     return _files(visitor.administrator())
 
 
-def _files(found: visitor.Visitor, refused: str = "") -> str:
+def _files(found: visitor.Visitor, refused: str = "", instead: str = "") -> str:
+    """`instead`: the address of what may be downloaded in the place of what was refused."""
     before = _number(request.args.get("avant", ""))
     rows = FichierDroits.of_sirets(sirets_of(found.person), before=before, limit=PAGE + 1)
     return render_template(
@@ -80,8 +81,10 @@ def _files(found: visitor.Visitor, refused: str = "") -> str:
         depot=random_token(16),
         csrf=http.csrf_token("fichiers"),
         refused=refused,
+        instead=instead,
         columns=COLUMNS,
         most=tableur.MOST_BYTES >> 20,
+        longest=tableur.MOST_SHEET,
     )
 
 
@@ -140,7 +143,7 @@ def one(reference: str) -> ResponseReturnValue:
             spaced=spaced,
             services=http.mag().catalogue().services,
             said=summary(fichier.bilan),
-            needed=accord.needed(fichier, http.mag().settings.mass_approval),
+            needed=accord.needed(fichier, http.mag().settings.mass_approval, http.now()),
             own=fichier.by_id == found.person.id,
             undoable_until=fichier.applied_at + UNDOABLE if fichier.applied_at and fichier.is_undoable(now) else None,
             done=DONE.get(request.args.get("fait", ""), ""),
@@ -187,7 +190,10 @@ def export(kind: str) -> ResponseReturnValue:
     whole = not person and found.person.at_head_office
     folders = places.portefeuilles_of(int(found.person.siret.siren)) if whole else {}
     wanted = Export(http.mag().catalogue(), people, folders, portee, http.now())
-    answer, lines = _download(wanted.rows(), kind, "habilitations", notes=True)
+    try:
+        answer, lines = _download(wanted.rows(), kind, "habilitations", notes=True)
+    except tableur.ClasseurTropLongError as error:
+        return _files(found, error.public, f"export.csv?personne={person}&portee={portee}"), error.status
     journal.record(FichierExported(declarant_id=found.person.id, siret=int(found.person.siret), lines=lines, scope=portee), http.now())
     db.session.commit()
     return answer
@@ -240,7 +246,9 @@ def _headed(head: list[str], rows: Iterator[list[str]]) -> Iterator[list[str]]:
 
 
 def _download(rows: Iterator[list[str]], kind: str, name: str, *, notes: bool = False) -> tuple[Response, int]:
-    """A whole file, kept on disk when it is large; how many lines. Raises UnknownPageError, TableurError."""
+    """A whole file, kept on disk when it is large; how many lines. Raises UnknownPageError, TableurError and, for
+    a workbook, ClasseurTropLongError.
+    """
     if kind not in FORMATS:
         raise UnknownPageError(kind)
     lines = 0

@@ -1,6 +1,6 @@
 """What an act of an administrator is, and what a form says of it. A form is sent twice, to be simulated then to be done: it says all."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -80,6 +80,8 @@ class Acte:
     portefeuille_id: int | None = None
     avis: tuple[str, ...] = ()
     """To be read before it is confirmed."""
+    portefeuilles: Callable[[], Collection[int]] = tuple
+    """Those whose clients or members make its places."""
 
     @property
     def complete(self) -> bool:

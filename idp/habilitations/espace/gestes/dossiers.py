@@ -174,7 +174,7 @@ def _acte(
     when = when or demande.now
     people = people_of(who) if members is not None else {}
     back = f"/equipe/droits/portefeuilles/{portefeuille_id}"
-    return Acte(resume, people, places, faire, back, when, max(total, len(places)), portefeuille_id, avis)
+    return Acte(resume, people, places, faire, back, when, max(total, len(places)), portefeuille_id, avis, lambda: [portefeuille_id])
 
 
 def _check_version(portefeuille_id: int, seen: str) -> None:

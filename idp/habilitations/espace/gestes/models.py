@@ -21,15 +21,15 @@ def people_of(ids: Collection[int]) -> dict[int, Declarant]:
 
 
 def operations(sirets: range, before: int, limit: int) -> list[tuple[Operation, Declarant]]:
-    """What administrators of these establishments did, the latest first."""
-    query = (
-        select(Operation, Declarant)
-        .join(Declarant, Declarant.id == Operation.by_id)
-        .where(Declarant.siret >= sirets.start, Declarant.siret < sirets.stop)
-    )
-    if before:
-        query = query.where(Operation.id < before)
-    return [(operation, by) for operation, by in db.session.execute(query.order_by(Operation.id.desc()).limit(limit))]
+    """What administrators of these establishments did, the latest first. From the people: by the order asked, planners would read
+    the operations of the whole country.
+    """
+    theirs = select(Operation.id).join_from(Declarant, Operation, Operation.by_id == Declarant.id)
+    theirs = theirs.where(Declarant.siret >= sirets.start, Declarant.siret < sirets.stop)
+    found = (theirs.where(Operation.id < before) if before else theirs).cte("theirs").prefix_with("MATERIALIZED")
+    query = select(Operation, Declarant).join_from(found, Operation, Operation.id == found.c.id)
+    query = query.join(Declarant, Declarant.id == Operation.by_id).order_by(found.c.id.desc()).limit(limit)
+    return [(operation, by) for operation, by in db.session.execute(query)]
 
 
 def undone_by(ids: Collection[int]) -> dict[int, int]:
@@ -81,6 +81,14 @@ def places(operation_id: int, limit: int) -> list[Place]:
     )
     every = union(*(query.limit(limit).subquery().select() for query in queries)).subquery("every")
     return [(who, cible) for who, cible in db.session.execute(select(every.c[0], every.c[1]).limit(limit))]
+
+
+def portefeuilles_of(operation_id: int) -> list[int]:
+    """Portfolios that an operation wrote in."""
+    content, members = (_touched(operation_id, genre) for genre in "cm")
+    whole = select(SetClos.sujet).where(SetClos.closed_by == operation_id, SetClos.genre == "p")
+    opened = select(Portefeuille.id).where(Portefeuille.operation_id == operation_id)
+    return list(db.session.scalars(union(select(content.c.sujet), select(members.c.cible), whole, opened)))
 
 
 def rights_written(operation_id: int, now: datetime) -> int:

@@ -12,11 +12,12 @@ from idp.habilitations.confies import models as sets
 from idp.habilitations.espace import models
 from idp.habilitations.espace.cellules import Place
 from idp.habilitations.espace.gestes.acte import Acte, Demande, Geste, plural
-from idp.habilitations.espace.gestes.models import places
+from idp.habilitations.espace.gestes.models import places, portefeuilles_of
 from idp.habilitations.espace.portee import check_receives
 from idp.habilitations.espace.saisie import number
 from idp.habilitations.gesture import refusal
 from idp.habilitations.historique.annulation import annuler as undo
+from idp.habilitations.models import PortefeuilleMembre
 from idp.habilitations.plat.models import PromotionProposee
 from idp.habilitations.plat.promotion import accepter
 
@@ -51,6 +52,7 @@ def _pass(demande: Demande, verb: str, change: Callable[[Geste, int, int], objec
         demande.now,
         total * (2 if leaves else 1),
         avis=_exclusions(demande, giver, to),
+        portefeuilles=lambda: PortefeuilleMembre.portfolios_of(giver.id),
     )
 
 
@@ -95,6 +97,7 @@ def abandonner(demande: Demande) -> Acte:
         f"/equipe/droits/personnes/{giver.uid}",
         demande.now,
         total,
+        portefeuilles=lambda: PortefeuilleMembre.portfolios_of(giver.id),
     )
 
 
@@ -134,4 +137,5 @@ def annuler(demande: Demande) -> Acte:
         demande.now,
         len(found) + (len(found) == demande.most),
         portefeuille_id=operation.portefeuille_id,
+        portefeuilles=lambda: portefeuilles_of(operation.id),
     )

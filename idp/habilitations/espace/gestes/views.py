@@ -18,7 +18,7 @@ from idp.habilitations.espace.gestes import models as operations
 from idp.habilitations.espace.gestes.acte import Acte, Demande, TooManyPlacesError, too_many
 from idp.habilitations.espace.gestes.dossiers import PortefeuilleChangedError, version
 from idp.habilitations.espace.gestes.reprise import reprise
-from idp.habilitations.espace.gestes.simulation import MOST_TOLD, faire, simuler
+from idp.habilitations.espace.gestes.simulation import MOST_TOLD, simuler
 from idp.habilitations.espace.lecture import SIZE, Lecteur
 from idp.habilitations.espace.portee import Portee
 from idp.habilitations.espace.saisie import Coches, Filtre, number, targets
@@ -29,11 +29,13 @@ from idp.habilitations.fichiers.statuts import Etat
 from idp.habilitations.fichiers.tableur import TableurError
 from idp.habilitations.gesture import AttributionRefusedError
 from idp.habilitations.historique.annulation import UNDOABLE
+from idp.habilitations.models import Operation
 from idp.seals import random_token
 
 bp = Blueprint("gestes", __name__)
 PURPOSE = "droits-geste"
 HOME = "/equipe/droits"
+MOVED = "Les droits ont changé depuis l'aperçu : rien n'a été fait. Relisez, puis confirmez."
 
 
 def _demande(found: visitor.Visitor) -> Demande:
@@ -122,6 +124,7 @@ def _preview(found: visitor.Visitor, demande: Demande, acte: Acte, problem: str 
     """Changes nothing."""
     simulation = simuler(demande, acte)
     db.session.rollback()
+    deja = accord.deja(found.person.id, demande.now)
     page = render_template(
         "droits/simulation.html",
         visitor=found,
@@ -131,7 +134,8 @@ def _preview(found: visitor.Visitor, demande: Demande, acte: Acte, problem: str 
         problem=problem,
         most=MOST_TOLD,
         threshold=_threshold(),
-        needed=gestes.needs_agreement(demande.un("acte", 40), simulation, _threshold()),
+        needed=gestes.needs_agreement(demande.un("acte", 40), simulation, _threshold(), deja),
+        deja=deja,
         depot=random_token(16),
         csrf=http.csrf_token(PURPOSE),
     )
@@ -172,20 +176,26 @@ def _confirm(found: visitor.Visitor, demande: Demande) -> ResponseReturnValue:
     simulation = simuler(demande, acte)
     if simulation.epreuve != demande.un("vu", 40):
         db.session.rollback()
-        return _preview(found, demande, acte, "Les droits ont changé depuis l'aperçu : rien n'a été fait. Relisez, puis confirmez.", 409)
+        return _preview(found, demande, acte, MOVED, 409)
     if simulation.a_taper and "".join(demande.un("tape", 20).split()) != simulation.a_taper:
         db.session.rollback()
         return _preview(found, demande, acte, f"Tapez {simulation.a_taper} pour confirmer : rien n'a été fait.", 422)
-    if gestes.needs_agreement(demande.un("acte", 40), simulation, _threshold()):
+    if gestes.needs_agreement(demande.un("acte", 40), simulation, _threshold(), accord.deja(found.person.id, demande.now)):
         kept = gestes.proposer(demande, acte, simulation, demande.un("depot", 40))
         if kept.etat is Etat.VERIFIE:
             accord.soumettre(kept, _threshold(), demande.now, issuer=http.mag().settings.issuer)
         return _leave(kept)
-    geste = faire(demande, acte)
-    db.session.commit()
-    if geste.operation_id is None:
+    if not simulation.changes:
+        db.session.rollback()
         return visitor.see(acte.retour)
-    return visitor.see(f"{HOME}/operations/{geste.operation_id}", fait="1")
+    operation_id = gestes.appliquer(demande, gestes.Effet(acte, simulation))
+    if not operation_id:
+        db.session.rollback()
+        return _preview(found, demande, actes.lire(demande), MOVED, 409)
+    if demande.un("acte", 40) not in gestes.FREE:
+        Operation.alone(operation_id, simulation.droits)
+    db.session.commit()
+    return visitor.see(f"{HOME}/operations/{operation_id}", fait="1")
 
 
 def _refused(found: visitor.Visitor, demande: Demande, error: RefusedError) -> ResponseReturnValue:

@@ -1,6 +1,6 @@
 """Rights to look at from time to time: nobody uses them, or several people seem to; promotions proposed; joiners and leavers."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
@@ -14,16 +14,20 @@ from idp.declarants.equipe.models import People
 from idp.declarants.models import Declarant
 from idp.declarants.saisie import shown
 from idp.errors import UnknownPageError
-from idp.habilitations.droits import words
+from idp.habilitations.droits import NOTHING, words
 from idp.habilitations.espace import models as noms
 from idp.habilitations.espace.gestes.acte import Geste
 from idp.habilitations.espace.lecture import SIZE
 from idp.habilitations.espace.portee import Portee
-from idp.habilitations.espace.saisie import number
+from idp.habilitations.espace.saisie import number, position
 from idp.habilitations.espace.suivi import models
 from idp.habilitations.espace.suivi.events import PromotionDeclined
-from idp.habilitations.espace.suivi.indices import Compte, indices
+from idp.habilitations.espace.suivi.heritage import origins
+from idp.habilitations.espace.suivi.indices import MANY_DEVICES, SHARED_NAMES, Compte, indices
+from idp.habilitations.espace.suivi.inusite import inusites
+from idp.habilitations.perimetre import Position
 from idp.habilitations.plat.promotion import refuser
+from idp.habilitations.usages.models import Releve, Usage
 
 bp = Blueprint("suivi", __name__)
 ACTS, REFUSAL = "droits-geste", "droits-promotion"
@@ -35,10 +39,13 @@ MOST = 10_000
 def report() -> ResponseReturnValue:
     """Rights unused since a while, accounts that look shared, portfolios and establishments that serve nobody; how many rows say it all."""
     found = visitor.administrator()
-    portee, after = Portee.of(found.person), number(request.args.get("suite", ""))
-    months = number(request.args.get("mois", "")) if number(request.args.get("mois", "")) in MONTHS else MONTHS[1]
-    unused = models.unused_since(portee.sirets, http.now() - timedelta(days=365 * months // 12), after=after, limit=SIZE + 1)
-    people = People(portee.sirets).page()
+    portee, (months, since) = Portee.of(found.person), _since()
+    after = {name: number(request.args.get(name, "")) for name in ("suite", "partages", "portefeuilles")}
+    unused = models.unused_since(portee.sirets, since, after=after["suite"], limit=SIZE + 1)
+    shared, others = _shared(portee, after["partages"])
+    idle = models.idle_portfolios(portee.siren, after=after["portefeuilles"], limit=SIZE + 1)
+    closed = models.closed_establishments(portee.sirets, after=position(request.args.get("fermes", "")) or Position(), limit=SIZE)
+    held = models.held_sets(portee.sirets, portee.siren, http.now(), MOST)
     return render_template(
         "droits/suivi.html",
         visitor=found,
@@ -46,40 +53,63 @@ def report() -> ResponseReturnValue:
         seen=AuditEvent.latest("ConnexionOpened", [one.id for one in unused[:SIZE]]),
         months=months,
         choices=MONTHS,
-        after=after,
-        following=unused[SIZE - 1].id if len(unused) > SIZE else 0,
-        shared=_shared(people[:SIZE], portee),
-        idle=models.idle_portfolios(portee.siren, SIZE),
-        closed=_closed(portee),
+        shared=shared,
+        idle=idle[:SIZE],
+        closed=closed.rangees,
+        noms=noms.noms([cible for _, cible in closed.rangees]),
+        following={
+            "suite": unused[SIZE - 1].id if len(unused) > SIZE else 0,
+            "partages": others,
+            "portefeuilles": idle[SIZE - 1][0].id if len(idle) > SIZE else 0,
+            "fermes": closed.following,
+        },
+        begun=[name for name in (*after, "fermes") if request.args.get(name)],
         explicit=models.explicit(portee.sirets, portee.siren, MOST),
-        inherits=_inheritances(),
-        waiting=len(models.promotions(portee.sirets, SIZE)),
+        inherits=origins(http.mag().catalogue(), held.values()),
+        waiting=models.count_promotions(portee.sirets, MOST),
         most=MOST,
     )
 
 
-def _shared(people: list[Declarant], portee: Portee) -> list[tuple[Declarant, list[str]]]:
-    """Hints, about the first people by name."""
-    same = models.same_address([one.email for one in people if one.email], portee.sirets)
-    devices = {one.id: len(KnownDevice.of(one.id)) for one in people}
-    hints = ((one, indices(Compte(one.nom, one.prenom, one.email or "", devices[one.id], same.get(one.email or "", 0)))) for one in people)
-    return [(one, said) for one, said in hints if said]
+def _since() -> tuple[int, datetime]:
+    """How many months back, and when that was."""
+    asked = number(request.args.get("mois", ""))
+    months = asked if asked in MONTHS else MONTHS[1]
+    return months, http.now() - timedelta(days=365 * months // 12)
 
 
-def _closed(portee: Portee) -> list[tuple[int, noms.Nom, int]]:
-    rows = models.closed_establishments(portee.sirets, SIZE)
-    known = noms.noms([cible for cible, _ in rows])
-    return [(cible, known[cible], many) for cible, many in rows]
+@bp.get("/equipe/droits/suivi/services")
+def unused_services() -> ResponseReturnValue:
+    """Services that people hold since a while, and that no partner used for them since."""
+    found = visitor.administrator()
+    portee, after, catalogue = Portee.of(found.person), number(request.args.get("suite", "")), http.mag().catalogue()
+    months, since = _since()
+    people = models.people(portee.sirets, after=after, limit=SIZE + 1)
+    here = [one.id for one in people[:SIZE]]
+    held, used, begun = models.held_since(here, since, http.now()), Usage.last(here), Releve.of_usages(http.now())
+    known = begun <= since
+    read = ((one, inusites(catalogue, held.get(one.id, NOTHING), used.get(one.id, {}), since.date(), known=known)) for one in people[:SIZE])
+    return render_template(
+        "droits/inusites.html",
+        visitor=found,
+        rows=[(one, several) for one, several in read if several],
+        months=months,
+        choices=MONTHS,
+        known=known,
+        begun=begun,
+        after=after,
+        following=people[SIZE - 1].id if len(people) > SIZE else 0,
+    )
 
 
-def _inheritances() -> list[tuple[str, int]]:
-    """Services whose rights come by themselves from others, and from how many rights: nobody needs to give them (fact 59)."""
-    catalogue = http.mag().catalogue()
-    sources: dict[str, int] = {}
-    for (code, _), accepted in catalogue.accepted.items():
-        others = accepted.minus(catalogue.services[code].masks)
-        sources[code] = sources.get(code, 0) + sum(map(len, catalogue.held(others).values()))
-    return [(catalogue.services[code].libelle, many) for code, many in sources.items() if many]
+def _shared(portee: Portee, after: int) -> tuple[list[tuple[Declarant, list[str]]], int]:
+    """Hints, about the people who come after somebody; after whom the list goes on, 0 at its end."""
+    upto = models.last_looked_at(portee.sirets, after=after)
+    devices = KnownDevice.crowds(portee.sirets, MANY_DEVICES, after=after, upto=upto)
+    some = models.suspects(portee.sirets, SHARED_NAMES, devices, after=after, upto=upto)
+    hints = ((one, indices(Compte(one.nom, one.prenom, one.email or "", devices.get(one.id, 0), same))) for one, same in some)
+    told = [(one, said) for one, said in hints if said]
+    return told[:SIZE], told[SIZE - 1][0].id if len(told) > SIZE else upto or 0
 
 
 @bp.get("/equipe/droits/promotions")
@@ -87,13 +117,18 @@ def promotions() -> ResponseReturnValue:
     """Rights alike on every establishment of the company: would one right on the company do?"""
     found = visitor.administrator()
     portee, catalogue = Portee.of(found.person), http.mag().catalogue()
-    rows = models.promotions(portee.sirets, SIZE)
-    said = [(p, person, [(catalogue.services[c].libelle, words(d)) for c, d in catalogue.held(p.masks).items()]) for p, person in rows]
+    after = position(request.args.get("apres", ""))
+    rows = models.promotions(portee.sirets, after=after or Position(), limit=SIZE + 1)
+    said = [
+        (p, person, [(catalogue.services[c].libelle, words(d)) for c, d in catalogue.held(p.masks).items()]) for p, person in rows[:SIZE]
+    ]
     return render_template(
         "droits/promotions.html",
         visitor=found,
         whole=portee.whole,
         rows=said,
+        after=after,
+        following=Position(rows[SIZE - 1][0].declarant_id, rows[SIZE - 1][0].siren) if len(rows) > SIZE else None,
         fait="fait" in request.args,
         csrf=http.csrf_token(ACTS),
         csrf_refusal=http.csrf_token(REFUSAL),
@@ -108,7 +143,7 @@ def refuse() -> ResponseReturnValue:
     portee = Portee.of(found.person)
     person, siren = portee.person(request.form.get("personne", "")[:40]), number(request.form.get("siren", ""))
     portee.check_targets([siren])
-    if (person.id, siren) not in {(p.declarant_id, p.siren) for p, _ in models.promotions(portee.sirets, MOST)}:
+    if not models.is_proposed(portee.sirets, person.id, siren):
         raise UnknownPageError("no proposal")
     portee.hold({person.id: person})
     refuser(Geste(found.person.id, http.mag().catalogue(), http.now()), person.id, siren)

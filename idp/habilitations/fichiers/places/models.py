@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from heapq import merge
 from itertools import islice
 from typing import Any
 
@@ -211,11 +212,25 @@ def targets_of_person(declarant_id: int, *, through: bool) -> Iterator[int]:
     """Where something is written for a person, in order; `through`: where portfolios lead too."""
     own = select(DroitDirect.cible).where(DroitDirect.declarant_id == declarant_id)
     apart = select(Exclusion.cible).where(Exclusion.declarant_id == declarant_id)
-    kinds = [(own, DroitDirect.cible), (apart, Exclusion.cible)]
-    if through:
-        mine = select(PortefeuilleMembre.portefeuille_id).where(PortefeuilleMembre.declarant_id == declarant_id)
-        kinds.append((select(PortefeuilleClient.cible).where(PortefeuilleClient.portefeuille_id.in_(mine)), PortefeuilleClient.cible))
-    return _walk(kinds)
+    walked = _walk([(own, DroitDirect.cible), (apart, Exclusion.cible)])
+    return merged(walked, _through(declarant_id)) if through else walked
+
+
+def _through(declarant_id: int) -> Iterator[int]:
+    """Where portfolios lead, in order. Read at once, portfolio by portfolio: in the order of targets, planners would read the country's."""
+    membre, client = PortefeuilleMembre, PortefeuilleClient
+    mine = select(membre.portefeuille_id).where(membre.declarant_id == declarant_id).cte("mine").prefix_with("MATERIALIZED")
+    query = select(client.cible).join_from(mine, client, client.portefeuille_id == mine.c.portefeuille_id)
+    yield from sorted(set(db.session.scalars(query)))
+
+
+def merged(*walks: Iterator[int]) -> Iterator[int]:
+    """Several walks as one, each target once."""
+    last = 0
+    for cible in merge(*walks):
+        if cible != last:
+            yield cible
+        last = cible
 
 
 def targets_of_portfolio(portefeuille_id: int) -> Iterator[int]:
