@@ -1,4 +1,4 @@
-"""What FedCM adds to the journal."""
+"""What FedCM and the frame add to the journal."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -27,4 +27,18 @@ class FedcmRefused(Event):
     """A browser that is signed in asked what it may not have."""
 
     outcome: ClassVar[str] = "failure"
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameCodeIssued(Event):
+    """A partner's page was given an authorization code by a frame of MAG: a password, typed there."""
+
+    sid: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameLeft(Event):
+    """The password was right, and what remained is not of a frame. `reason`: what it was."""
+
     reason: str

@@ -9,24 +9,20 @@ several providers, `fields`: what a partner learns is its scope, as everywhere e
 """
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
 from datetime import UTC, datetime
-from typing import Any
 from urllib.parse import urlencode
 
 import orjson
 
 from idp.audit import journal
 from idp.audit.events import Event, PortalDisconnected
-from idp.database import UNAVAILABLE, db
+from idp.database import db
 from idp.declarants.models import Declarant
 from idp.declarants.parcours import conditions
 from idp.ephemeral import Counter, beyond
-from idp.errors import StoreUnavailableError
 from idp.logs import note
 from idp.oidc.account.portals import disconnect
 from idp.oidc.authorization import CONTINUED, AuthorizationEndpoint, Browser, Components, Weighed, plain
-from idp.oidc.checks import verify
 from idp.oidc.client import Client
 from idp.oidc.dispatch import Step
 from idp.oidc.errors import AuthorizationError, UntrustedRequestError
@@ -34,7 +30,9 @@ from idp.oidc.families import guard_of_family
 from idp.oidc.par import take_ours
 from idp.oidc.request import AuthorizationRequest
 from idp.oidc.wire import NO_STORE, Answer, Environ, json_answer, read_form
+from partners.transaction import Context, transaction
 from widget.accounts import Shown, accounts, linked, shown_in
+from widget.asked import asked_by_page, speaks
 from widget.events import FedcmCodeIssued, FedcmContinued, FedcmRefused
 
 READ, POST = ("GET", "HEAD"), ("POST",)
@@ -42,7 +40,6 @@ A_MINUTE, REQUESTS = 60, 60
 """Assertions and disconnections of one session in so many seconds."""
 MOST_PARAMETERS = 40
 OUT = (*NO_STORE, ("Set-Login", "logged-out"))
-Context = Callable[[], AbstractContextManager[Any]]
 
 
 class RefusedByFedcm(Exception):  # noqa: N818  # it is an answer, not a fault
@@ -119,19 +116,11 @@ class Fedcm:
         """One transaction, and one way out for refusals; a page can read neither unless its origin is the client's."""
         if environ.get("HTTP_SEC_FETCH_DEST") != "webidentity":
             return json_answer({"error": {"error": "access_denied"}}, 403)
-        with self.context():
-            try:
+        try:
+            with transaction(self.context):
                 answer = act()
-                db.session.commit()
-            except RefusedByFedcm as refusal:
-                db.session.rollback()
-                answer = self._refused(environ, refusal)
-            except UNAVAILABLE as error:
-                db.session.rollback()
-                raise StoreUnavailableError(f"database: {type(error).__name__}") from error
-            except BaseException:
-                db.session.rollback()
-                raise
+        except RefusedByFedcm as refusal:
+            answer = self._refused(environ, refusal)
         return _readable(answer, environ)
 
     def _refused(self, environ: Environ, refusal: RefusedByFedcm) -> Answer:
@@ -164,7 +153,7 @@ class Fedcm:
         """A client that may use FedCM, at a page of its own."""
         client_id = form.get("client_id", "")
         client = self.mag.registry.find(client_id) if client_id.isascii() and len(client_id) <= 100 else None
-        if client is None or "fedcm" not in client.widget_modes or "code" not in client.response_types or client.profile.signed_response:
+        if client is None or not speaks(client, "fedcm"):
             raise self._barred(shown, client, "not a client of FedCM", "unauthorized_client")
         if environ.get("HTTP_ORIGIN") not in client.origins:
             raise self._barred(shown, client, "the page is not of this client", "unauthorized_client")
@@ -182,21 +171,11 @@ class Fedcm:
         try:
             if parameters is None or parameters.get("client_id", client.client_id) != client.client_id:
                 raise AuthorizationError("invalid_request", "params is not an authorization request of this client")
-            if parameters.get("response_type") != "code" or parameters.get("code_challenge_method") != "S256":
-                raise AuthorizationError("invalid_request", "response_type must be code, with a code_challenge by S256")
-            read = self.authorization.sources.read({**parameters, "client_id": client.client_id})
-            if read.refusal is not None:
-                raise read.refusal
-            asked = verify(read.request)
-            if not asked.get("code_challenge"):
-                raise AuthorizationError("invalid_request", "code_challenge is required")
-            if unknown := set(asked.asked_scope) - client.scope:
-                raise AuthorizationError("invalid_scope", f"{len(unknown)} scopes are not registered for this client")
+            return asked_by_page(self.authorization, client, parameters)
         except UntrustedRequestError as error:
             raise self._barred(shown, client, str(error), "invalid_request", 400) from error
         except AuthorizationError as error:
             raise self._barred(shown, client, f"{error.error}: {error.description}", error.error, 400) from error
-        return asked
 
     # -------------------------------------------------------------------------------------------------------------- the acts
 

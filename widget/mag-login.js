@@ -2,42 +2,15 @@
  * <mag-login>: the button that signs people in with MAG, on a partner's page.
  *
  * The address of this very file says where MAG is. Whatever the mode, it is one protocol: the partner's server makes the request
- * (`start`) and redeems the code (`callback`). No password and no token ever reaches the page; a code does, with FedCM, and is
- * worth nothing without that server. Nothing is kept on the partner's origin, nothing is asked of a third party.
+ * (`start`) and redeems the code (`callback`). No password and no token ever reaches the page; a code does, with FedCM and with the
+ * frame, and is worth nothing without that server. Nothing is kept on the partner's origin, nothing is asked of a third party.
  *
- * Left out on purpose: polling a window, messages between origins, whatever needs the cookies of a third party. A browser too old
+ * Left out on purpose: polling a window, messages between windows, whatever needs the cookies of a third party. A browser too old
  * for it keeps the link that the element holds, which signs in as well.
  */
 
-const MAG = new URL("../../", import.meta.url);
-
-/** In French, in English. */
-const WORDS = {
-  signin: ["Se connecter avec MAG", "Sign in with MAG"],
-  continue: ["Continuer avec MAG", "Continue with MAG"],
-  link: ["Associer mon identité MAG", "Link my MAG identity"],
-  what: ["Qu’est-ce que MAG ?", "What is MAG?"],
-  window: ["Continuez dans la fenêtre ouverte.", "Continue in the window."],
-  reopen: ["Rouvrir la fenêtre", "Reopen the window"],
-  here: ["Continuer dans cette page", "Continue on this page"],
-  error: ["La connexion a échoué. Réessayez.", "Sign-in failed. Try again."],
-  logout: ["Votre session est terminée.", "Your session has ended."],
-};
-
-const STYLE = new CSSStyleSheet();
-STYLE.replaceSync(`
-:host(:not([hidden])) { display: inline-block }
-a, button { display: inline-flex; align-items: center; min-block-size: 38px; margin: .2em .5em .2em 0; font: inherit; color: inherit }
-:focus-visible { outline: 3px solid var(--mag-focus, #c60); outline-offset: 2px }
-[part=button], button { padding: 0 1em; border: 2px solid; border-radius: var(--mag-radius, 8px); background: none }
-[part=button] {
-  --b: var(--mag-bg, light-dark(#0d5c5f, #63d2c6)); border-color: var(--mag-border, transparent); background: var(--b);
-  color: var(--mag-fg, light-dark(#fff, #000)); font-weight: 600; text-decoration: none
-}
-[part=button]:hover { background: var(--mag-bg-hover, var(--b)); text-decoration: underline }
-i { border: .6em double; border-radius: 50%; margin-inline-end: .6em }
-`);
-
+/** The hash of `mag-inline.js`: the release writes it, so that the page's own hash vouches for both files. */
+const INTEGRITY = "";
 /** What nobody refuses so fast: the browser did. Milliseconds, here and below. */
 const QUICK = 500;
 /** What a window of the browser may take. */
@@ -47,6 +20,35 @@ const FRESH = 300_000;
 /** Between two looks at the session. */
 const THROTTLE = 5_000;
 const HEARTBEAT = 60_000;
+
+const MAG = new URL("../../", import.meta.url);
+
+/** In French, in English. */
+const WORDS = {
+  signin: ["Se connecter avec MAG", "Sign in with MAG"],
+  continue: ["Continuer avec MAG", "Continue with MAG"],
+  link: ["Associer mon identité MAG", "Link my MAG identity"],
+  what: ["Qu’est-ce que MAG ?", "What is MAG?"],
+  window: ["Continuez dans la fenêtre.", "Continue in the window."],
+  reopen: ["Rouvrir la fenêtre", "Reopen the window"],
+  here: ["Continuer dans cette page", "Continue in this page"],
+  error: ["La connexion a échoué. Réessayez.", "Sign-in failed. Try again."],
+  logout: ["Session terminée.", "Session ended."],
+};
+
+const STYLE = new CSSStyleSheet();
+STYLE.replaceSync(`
+:host(:not([hidden])) { display: inline-block }
+a, button { display: inline-flex; align-items: center; gap: .6em; min-height: 38px; margin: .2em .6em .2em 0; font: inherit; color: inherit }
+:focus-visible { outline: 3px solid var(--mag-focus, #c60); outline-offset: 2px }
+[part=button], button { padding: 0 1em; border: 2px solid; border-radius: var(--mag-radius, 8px); background: none }
+[part=button] {
+  --b: var(--mag-bg, light-dark(#0d5c5f, #63d2c6)); border-color: var(--mag-border, #0000); background: var(--b);
+  color: var(--mag-fg, light-dark(#fff, #000)); font-weight: 600; text-decoration: none
+}
+[part=button]:hover { background: var(--mag-bg-hover, var(--b)); text-decoration: underline }
+i { border: .6em double; border-radius: 50% }
+`);
 
 /** What each element of this page does when something happens around it. */
 const living = new Set();
@@ -69,7 +71,7 @@ const own = (text) => {
 
 /** What the partner's server says in JSON, whatever the status; an empty answer when it cannot be read. */
 const read = (address, options) =>
-  fetch(address, { cache: "no-store", ...options })
+  fetch(address, options)
     .then((answer) => answer.json())
     .catch(() => ({}));
 
@@ -96,7 +98,8 @@ const furnish = (host) => {
 
   let active;
   let asked;
-  let looked = -THROTTLE;
+  let at;
+  let looked;
   let said;
 
   // ------------------------------------------------------------------------------------------------- what the page asks
@@ -104,7 +107,7 @@ const furnish = (host) => {
   const given = (name) => host.getAttribute(name);
   const digits = (name) => given(name)?.replace(/\D/g, "");
   const modes = () => (given("modes") ?? "fedcm redirect").split(/\s+/);
-  const fedcmWorks = () => self.IdentityCredential && given("client-id");
+  const fedcmWorks = () => self.IdentityCredential && given("client-id") && modes().includes("fedcm");
 
   /** Where the partner's server starts a sign-in. */
   const start = (mode, flow) => {
@@ -119,8 +122,12 @@ const furnish = (host) => {
   const write = () => {
     const language = +/^en/i.test(host.closest("[lang]")?.lang);
     const name = /^(continue|link)$/.exec(given("label"))?.[0] ?? "signin";
-    const texts = [[label, name], [status, said], [reopen, "reopen"], [here, "here"], [help, "what"]];
-    for (const [part, word] of texts) part.textContent = WORDS[word]?.[language] ?? "";
+    const put = (part, word) => (part.textContent = WORDS[word]?.[language] ?? "");
+    put(label, name);
+    put(status, said);
+    put(reopen, "reopen");
+    put(here, "here");
+    put(help, "what");
     button.href = start();
   };
   const say = (word) => {
@@ -128,18 +135,22 @@ const furnish = (host) => {
     write();
   };
   /** Whether nobody prevented what follows. Says what the event is called, when there are words for it. */
-  const tell = (name, detail, cancelable) => {
+  const tell = (name, detail) => {
     say(name);
-    return host.dispatchEvent(new CustomEvent("mag:" + name, { bubbles: true, composed: true, cancelable, detail }));
+    return host.dispatchEvent(new CustomEvent("mag:" + name, { bubbles: true, composed: true, cancelable: true, detail }));
   };
-  const cancelled = (reason) => tell("cancel", { reason });
 
   // ------------------------------------------------------------------------------------------------------------------- session
 
   /** Other tabs of the site look for themselves. */
   const become = (is) => {
-    if (active === !is) tabs.postMessage(1);
+    const before = active;
     host.toggleAttribute("signed-in", (active = is));
+    if (before === !is) tabs.postMessage(1);
+    if (before && !is) {
+      navigator.credentials?.preventSilentAccess();
+      tell("logout");
+    }
   };
 
   /** Whether someone is signed in at the partner, as its server says; a session that ended is told. */
@@ -147,40 +158,44 @@ const furnish = (host) => {
     const address = own(given("session"));
     if (!address || (!now && clock() - looked < THROTTLE)) return active;
     looked = clock();
-    const before = active;
     const found = (await read(address)).active;
     if (found === !!found) become(found);
-    if (before && !active) {
-      navigator.credentials?.preventSilentAccess();
-      tell("logout");
-    }
     return active;
   };
 
   /** What the partner's server said at the end of a sign-in. */
   const finish = (method, { return_to, error, correlation_id }) => {
+    if (error === "access_denied") return tell("cancel", { reason: error });
     if (!return_to) return tell("error", { error: error || "server_error", correlation_id });
     become(true);
-    if (tell("success", { method, return_to }, true) && own(return_to)) location = return_to;
+    if (tell("success", { method, return_to }) && own(return_to)) location = return_to;
   };
 
   // ------------------------------------------------------------------------------------------------------------------- sign-in
 
   /** The request that FedCM carries. Made ahead, it does not spend the click's few seconds on the network; it serves once. */
   const prepared = (ahead) => {
-    const found = clock() - asked?.at < FRESH ? asked : { at: clock(), answer: read(start("fedcm")) };
-    asked = ahead && found;
-    return found.answer;
+    if (!(clock() - at < FRESH)) {
+      asked = read(start("fedcm"));
+      at = clock();
+    }
+    if (!ahead) at = undefined;
+    return asked;
   };
 
   /** The person's choice in the browser's window, which the partner's server redeems. */
-  const choose = async ({ callback, params }, mode, signal, mediation) => {
-    const configURL = MAG + "fedcm/config.json";
-    const hints = { loginHint: digits("login-hint"), domainHint: digits("domain-hint") };
-    const providers = [{ configURL, clientId: given("client-id"), params, ...hints }];
+  const choose = async ({ callback, params }, signal, mediation, mode) => {
+    const providers = [
+      {
+        configURL: MAG + "fedcm/config.json",
+        clientId: given("client-id"),
+        params,
+        loginHint: digits("login-hint"),
+        domainHint: digits("domain-hint"),
+      },
+    ];
     const { token } = await navigator.credentials.get({ identity: { mode, providers }, mediation, signal });
-    const body = new URLSearchParams(token); // the answer of RFC 6749 section 4.1.2
-    finish("fedcm", await read(own(callback), { method: "POST", body }));
+    finish("fedcm", await read(own(callback), { method: "POST", body: new URLSearchParams(token) })); // the answer of RFC 6749 section 4.1.2
   };
 
   /** Each answers true when it cannot, and the next one may. */
@@ -192,13 +207,14 @@ const furnish = (host) => {
       silent?.abort();
       await over;
       say("window");
+      const signal = AbortSignal.timeout(PATIENCE);
       const began = clock();
       try {
-        await choose(found, "active", AbortSignal.timeout(PATIENCE));
-      } catch ({ name, error, url }) {
+        await choose(found, signal, undefined, "active");
+      } catch ({ error, url }) {
         if (!error && clock() - began < QUICK) return true;
-        if (name === "IdentityCredentialError") finish("fedcm", { error, correlation_id: url?.split("trace=")[1] });
-        else cancelled(name === "TimeoutError" ? "timeout" : "dismissed");
+        if (error !== undefined) finish("fedcm", { error, correlation_id: url?.split("trace=")[1] });
+        else tell("cancel", { reason: signal.aborted ? "timeout" : "dismissed" });
       }
     },
 
@@ -216,8 +232,7 @@ const furnish = (host) => {
           channel.close();
           removeEventListener("focus", look);
           actions.hidden = true;
-          if (data.error === "access_denied") cancelled(data.error);
-          else finish("popup", data);
+          finish("popup", data);
           resolve();
         };
         const look = async () => (await probe(true)) && end({ return_to: given("return-to") ?? location.href });
@@ -225,6 +240,17 @@ const furnish = (host) => {
         addEventListener("focus", look);
       });
     },
+
+    /** A frame of MAG, on this page. What it takes more is fetched now; what is not what was released does not run. */
+    inline: () =>
+      new Promise((resolve) => {
+        const link = make(root, "link", "frame");
+        link.rel = "modulepreload";
+        link.integrity = INTEGRITY;
+        link.onerror = resolve;
+        link.onload = async () => resolve((await import(link.href)).default(root, start, finish, methods));
+        link.href = new URL("mag-inline.js", import.meta.url);
+      }),
 
     redirect() {
       location = start();
@@ -243,37 +269,36 @@ const furnish = (host) => {
     }
     busy = again = null;
   };
-  button.onpointerenter = button.onfocus = () => modes().includes("fedcm") && fedcmWorks() && prepared(true);
+  button.onpointerenter = button.onfocus = () => fedcmWorks() && prepared(true);
   reopen.onclick = () => again();
   here.onclick = methods.redirect;
   actions.hidden = true;
   status.role = "status";
-  if (top !== self) button.target = help.target = "_top";
+  button.target = help.target = "_top";
   help.href = MAG + "qu-est-ce-que-mag";
   write();
   if (focused) button.focus();
 
   /** `auto`: whoever already came by FedCM is signed in without a gesture. Nothing waits for it, a click ends it. */
-  const silently = async () => {
-    if (given("auto") === null || silent || busy || !fedcmWorks()) return;
+  const silently = async (is) => {
+    if (is || given("auto") === null || silent || busy || !fedcmWorks()) return;
     silent = new AbortController();
     const found = await prepared();
-    if (found.params && !busy) over = choose(found, "passive", silent.signal, "silent").catch(() => {});
+    if (found.params && !busy) over = choose(found, silent.signal, "silent").catch(() => {});
   };
 
-  const changed = () => {
-    asked = 0;
+  new MutationObserver(() => {
+    at = undefined;
     write();
-  };
-  new MutationObserver(changed).observe(host, { attributes: true });
+  }).observe(host, { attributes: true });
 
-  /** What happens around; what may have changed without this page is looked at without waiting (`tab`). */
-  return (what) => {
-    if (what === "begin") {
+  /** What happens around, for an element that has the attribute `what`; without waiting for what this page may not have seen (`now`). */
+  return (what, now) => {
+    write();
+    if (!what) {
       tell("ready");
-      probe().then((is) => is || silently());
-    } else if (what === "write") write();
-    else if (!document.hidden && (what !== "beat" || given("heartbeat") !== null)) probe(what === "tab");
+      probe().then(silently);
+    } else if (!document.hidden && given(what) !== null) probe(now);
   };
 };
 
@@ -281,7 +306,7 @@ class MagLogin extends HTMLElement {
   #told = furnish(this);
   connectedCallback() {
     living.add(this.#told);
-    this.#told("begin");
+    this.#told();
   }
   disconnectedCallback() {
     living.delete(this.#told);
@@ -290,10 +315,10 @@ class MagLogin extends HTMLElement {
 
 if (URL.parse && !customElements.get("mag-login")) {
   customElements.define("mag-login", MagLogin);
-  const every = (what) => () => living.forEach((told) => told(what));
-  addEventListener("pageshow", ({ persisted }) => persisted && every("tab")());
-  addEventListener("visibilitychange", every());
-  tabs.onmessage = every("tab");
-  new MutationObserver(every("write")).observe(document, { attributeFilter: ["lang"], subtree: true });
-  setInterval(every("beat"), HEARTBEAT);
+  const every = (what, now) => () => living.forEach((told) => told(what, now));
+  addEventListener("pageshow", (event) => event.persisted && every("session", 1)());
+  addEventListener("visibilitychange", every("session"));
+  tabs.onmessage = every("session", 1);
+  new MutationObserver(every("session")).observe(document, { attributeFilter: ["lang"], subtree: true });
+  setInterval(every("heartbeat"), HEARTBEAT);
 }

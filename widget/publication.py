@@ -2,6 +2,8 @@
 
 A version that was published is never written again with other content: pages hold its hash. Left out on purpose: source maps,
 which would be one more file for partners to trust; the sources are in the repository.
+
+`mag-login.js` fetches `mag-inline.js` and holds its hash: what vouches for the one vouches for the other.
 """
 
 import gzip
@@ -13,11 +15,17 @@ from pathlib import Path
 import orjson
 
 from idp.errors import RefusedError
-from widget.releases import DONE, FOLDER, LIST, LOGIN, Release, integrity, releases
+from widget.releases import DONE, FOLDER, INLINE, LIST, LOGIN, Release, integrity, releases, short_integrity
 
 SOURCES = Path(__file__).parent
-BUDGETS = {LOGIN: (6144, 3000), DONE: (512, 512)}
+BUDGETS = {LOGIN: (6144, 3000), DONE: (512, 512), INLINE: (4096, 2048)}
 """Bytes, as they are and by `gzip -9`."""
+PROOF = re.compile(rb'(?<=\.integrity=")(?=")')
+"""Where the element says what its other file must be."""
+WORDED = {LOGIN: re.compile(r"^const WORDS = \{\n(.*?)^\};$", re.M | re.S), INLINE: re.compile(r"^const (TITLE = .*);$", re.M)}
+"""Where each source says its words."""
+WORD = re.compile(r"""^(\w+)(?::| =) \[("[^"\\]*[^"\\\s][^"\\]*"), ("[^"\\]*[^"\\\s][^"\\]*")\],?$""")
+"""A word in French, then in English, neither empty."""
 STYLE = re.compile(r"(?<=replaceSync\(`)[^`]*(?=`\))")
 OPTIONS = ("--bundle", "--minify", "--format=esm", "--target=es2022", "--charset=utf8", "--legal-comments=none", "--log-level=error")
 
@@ -36,8 +44,12 @@ def version() -> str:
 
 
 def built(esbuild: Path) -> dict[str, bytes]:
-    """The files of a release, within their budgets. Raises PublicationRefusedError."""
+    """The files of a release, within their budgets, no word missing in either language. Raises PublicationRefusedError."""
+    for name in WORDED:
+        check_words(name, (SOURCES / name).read_text("utf-8"))
     made = {name: _smaller(esbuild, SOURCES / name) for name in BUDGETS}
+    proof = short_integrity(made[INLINE]).encode()
+    made[LOGIN] = PROOF.sub(proof, made[LOGIN])
     for name, content in made.items():
         sizes = (len(content), len(gzip.compress(content, 9, mtime=0)))
         most, most_small = BUDGETS[name]
@@ -46,7 +58,19 @@ def built(esbuild: Path) -> dict[str, bytes]:
                 f"{name}: {sizes} bytes",
                 public=f"{name} est trop lourd : {sizes[0]} octets ({sizes[1]} compressés), au plus {most} ({most_small}).",
             )
+    if made[LOGIN].count(proof) != 1:
+        raise PublicationRefusedError(f"{LOGIN} without a hash", public=f"{LOGIN} ne dit pas, une fois, l'empreinte de {INLINE}.")
     return made
+
+
+def check_words(name: str, source: str) -> None:
+    """Each word of a source has two texts: what lacks one would be shown as nothing. Raises PublicationRefusedError."""
+    found = WORDED[name].search(source)
+    lines = [line.strip() for line in found[1].splitlines()] if found else []
+    missing = [line.partition(":")[0] for line in lines if not WORD.match(line)]
+    if missing or not lines:
+        said = ", ".join(missing) or "tous"
+        raise PublicationRefusedError(f"{name}: words {said}", public=f"{name} : il manque un texte, en français ou en anglais ({said}).")
 
 
 def _smaller(esbuild: Path, source: Path) -> bytes:

@@ -1,4 +1,4 @@
-"""What a Flask partner installs to sign people in with MAG: three lines in its application, six routes, one decorator.
+"""What a Flask partner installs to sign people in with MAG: three lines in its application, its routes, one decorator.
 
     mag = MagKit(app, issuer="https://mag.example.fr", base_url="https://portail.example.fr", client_id="…", client_secret="…",
                  scope="openid profile siret habilitations:dsn")
@@ -14,6 +14,7 @@ Stands alone: imports nothing else of MAG, so that the folder may be copied. Nee
     habilitations   pure: the claim `hab`, and whether someone may
     identity        pure: who is signed in
     tokens          pure: what an ID token, a claim page must hold
+    signals         pure: what an event of security must hold
     sealing         cookies of transactions, sessions at rest
     sessions        sessions, on the server
     transport       HTTP to MAG
@@ -35,5 +36,16 @@ from .config import KitConfigError
 from .identity import Identity
 from .provider import MagUnavailableError
 from .sessions import Sessions, SqliteSessions
+from .signals import SecurityEvent
 
-__all__ = ["Identity", "KitConfigError", "MagKit", "MagUnavailableError", "Sessions", "SqliteSessions", "current_identity", "require_mag"]
+__all__ = [
+    "Identity",
+    "KitConfigError",
+    "MagKit",
+    "MagUnavailableError",
+    "SecurityEvent",
+    "Sessions",
+    "SqliteSessions",
+    "current_identity",
+    "require_mag",
+]

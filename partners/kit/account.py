@@ -7,7 +7,7 @@ MAG ended (sign-out elsewhere, account suspended, partner revoked) ends here at 
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -18,6 +18,7 @@ from .identity import Identity
 from .provider import EndedError, MagUnavailableError, Provider, Tokens
 from .sealing import Box, digest, random_text
 from .sessions import Sessions
+from .signals import CLAIMS, ENDS, MEMORY, SecurityEvent
 from .tokens import InvalidTokenError
 
 EARLY = 10
@@ -74,7 +75,14 @@ class Accounts:
         sealed = self._sessions.get(digest(name)) if name else None
         value = self._box.open(sealed) if sealed else None
         record = Record.load(value) if value else None
-        return None if record is None or self._sessions.get(_ended(record.id_claims.get("sid", ""))) else record
+        return None if record is None or self._is_ended(record) else record
+
+    def _is_ended(self, record: Record) -> bool:
+        """MAG told that this session ended, or that all those of the person did."""
+        if self._sessions.get(_ended(record.id_claims.get("sid", ""))):
+            return True
+        ended_at = self._sessions.get(_gone(record.id_claims["sub"])) if self.config.signals else None
+        return ended_at is not None and record.opened_at < float(ended_at)
 
     def current(self, name: str, *, fresh: bool = False) -> Record | None:
         """The session, checked again with MAG when it is time; None when it is over. `fresh`: now, and MAG must answer.
@@ -84,7 +92,7 @@ class Accounts:
         record = self.read(name)
         if record is None:
             return None
-        if not fresh and time.time() - record.checked_at < self.config.recheck:
+        if not fresh and time.time() - record.checked_at < self.config.recheck and not self._has_moved(record):
             return record
         try:
             record = self._checked(record)
@@ -113,6 +121,34 @@ class Accounts:
             raise InvalidTokenError("jti")
         self._sessions.put(came, "1", max(1, int(claims["exp"] - time.time()) + tokens.SKEW))
         self._sessions.put(_ended(claims["sid"]), "1", self.config.session_lifetime)
+
+    def signalled(self, unverified_token: str, act: Callable[[SecurityEvent], object]) -> None:
+        """MAG says what happened to somebody (RFC 8417): their sessions end here, or are asked about again; `act` does the rest.
+
+        An event that came already counts once. Raises InvalidTokenError, MagUnavailableError.
+        """
+        claims, now = self.provider.verified(unverified_token), time.time()
+        header = tokens.header_of(unverified_token)
+        event = SecurityEvent.read(header, claims, issuer=self.config.issuer, client_id=self.config.client_id, now=now)
+        came = digest(f"event:{event.jti}")
+        if self._sessions.get(came) is not None:
+            return
+        if event.kind in ENDS and event.sid:
+            self._sessions.put(_ended(event.sid), "1", self.config.session_lifetime)
+        elif event.kind in ENDS and event.sub:
+            key, until = _gone(event.sub), event.at + 1
+            held = self._sessions.get(key)
+            if held is None or float(held) < until:  # an older event may come last
+                self._sessions.put(key, str(until), self.config.session_lifetime)
+        elif event.kind == CLAIMS and event.sub:
+            self._sessions.put(_moved(event.sub), str(now), self.config.session_lifetime)
+        act(event)
+        self._sessions.put(came, "1", MEMORY)
+
+    def _has_moved(self, record: Record) -> bool:
+        """MAG told that the person's rights changed since they were asked."""
+        moved_at = self._sessions.get(_moved(record.id_claims["sub"])) if self.config.signals else None
+        return moved_at is not None and record.checked_at < float(moved_at)
 
     def identity(self, record: Record) -> Identity:
         """Who it is; the groups of a large account are read from MAG when they are first needed."""
@@ -187,3 +223,13 @@ class Accounts:
 def _ended(sid: str) -> str:
     """Where the store keeps that a session of MAG ended."""
     return digest(f"sid:{sid}")
+
+
+def _gone(sub: str) -> str:
+    """Where the store keeps when every session of a person ended, in epoch seconds: the whole second counts."""
+    return digest(f"gone:{sub}")
+
+
+def _moved(sub: str) -> str:
+    """Where the store keeps when the rights of a person changed."""
+    return digest(f"moved:{sub}")

@@ -1,8 +1,8 @@
-"""The partner's side of a sign-in, as Flask routes: start, callback, session, logout, logged-out, backchannel-logout; and the
-decorator of its pages.
+"""The partner's side of a sign-in, as Flask routes: start, callback, session, logout, logged-out, backchannel-logout, and signals
+where they are wanted; and the decorator of its pages.
 
 Implements OpenID Connect Core section 3.1 (code flow) and 4 (third-party initiated login), RFC 7636 (S256), RFC 9207 (`iss`),
-RP-Initiated Logout, Back-Channel Logout.
+RP-Initiated Logout, Back-Channel Logout, RFC 8935 (receiver).
 """
 
 import hmac
@@ -23,6 +23,7 @@ from .origins import is_own_script, is_same_origin, same_origin_path
 from .provider import EndedError, ExchangeRefusedError, MagUnavailableError, Provider
 from .sealing import digest, random_text
 from .sessions import Sessions, SqliteSessions
+from .signals import SecurityEvent, refusal
 from .tokens import ClockError, InvalidTokenError
 from .transactions import LOGOUT, TRANSACTION, Transaction, Transactions, set_cookie
 from .widget import Widget
@@ -39,12 +40,20 @@ LONGEST_BODY = 64 * 1024
 class MagKit:
     """Signs people in. `parameters`: those of `KitConfig`. The application needs a `secret_key` of 32 characters or more."""
 
-    def __init__(self, app: Flask | None = None, *, sessions: Sessions | None = None, **parameters: Any) -> None:
+    def __init__(
+        self,
+        app: Flask | None = None,
+        *,
+        sessions: Sessions | None = None,
+        on_event: Callable[[SecurityEvent], object] = lambda _event: None,
+        **parameters: Any,
+    ) -> None:
+        """`on_event`: what the application does of an event, once; an exception, and MAG sends it again. Needs `signals=True`."""
         self.config = KitConfig(**parameters)
         self.provider = Provider(self.config)
         self.widget = Widget(self.config, self.provider)
         self.answers = Answers(self.config, self.widget)
-        self._sessions = sessions or SqliteSessions()
+        self._sessions, self._on_event = sessions or SqliteSessions(), on_event
         if app is not None:
             self.init_app(app)
 
@@ -59,6 +68,8 @@ class MagKit:
             bp.add_url_rule("/" + view.__name__.replace("_", "-"), view_func=view, methods=["GET"])
         for view in (self.callback, self.logout, self.backchannel_logout):
             bp.add_url_rule("/" + view.__name__.replace("_", "-"), view_func=view, methods=["POST"])
+        if self.config.signals:
+            bp.add_url_rule("/signals", view_func=self.signals, methods=["POST"])
         bp.before_request(bound_body)
         bp.after_request(add_headers)
         app.register_blueprint(bp)
@@ -210,6 +221,20 @@ class MagKit:
             current_app.logger.warning("logout token not verified, MAG will send it again: %s", error)
             return jsonify(error="temporarily_unavailable"), 503
         return "", 200
+
+    def signals(self) -> ResponseReturnValue:
+        """From MAG itself: what happened to somebody (RFC 8935 sections 2.2 to 2.4)."""
+        if request.mimetype != "application/secevent+jwt":
+            return jsonify(err="invalid_request", description="application/secevent+jwt is expected"), 400
+        try:
+            self.accounts.signalled(request.get_data(as_text=True), self._on_event)
+        except InvalidTokenError as error:
+            current_app.logger.warning("security event refused: %s", error)
+            return jsonify(err=refusal(error), description="the security event token is not valid"), 400
+        except MagUnavailableError as error:
+            current_app.logger.warning("security event not verified, MAG will send it again: %s", error)
+            return jsonify(err="jws_unverified", description="try again"), 503
+        return "", 202
 
     # ------------------------------------------------------------------------------------------------------- this page
 

@@ -41,10 +41,12 @@ class KitConfig:
     """For how long what MAG said last is believed before a page; before a POST it is asked again whatever this says."""
     patience: float = 300.0
     """For how long pages go on being shown when MAG does not answer."""
-    widget_version: str = "1.0.0"
+    widget_version: str = "1.1.0"
     """The release of MAG's widget."""
     widget_integrity: str = ""
     """The hash of its `mag-done.js` (`sha384-…`), for a partner who pins it; MAG is asked otherwise."""
+    signals: bool = False
+    """Whether MAG sends events of security to `signals_uri`: a stream has to be open there."""
     session_lifetime: int = 12 * 3600
     session_idle: int = 2 * 3600
 
@@ -82,6 +84,11 @@ class KitConfig:
     def backchannel_logout_uri(self) -> str:
         """Where MAG tells that a session ended: register it under this very name."""
         return f"{self.base_url}{self.prefix}/backchannel-logout"
+
+    @property
+    def signals_uri(self) -> str:
+        """Where MAG pushes events: the `endpoint_url` of the stream."""
+        return f"{self.base_url}{self.prefix}/signals"
 
     @property
     def is_local(self) -> bool:

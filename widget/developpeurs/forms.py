@@ -9,7 +9,7 @@ from werkzeug.datastructures import MultiDict
 from idp.entreprises.siret import InvalidSirenError, InvalidSiretError, Siren, Siret
 from widget.developpeurs.contraste import COLOUR
 
-MODES = ("fedcm", "popup", "redirect")
+MODES = ("inline", "fedcm", "popup", "redirect")
 LABELS = {"signin": "Se connecter avec MAG", "continue": "Continuer avec MAG", "link": "Associer mon identité MAG"}
 IN_ENGLISH = {"signin": "Sign in with MAG", "continue": "Continue with MAG", "link": "Link my MAG identity"}
 """As the component says them (`widget/mag-login.js`)."""
