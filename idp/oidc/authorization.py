@@ -17,13 +17,11 @@ from authlib.oauth2.rfc6749.errors import OAuth2Error
 from idp.authentication import demande as demandes
 from idp.authentication.demande import BINDING, Demande, binding_of
 from idp.authentication.factors.policy import Policies
-from idp.authentication.levels import TWO_FACTORS, satisfies
 from idp.authentication.session import COOKIE, Session, row_of
 from idp.config import Settings
 from idp.database import Connections, Kept
 from idp.ephemeral import Ephemeral
 from idp.errors import FileError
-from idp.habilitations.decision import services_of
 from idp.habilitations.disclosure import SCOPE as HABILITATIONS
 from idp.habilitations.disclosure import services_of_scope
 from idp.habilitations.droits import Catalogue
@@ -34,6 +32,7 @@ from idp.oidc.checks import verify
 from idp.oidc.claims import SCOPE_CLAIMS, opened, scope_of_claim
 from idp.oidc.client_auth import Clients
 from idp.oidc.codes import Granted
+from idp.oidc.demands import demanded
 from idp.oidc.details import Acting
 from idp.oidc.dispatch import Progress, Step, asked_levels, next_step, required_levels
 from idp.oidc.errors import AuthorizationError, UntrustedRequestError
@@ -54,6 +53,8 @@ LONGEST_QUERY = 6 * 1024
 """Characters; the doors refuse an address of 8 KiB."""
 Headers = Iterable[tuple[str, str]]
 PICK = "/connexion/client"
+VOUCHED, PASSAGE = "login_hint_token", "/navigation"
+"""What a partner signed about whoever is at the browser (the name is CIBA Core's, section 7.1), and the page that reads it."""
 CONTINUED = OURS + "fedcm"
 """Ours, beside the parameters: a browser waits for the answer, and gives it to the page that asked."""
 PAGES = {Step.SELECT: "/connexion/choix", Step.SIGN_IN: "/connexion", Step.RAISE: "/connexion/second-facteur"}
@@ -190,11 +191,13 @@ class AuthorizationEndpoint:
     def _proceed(
         self, asked: AuthorizationRequest, demande: Demande | None, given: Mapping[str, str], browser: Browser, now: datetime
     ) -> Answer | FormPost | ConsentAsked | Handover:
+        if demande is None and asked.get(VOUCHED) and "none" not in asked.prompt:
+            return self._to_page(PASSAGE, {"demande": self.seal(asked, browser, now)}, browser)
         found = self.weigh(asked, browser, now, demande, given)
         session, step = found.session, found.step
         if step is Step.ISSUE and session is not None and found.pick is None:
             return self._issue(asked, found, now)
-        token = given["demande"] if demande is not None else self._seal(asked, browser, now)
+        token = given["demande"] if demande is not None else self.seal(asked, browser, now)
         if step is Step.CONSENT and session is not None:
             return ConsentAsked(asked, found.told, session, token)
         where, query = to_pick_at(found.pick, given) if found.pick else (PAGES[step], {})
@@ -205,6 +208,10 @@ class AuthorizationEndpoint:
             query["autre"] = "1"  # the chooser said who, and it is not whoever is signed in
         if step is Step.RAISE and not required_levels(asked) and not found.progress.demanded:
             query["souhait"] = "1"
+        return self._to_page(where, query, browser)
+
+    def _to_page(self, where: str, query: Mapping[str, str], browser: Browser) -> Answer:
+        """303 to a page of MAG, which only this browser may go on with."""
         answer = redirection(f"{self.mag.settings.issuer_path}{where}?{urlencode(query)}")
         if browser.is_new:
             cookie = f"{BINDING}={browser.binding}; Secure; HttpOnly; Path=/; SameSite=Lax"
@@ -314,19 +321,12 @@ class AuthorizationEndpoint:
         )
 
     def _demands(self, asked: AuthorizationRequest, session: Session) -> bool:
-        """Whether a policy calls for two factors: by partner, by what it asks to be told; a query only where a rule is about rights."""
-        policies, now = self.mag.policies(), datetime.now(UTC)
-        if not policies.rules or satisfies(session.acr, (TWO_FACTORS,)):
-            return False
+        """By partner, by what it asks to be told."""
         services = services_of_scope(asked.granted_scope(self.supported_scopes())) | (asked.acting.codes if asked.acting else frozenset())
-        if policies.demands(asked.client.client_id, services, now):
-            return True
-        if not services or not policies.has_rights_rule:
-            return False
-        rights = services_of(self.mag.connections, self.mag.catalogue(), session.declarant_id, now)
-        return policies.demands_for_rights(rights, services, now)
+        return demanded(self.mag, asked.client.client_id, services, session, datetime.now(UTC))
 
-    def _seal(self, asked: AuthorizationRequest, browser: Browser, now: datetime) -> str:
+    def seal(self, asked: AuthorizationRequest, browser: Browser, now: datetime) -> str:
+        """The request as one word, for this browser alone."""
         client, mag = asked.client, self.mag
         demande = Demande(
             target="/authorize",

@@ -8,6 +8,9 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from idp.habilitations.disclosure import DECISION
+from idp.habilitations.disclosure import SCOPE as HABILITATIONS
+
 SCOPE_CLAIMS: Mapping[str, tuple[str, ...]] = {
     "openid": ("sub",),
     "profile": ("name", "given_name", "family_name", "usual_name", "job", "updated_at"),
@@ -31,12 +34,15 @@ SCOPE_CLAIMS: Mapping[str, tuple[str, ...]] = {
     "chorusdt": (),
     "custom": (),
     "controles": ("controles",),
+    "pagm": ("pagm",),
     "offline_access": (),
 }
 CLAIMS = tuple(
     sorted({claim for claims in SCOPE_CLAIMS.values() for claim in claims} | {"acr", "auth_time", "sid", "hab", "habilitations_flat"})
 )
-CLAIMS_OF_RIGHTS = ("hab", "_claim_names", "_claim_sources")
+PAGM = "pagm"
+"""Scope and claim: the profiles that an agreement between two bodies lets a token say (`habilitations/pagm.py`)."""
+CLAIMS_OF_RIGHTS = ("hab", "_claim_names", "_claim_sources", PAGM)
 """In an access token, and told anew at introspection; an opaque token does without."""
 DETAILS = "authorization_details"
 """RFC 9396: in every access token about one establishment, since it says which; told anew at introspection too."""
@@ -72,6 +78,11 @@ def amr_for(client_names: str, amr: Iterable[str]) -> list[str]:
     """How someone signed in, in the words of a client (`Client.amr_names`)."""
     names = AMR_NAMES[client_names]
     return [names.get(word, word) for word in amr]
+
+
+def is_about_a_person(scope: str) -> bool:
+    """Of a scope: what it opens is somebody's, and nothing that a client asks in its own name."""
+    return scope in SCOPE_CLAIMS or (scope.startswith(HABILITATIONS) and scope != DECISION)
 
 
 def claims_of_scope(scope: Iterable[str]) -> frozenset[str]:

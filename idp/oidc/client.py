@@ -101,6 +101,14 @@ class Client:
     initiate_login_uri: str = ""
     link_prefixes: tuple[str, ...] = ()
     """Ours: under which addresses `/acces` may lead (`link_prefixes.py`)."""
+    linking_return_uris: tuple[str, ...] = ()
+    """Ours: where people go back to once accounts were linked, or not; with one at least, they may be (`partners/rattachement`)."""
+    linking_initiate_uri: str = ""
+    """Ours: where the partner begins a link that its holder asked for at MAG."""
+    linking_max_acr: str = ""
+    """Ours: what a sign-in at the partner is worth at MAG at most; empty: it opens nothing there."""
+    linking_several: bool = False
+    """Ours: several of its accounts may be one identity of MAG."""
 
     # What it is answered
     subject_type: str = "pairwise"
@@ -131,6 +139,8 @@ class Client:
     # Where its button is (`widget/`)
     widget_modes: frozenset[str] = frozenset({"fedcm", "popup", "redirect"})
     """Ours: the ways its pages may sign people in."""
+    widget_inline_reason: str = ""
+    """Ours: why its pages may hold a frame of MAG (`inline`), as the operator was told."""
     widget_origins: tuple[str, ...] = ()
     """Ours: those of its pages; the origins of its redirect URIs when empty."""
 
@@ -163,6 +173,11 @@ class Client:
     @property
     def is_public(self) -> bool:
         return self.token_endpoint_auth_method == "none"
+
+    @property
+    def is_software(self) -> bool:
+        """Acts while nobody is there, and proves its own key each time, twice: stealing what it keeps gives nothing."""
+        return JWT_BEARER in self.grant_types and self.token_endpoint_auth_method == "private_key_jwt" and self.sender_constrained
 
     @property
     def default_alg(self) -> str:

@@ -25,6 +25,7 @@ from idp.audit.events import AssertionReplayed
 from idp.config import Settings
 from idp.database import Connections
 from idp.ephemeral import Ephemeral
+from idp.habilitations.pagm import Conventions
 from idp.logs import logger
 from idp.oidc.client import Client
 from idp.oidc.jose import SKEW, Claims, Compact, Keys, UnreadableError, comes_first, has_jti, keys_for, number
@@ -74,6 +75,9 @@ class Clients(Protocol):
         """Whether a public client has a redirect URI there."""
 
     def every(self) -> Iterable[Client]: ...
+
+    def conventions(self) -> Conventions:
+        """Agreements between partners, whatever their dates."""
 
 
 class ClientRefusedError(InvalidClientError):

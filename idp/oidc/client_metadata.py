@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
+from idp.authentication.levels import LEVELS
 from idp.errors import RefusedError
 from idp.oidc.client import CONTENT_ENCS, GRANT_TYPES, KEY_ALGS, RESPONSE_TYPES, WIDGET_MODES, Client, Encryption, origin_of
 from idp.oidc.link_prefixes import AmbiguousAddressError, read_place
@@ -17,6 +18,8 @@ TLS_NAMES = ("subject_dn", "san_dns", "san_uri", "san_ip", "san_email")
 PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "k"})
 
 
+SHORTEST_REASON = 20
+"""Characters."""
 SANDBOX_GRANTS = frozenset({"authorization_code", "refresh_token", "client_credentials", "implicit"})
 
 
@@ -80,6 +83,10 @@ def read_client(
         default_acr_values=reader.texts("default_acr_values"),
         initiate_login_uri=reader.uri("initiate_login_uri"),
         link_prefixes=reader.prefixes("link_prefixes"),
+        linking_return_uris=reader.uris("linking_return_uris"),
+        linking_initiate_uri=reader.uri("linking_initiate_uri"),
+        linking_max_acr=reader.one("linking_max_acr", (*LEVELS, ""), ""),
+        linking_several=reader.flag("linking_several"),
         subject_type=reader.one("subject_type", ("pairwise", "public"), "pairwise"),
         sector=reader.sector(redirect_uris) or client_id,
         id_token_signed_response_alg=reader.one("id_token_signed_response_alg", algs, "RS256" if "RS256" in algs else "ES256"),
@@ -96,6 +103,7 @@ def read_client(
         hab_flat=reader.flag("hab_flat"),
         amr_names=reader.one("amr_names", ("franceconnect", ""), ""),
         widget_modes=frozenset(reader.some("widget_modes", WIDGET_MODES, ("fedcm", "popup", "redirect"))),
+        widget_inline_reason=reader.text("widget_inline_reason", 400),
         widget_origins=reader.origins("widget_origins"),
         backchannel_logout_uri=reader.uri("backchannel_logout_uri"),
         backchannel_logout_session_required=reader.flag("backchannel_logout_session_required"),
@@ -177,6 +185,16 @@ def check_frames(client: Client) -> None:
         raise InvalidClientMetadataError("frontchannel_logout_uri: its origin must be that of a redirect_uri")
 
 
+def check_inline(client: Client) -> None:
+    """ours: a frame where passwords are typed is given for a reason, which is written."""
+    if "inline" not in client.widget_modes:
+        return
+    if len(client.widget_inline_reason.strip()) < SHORTEST_REASON:
+        raise InvalidClientMetadataError(f"widget_inline_reason: inline needs its reason, in {SHORTEST_REASON} characters at least")
+    if "code" not in client.response_types or client.profile.signed_response:
+        raise InvalidClientMetadataError("widget_modes: inline needs response_type code, and answers that are not signed")
+
+
 def check_encryption(client: Client) -> None:
     """RFC 7591 section 2: what is encrypted for a client needs its key."""
     asked = (client.id_token_encryption, client.userinfo_encryption, client.introspection_encryption, client.authorization_encryption)
@@ -184,7 +202,15 @@ def check_encryption(client: Client) -> None:
         raise InvalidClientMetadataError("an encrypted answer needs jwks or jwks_uri")
 
 
-TOGETHER = (check_redirection, check_grants, check_sandbox, check_proof, check_encryption, check_frames)
+def check_linking(client: Client) -> None:
+    """ours: accounts are linked before they lead anywhere, and never for test identities."""
+    if not client.linking_return_uris and (client.linking_initiate_uri or client.linking_max_acr or client.linking_several):
+        raise InvalidClientMetadataError("linking_return_uris: one at least is needed to link accounts")
+    if client.linking_return_uris and client.profile.test_identities:
+        raise InvalidClientMetadataError(f"linking_return_uris: not with the profile {client.profile.name}")
+
+
+TOGETHER = (check_redirection, check_grants, check_sandbox, check_proof, check_encryption, check_frames, check_inline, check_linking)
 
 
 class _Reader:

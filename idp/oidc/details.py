@@ -72,7 +72,9 @@ class Acting:
     def granted_in(cls, claims: Mapping[str, Any]) -> Self | None:
         """What a token of ours holds."""
         found = claims.get(DETAILS)
-        return cls(int(found[0]["siret"]), tuple(sorted(found[0]["services"].items()))) if found else None
+        if not found or found[0]["type"] != TYPE:
+            return None
+        return cls(int(found[0]["siret"]), tuple(sorted(found[0]["services"].items())))
 
     def on(self, siret: int) -> "Acting":
         return Acting(siret, self.services)

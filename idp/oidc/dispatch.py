@@ -42,7 +42,7 @@ class Progress:
 
 def needs_sign_in(request: AuthorizationRequest, session: Session | None, progress: Progress, now: int) -> bool:
     """Core section 3.1.2.1: `prompt=login`, `max_age` (0 is the same); a sign-in made since the partner asked satisfies both."""
-    if session is None:
+    if session is None or (session.vouched and lacks_level(request, session, progress)):
         return True
     if progress.signed_in_since:
         return False
@@ -50,6 +50,17 @@ def needs_sign_in(request: AuthorizationRequest, session: Session | None, progre
         return True
     too_old = request.max_age is not None and (request.max_age == 0 or now - session.auth_time > request.max_age)
     return "login" in request.prompt or too_old
+
+
+def lacks_level(request: AuthorizationRequest, session: Session, progress: Progress) -> bool:
+    """A level that a sign-in of MAG's own could reach, and a partner's word did not: ours, the password is asked before any factor.
+
+    One that is only wished is asked for too, unless the person does without.
+    """
+    if progress.demanded and not satisfies(session.acr, (TWO_FACTORS,)):
+        return True
+    asked = required_levels(request) or (frozenset() if progress.level_refused else frozenset(request.acr_values))
+    return bool(asked) and within_reach(asked) and not satisfies(session.acr, asked)
 
 
 def needs_choice(request: AuthorizationRequest, session: Session | None, progress: Progress) -> bool:

@@ -9,11 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from authlib.oauth2.rfc6749.errors import InvalidRequestError, OAuth2Error
-
-from idp.errors import MagError
 from idp.habilitations.souvenir import Souvenirs
-from idp.logs import logger
 from idp.oidc import cors
 from idp.oidc.alive import Alive
 from idp.oidc.attestations import Attestations
@@ -38,13 +34,15 @@ from idp.oidc.metadata import ATTESTATIONS, DECISIONS, resource_address
 from idp.oidc.people import People
 from idp.oidc.possession import Possession
 from idp.oidc.pushed_requests import PushedRequestEndpoint
+from idp.oidc.refusals import refusal
 from idp.oidc.revocation import Revocation
 from idp.oidc.rights import Rights
 from idp.oidc.rights_state import RightsState
 from idp.oidc.server import TokenServer
 from idp.oidc.tokens import Reader
 from idp.oidc.userinfo import UserInfo
-from idp.oidc.wire import DPOP_NONCE, NO_STORE, Answer, Environ, described, error_answer, json_answer
+from idp.oidc.vecteurs import Vecteurs
+from idp.oidc.wire import DPOP_NONCE, NO_STORE, Answer, Environ, described
 
 if TYPE_CHECKING:
     from idp.http import Mag
@@ -76,14 +74,15 @@ class Machines:
         mint, reader = mag.mint, Reader(settings, mag.keyring)
         families = Families(settings, mag.connections, mag.ephemeral, mag.keyring)
         people = People(mag.connections, mag.ephemeral)
-        rights = Rights(settings, mag.connections, mag.catalogue, mag.keyring)
+        rights = Rights(settings, mag.connections, mag.catalogue, mag.keyring, mag.carnet)
         alive = Alive(mag.ephemeral, families, people)
         authenticate = ClientAuthenticator(settings, mag.registry, mag.ephemeral, mag.connections)
-        issuer = Issuer(settings, mint, families, people, rights)
+        vecteurs = Vecteurs(mag.connections, mag.ephemeral, mag.registry, rights)
+        self.issuer = issuer = Issuer(settings, mint, families, people, rights, mag.signals.audience, vecteurs)
         possession = Possession(settings, mag.keyring, mag.ephemeral)
         self.server = TokenServer(authenticate, mag.registry, issuer, mag.ephemeral, possession)
         self.authorization = AuthorizationEndpoint(mag, issuer)
-        self.bearers = bearers = Bearers(mag.registry, reader, possession)
+        self.bearers = bearers = Bearers(mag.registry, reader, possession, vecteurs)
         pushed = PushedRequestEndpoint(settings, authenticate, self.authorization.sources, self.authorization.pushed, possession.proofs)
         self._secure = (STRICT_TRANSPORT,) if settings.issuer.startswith("https:") else ()
         documents = Documents(settings, mag.keyring, mag.catalogue, self._registers)
@@ -99,7 +98,7 @@ class Machines:
                 from_pages=True,
                 metadata=resource_address(settings, "/userinfo"),
             ),
-            "/token/introspection": Endpoint(("POST",), Introspection(authenticate, mag.registry, alive, rights, mint, reader)),
+            "/token/introspection": Endpoint(("POST",), Introspection(authenticate, mag.registry, alive, rights, mint, reader, vecteurs)),
             "/token/revocation": Endpoint(("POST",), Revocation(authenticate, mag.connections, families, reader), from_pages=True),
             "/habilitations/v1": Endpoint(
                 ("GET",),
@@ -183,24 +182,7 @@ def named_by_caller(environ: Environ) -> str:
     return named if len(named) <= 128 and named.isascii() and named.isprintable() else ""
 
 
-def refusal(error: Exception, request_id: str, path: object) -> Answer:
-    """One way out for every refusal."""
-    where = {"request_id": request_id, "path": path}
-    if isinstance(error, OAuth2Error):
-        return error_answer(error)
-    if isinstance(error, MagError):
-        logger.error("refused", extra={"fields": {"code": error.code, "reason": str(error), **where}})
-        return unavailable(error) if error.status >= 500 else error_answer(InvalidRequestError("this request is not valid"))
-    logger.error("unexpected error", exc_info=error, extra={"fields": where})
-    return json_answer({"error": "server_error", "error_description": f"incident {request_id}"}, 500)
-
-
 def not_allowed(methods: tuple[str, ...]) -> Answer:
     """RFC 9110 section 15.5.6."""
     body = b'{"error":"invalid_request","error_description":"this method is not allowed here"}'
     return Answer(405, body, headers=(*NO_STORE, ("Allow", ", ".join(methods))))
-
-
-def unavailable(error: MagError) -> Answer:
-    headers = (*NO_STORE, ("Retry-After", str(error.retry_after or 5)))
-    return json_answer({"error": "temporarily_unavailable", "error_description": "try again in a few seconds"}, 503, headers)

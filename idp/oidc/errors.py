@@ -3,7 +3,12 @@
 Token errors are Authlib's classes. Descriptions are fixed ASCII English: no user input is ever put in one.
 """
 
+from authlib.oauth2.rfc6749.errors import OAuth2Error
+
 from idp.errors import RefusedError
+
+TokenError = OAuth2Error
+"""Whatever the token endpoint answers as JSON: for doors that speak another format."""
 
 
 class UntrustedRequestError(RefusedError):

@@ -119,11 +119,8 @@ class Families:
         return token
 
     def _row(self, client: Client, session: Session, granted: Granted, *, offline: bool, now: datetime) -> dict[str, Any]:
-        life = (
-            self.settings.offline_lifetime
-            if offline
-            else min(self.settings.refresh_token_lifetime, max(1, session.expires_at - int(now.timestamp())))
-        )
+        kept = self.settings.software_lifetime if client.is_software else self.settings.offline_lifetime
+        life = kept if offline else min(self.settings.refresh_token_lifetime, max(1, session.expires_at - int(now.timestamp())))
         return {
             "new_id": granted.family_id,
             "new_client_id": client.client_id,

@@ -6,7 +6,7 @@ sessions of other browsers.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlencode, urlsplit
 
 import orjson
@@ -30,6 +30,12 @@ class Farewell:
 
     names: tuple[str, ...] = ()
     frames: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
+    """Names of those that did not say that they ended their session."""
+
+    def with_ends(self, confirmed: Sequence[str], failed: Sequence[str]) -> "Farewell":
+        """And the service providers of the other protocol."""
+        return replace(self, names=tuple(sorted({*self.names, *confirmed}, key=str.casefold)), failed=tuple(failed))
 
     @property
     def origins(self) -> str:

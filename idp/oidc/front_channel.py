@@ -8,13 +8,14 @@ from datetime import datetime
 from typing import Any
 
 from idp.authentication.session import Session
-from idp.oidc.backchannel.notices import take_part
 from idp.oidc.claims import amr_for, claims_of_scope, opened, select_claims
 from idp.oidc.codes import Granted
+from idp.oidc.errors import AuthorizationError
 from idp.oidc.families import Grant, context_of
 from idp.oidc.issuing import Issuer
 from idp.oidc.request import AuthorizationRequest
 from idp.oidc.tokens import half_hash
+from idp.oidc.vecteurs import audience_of
 
 
 def tokens_for(
@@ -22,6 +23,8 @@ def tokens_for(
 ) -> dict[str, str]:
     """What the response type gives at once, beside the code."""
     client, words, at = request.client, set(request.response_type.split()), int(now.timestamp())
+    if "token" in words and issuer.vecteurs.clients.conventions().between(client.client_id, audience_of(client, granted.resource)):
+        raise AuthorizationError("invalid_target", "tokens of an agreement are given at the token endpoint alone")
     alg = client.id_token_signed_response_alg
     grant = Grant(session.declarant_id, session.sid, False, granted.family_id, context_of(session, granted))
     facts = issuer.facts(client, grant, granted.scope, now, None, aimed=bool(granted.resource))
@@ -37,7 +40,7 @@ def tokens_for(
         answer |= {"access_token": token, "token_type": "Bearer", "expires_in": str(issuer.settings.access_token_lifetime)}
         answer["scope"] = " ".join(granted.scope)
     if "id_token" in words:
-        take_part(issuer.families.connections, client, session)
+        issuer.takes_part(client, session, now, offline=False, renews=False)
         claims = {**_claims(issuer, request, session, granted), **facts.in_id_token, **hashes, "sid": session.sid}
         answer["id_token"] = issuer.mint.id_token(client, facts.sub, at, {**claims, "nonce": granted.nonce})
     return answer

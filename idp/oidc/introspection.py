@@ -13,6 +13,7 @@ from idp.oidc.client_auth import ClientAuthenticator, Clients
 from idp.oidc.confirmation import Confirmation, token_type
 from idp.oidc.rights import Rights
 from idp.oidc.tokens import AccessToken, Mint, Reader
+from idp.oidc.vecteurs import Vecteurs
 from idp.oidc.wire import Answer, Environ, json_answer, prefers, read_form
 
 TYPE = "token-introspection+jwt"
@@ -23,9 +24,16 @@ class Introspection:
     """The endpoint, for one process."""
 
     def __init__(
-        self, authenticate: ClientAuthenticator, clients: Clients, alive: Alive, rights: Rights, mint: Mint, reader: Reader
+        self,
+        authenticate: ClientAuthenticator,
+        clients: Clients,
+        alive: Alive,
+        rights: Rights,
+        mint: Mint,
+        reader: Reader,
+        vecteurs: Vecteurs,
     ) -> None:
-        self.authenticate, self.clients, self.alive, self.rights = authenticate, clients, alive, rights
+        self.authenticate, self.clients, self.alive, self.rights, self.vecteurs = authenticate, clients, alive, rights, vecteurs
         self.mint, self.reader, self.issuer = mint, reader, mint.settings.issuer
 
     def __call__(self, environ: Environ) -> Answer:
@@ -51,9 +59,12 @@ class Introspection:
         holder = self.clients.find(token.claims["client_id"]) if token and entitled(client, token) else None
         if token is None or holder is None or (token.handle.declarant_id and self.alive.person_of(token) is None):
             return {"active": False}
+        if not (self.vecteurs.stands(token, now) and self.vecteurs.first_shown(token, now)):
+            return {"active": False}
         signed = {name: value for name, value in token.claims.items() if name not in CLAIMS_OF_RIGHTS}
         bound = Confirmation.read(token.claims.get("cnf"))
-        return {"active": True, "token_type": token_type(bound), **signed, **self._rights_now(holder, token, now)}
+        told = {**self._rights_now(holder, token, now), **self.vecteurs.told(holder, token, now)}
+        return {"active": True, "token_type": token_type(bound), **signed, **told}
 
     def _rights_now(self, holder: Client, token: AccessToken, now: datetime) -> dict[str, Any]:
         """Rights as they are, not as they were signed: a right withdrawn is gone at the next introspection (C47)."""

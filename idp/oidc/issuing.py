@@ -11,7 +11,7 @@ from idp.habilitations.disclosure import services_of_scope
 from idp.logs import note
 from idp.oidc.authzen.known import keep
 from idp.oidc.backchannel.notices import take_part
-from idp.oidc.claims import DETAILS, amr_for, opened, select_claims
+from idp.oidc.claims import DETAILS, PAGM, amr_for, opened, select_claims
 from idp.oidc.client import JWT_BEARER, Client
 from idp.oidc.codes import Granted
 from idp.oidc.confirmation import Confirmation, confirmed, token_type
@@ -19,7 +19,9 @@ from idp.oidc.details import Acting
 from idp.oidc.families import Families, Grant, bound_key, context_of
 from idp.oidc.people import People
 from idp.oidc.rights import Rights
+from idp.oidc.signals.audience import Audience
 from idp.oidc.tokens import Handle, Mint, half_hash
+from idp.oidc.vecteurs import Source, Terms, Vecteurs, audience_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +59,62 @@ class Issuer:
     families: Families
     people: People
     rights: Rights
+    audience: Audience
+    vecteurs: Vecteurs
+
+    def takes_part(self, client: Client, session: Session, now: datetime, *, offline: bool, renews: bool) -> None:
+        """Who is told of the end of sessions, or of what happens to accounts, has it written down. Nothing for the others."""
+        if not renews:
+            take_part(self.families.connections, client, session, hears=self.audience.hears(client))
+        self.audience.met(client, session, now, offline=offline)
 
     def for_client(
-        self, client: Client, scope: Sequence[str], confirmation: Confirmation | None, audience: Sequence[str] = ()
+        self,
+        client: Client,
+        scope: Sequence[str],
+        confirmation: Confirmation | None,
+        audience: Sequence[str] = (),
+        terms: Terms | None = None,
+        told: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
-        """RFC 6749 section 4.4.3: no refresh token, no person. `audience`: resources named (RFC 8707), here and below."""
-        at, cnf = int(datetime.now(UTC).timestamp()), confirmed(confirmation)
-        token = self.mint.access_token(client, client.client_id, scope, at, Handle(), cnf, audience=audience)
+        """RFC 6749 section 4.4.3: no refresh token, no person. `audience`: resources named (RFC 8707), here and below.
+
+        `terms`, `told`: of the agreement that it is made under, and what it lets the token say of the application.
+        """
+        now, extra = datetime.now(UTC), {**confirmed(confirmation), **(told or {})}
+        token, life = self.signed(client, client.client_id, scope, Handle(), extra, audience, terms, now, "client_credentials")
         note("token issued", grant="client_credentials", client_id=client.client_id)
-        return self._answer(token, scope, confirmation)
+        details = {DETAILS: extra[DETAILS]} if DETAILS in extra else {}
+        return {**self._answer(token, scope, confirmation, life), **details}
+
+    def signed(
+        self,
+        client: Client,
+        sub: str,
+        scope: Sequence[str],
+        handle: Handle,
+        extra: Mapping[str, Any],
+        audience: Sequence[str],
+        terms: Terms | None,
+        now: datetime,
+        grant: str,
+        source: Source | None = None,
+    ) -> tuple[str, int]:
+        """An access token and its life; one made under an agreement is shorter, marked, and leaves evidence before it is given.
+
+        `source`: the token that it is exchanged for, which it never outlives.
+        """
+        at = int(now.timestamp())
+        longest = min(source.until - at, self.settings.access_token_lifetime) if source else self.settings.access_token_lifetime
+        if terms is None:
+            return self.mint.access_token(client, sub, scope, at, handle, {**extra, "exp": at + longest}, audience=audience), longest
+        life = terms.life(longest)
+        kept = {**terms.may_act, **extra, "exp": at + life, "jti": self.mint.name_of(terms.marked(handle))}
+        token = self.mint.access_token(client, sub, scope, at, handle, kept, audience=audience)
+        aimed = audience_of(client, audience)
+        about = {"sub": sub, "aud": list(aimed), "client_id": client.client_id, "scope": " ".join(scope), "iat": at, **kept}
+        self.vecteurs.keep(terms, "access_token", about, now, grant=grant, source=source)
+        return token, life
 
     def for_code(
         self,
@@ -87,8 +136,7 @@ class Issuer:
         refresh_token = None
         if "refresh_token" in client.grant_types:
             refresh_token = self.families.open(client, session, granted, offline=offline, now=now, key=bound_key(client, confirmation))
-        if refresh_token is None:
-            take_part(self.families.connections, client, session)
+        self.takes_part(client, session, now, offline=offline, renews=refresh_token is not None)
         keep(self.families.connections, self.settings, self.mint.subjects, client, session, granted, now)
         about = grant.narrowed(acting)
         return self._for_person(client, about, granted.scope, confirmation, audience, refresh_token, now, kind)
@@ -106,13 +154,29 @@ class Issuer:
         return self._for_person(client, grant, scope, confirmation, audience, refresh_token, datetime.now(UTC), "refresh_token")
 
     def for_bearer(
-        self, client: Client, grant: Grant, scope: Sequence[str], confirmation: Confirmation | None, audience: Sequence[str] = ()
+        self,
+        client: Client,
+        grant: Grant,
+        scope: Sequence[str],
+        confirmation: Confirmation | None,
+        audience: Sequence[str] = (),
+        kind: str = "jwt-bearer",
     ) -> dict[str, Any]:
         """RFC 7523 section 2.1: an access token alone, since nobody signs in and the client holds its own proof."""
         now = datetime.now(UTC)
-        access_token, facts = self._access_token(client, grant, scope, confirmation, audience, now)
-        note("token issued", grant="jwt-bearer", client_id=client.client_id, declarant_id=grant.declarant_id)
-        return {**self._answer(access_token, scope, confirmation), **facts.details}
+        access_token, facts, life = self._access_token(client, grant, scope, confirmation, audience, now, kind)
+        note("token issued", grant=kind, client_id=client.client_id, declarant_id=grant.declarant_id)
+        return {**self._answer(access_token, scope, confirmation, life), **facts.details}
+
+    def for_vouched(
+        self, client: Client, session: Session, granted: Granted, confirmation: Confirmation | None, audience: Sequence[str]
+    ) -> dict[str, Any]:
+        """The same for somebody whom a partner vouches for: the client hears of what happens to them, as if they had signed in there."""
+        now = datetime.now(UTC)
+        self.takes_part(client, session, now, offline=False, renews=False)
+        keep(self.families.connections, self.settings, self.mint.subjects, client, session, granted, now)
+        grant = Grant(session.declarant_id, session.sid, False, granted.family_id, context_of(session, granted))
+        return self.for_bearer(client, grant, granted.scope, confirmation, audience, "jwt-bearer-linked")
 
     def facts(
         self, client: Client, grant: Grant, scope: Sequence[str], now: datetime, confirmation: Confirmation | None, *, aimed: bool
@@ -139,10 +203,10 @@ class Issuer:
         now: datetime,
         kind: str,
     ) -> dict[str, Any]:
-        access_token, facts = self._access_token(client, grant, scope, confirmation, audience, now)
-        answer = {**self._answer(access_token, scope, confirmation), **facts.details}
+        access_token, facts, life = self._access_token(client, grant, scope, confirmation, audience, now, kind)
+        answer = {**self._answer(access_token, scope, confirmation, life), **facts.details}
         if "openid" in scope:
-            answer["id_token"] = self._id_token(client, facts, int(now.timestamp()), grant, access_token)
+            answer["id_token"] = self._id_token(client, facts, scope, now, grant, access_token, kind)
         if refresh_token:
             answer["refresh_token"] = refresh_token
         if refresh_token and grant.offline and JWT_BEARER in client.grant_types:
@@ -158,15 +222,33 @@ class Issuer:
         confirmation: Confirmation | None,
         audience: Sequence[str],
         now: datetime,
-    ) -> tuple[str, Facts]:
+        kind: str,
+    ) -> tuple[str, Facts, int]:
         audience = audience or grant.context.get("resource", ())
+        terms = self.vecteurs.terms(client, audience_of(client, audience), now)
+        if terms is not None:
+            terms.check_possession(confirmation)
         facts = self.facts(client, grant, scope, now, confirmation, aimed=bool(audience))
-        extra = {**facts.in_access_token, **confirmed(confirmation)}
-        return self.mint.access_token(client, facts.sub, scope, int(now.timestamp()), facts.handle, extra, audience=audience), facts
+        extra = {**facts.in_access_token, **confirmed(confirmation), **self.profiles(client, grant, facts.handle, scope, terms, now)}
+        token, life = self.signed(client, facts.sub, scope, facts.handle, extra, audience, terms, now, kind)
+        return token, facts, life
 
-    def _id_token(self, client: Client, facts: Facts, at: int, grant: Grant, access_token: str) -> str:
-        """Core section 2. No profile claim unless asked one by one (section 5.4 leaves them to userinfo)."""
-        context = grant.context
+    def profiles(
+        self, client: Client, grant: Grant, handle: Handle, scope: Sequence[str], terms: Terms | None, now: datetime
+    ) -> dict[str, Any]:
+        """The claim `pagm`, for who was granted the scope."""
+        if terms is None or PAGM not in scope:
+            return {}
+        return {PAGM: self.vecteurs.profiles(client, handle, terms, grant.acting, now)}
+
+    def _id_token(
+        self, client: Client, facts: Facts, scope: Sequence[str], now: datetime, grant: Grant, access_token: str, kind: str
+    ) -> str:
+        """Core section 2. No profile claim unless asked one by one (section 5.4 leaves them to userinfo).
+
+        Of a portal that an agreement names, it says profiles too, and leaves evidence under a `jti`.
+        """
+        context, at = grant.context, int(now.timestamp())
         claims = {**facts.in_id_token, "sid": grant.sid, "at_hash": half_hash(access_token, client.id_token_signed_response_alg)}
         if client.backchannel_token_delivery_mode:
             claims["jti"] = self.mint.reference(grant.declarant_id)
@@ -176,12 +258,18 @@ class Issuer:
             person = self.people.find(grant.declarant_id)
             birth = {"idp_id": self.settings.issuer, "acr": context["acr"], "amr": claims["amr"]}
             claims = {**(select_claims(person, wanted, **birth) if person else {}), **claims}
+        if (terms := self.vecteurs.terms(client, (client.client_id,), now)) is not None:
+            claims = {**claims, **self.profiles(client, grant, facts.handle, scope, terms, now)}
+            claims.setdefault("jti", self.mint.reference(grant.declarant_id))
+            about = {"sub": facts.sub, "aud": client.client_id, "client_id": client.client_id, "scope": " ".join(scope), **claims}
+            until = {"iat": at, "exp": at + self.settings.id_token_lifetime}
+            self.vecteurs.keep(terms, "id_token", {**about, **until}, now, grant=kind)
         return self.mint.id_token(client, facts.sub, at, claims)
 
-    def _answer(self, access_token: str, scope: Sequence[str], confirmation: Confirmation | None) -> dict[str, Any]:
+    def _answer(self, access_token: str, scope: Sequence[str], confirmation: Confirmation | None, life: int) -> dict[str, Any]:
         return {
             "access_token": access_token,
             "token_type": token_type(confirmation),
-            "expires_in": self.settings.access_token_lifetime,
+            "expires_in": life,
             "scope": " ".join(scope),
         }

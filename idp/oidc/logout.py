@@ -51,6 +51,12 @@ class LogoutRequest:
     """Session of the hint; empty without one."""
     hinted: bool
 
+    @property
+    def way_back(self) -> dict[str, str]:
+        """What says where the person goes afterwards, to be checked again."""
+        found = {"client_id": self.client_id, "post_logout_redirect_uri": self.redirect_uri, "state": self.state}
+        return {name: value for name, value in found.items() if value}
+
 
 def read_request(reader: Reader, clients: Clients, parameters: Mapping[str, str]) -> LogoutRequest:
     """Section 2. Raises LogoutRefusedError."""

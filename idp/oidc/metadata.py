@@ -9,20 +9,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from idp.authentication.levels import LEVELS
+from idp.authentication.levels import LEVELS, MFA, SAID
 from idp.config import Settings
 from idp.habilitations.disclosure import DECISION
 from idp.habilitations.disclosure import SCOPE as HABILITATIONS
-from idp.oidc.claims import CLAIMS, SCOPE_CLAIMS
+from idp.oidc.application_details import TYPE as APPLICATION
+from idp.oidc.claims import AMR_NAMES, CLAIMS, SCOPE_CLAIMS
 from idp.oidc.client import CONTENT_ENCS, KEY_ALGS, RESPONSE_MODES, RESPONSE_TYPES
 from idp.oidc.client_auth import SYMMETRIC, auth_methods
 from idp.oidc.details import TYPES
 from idp.oidc.link_prefixes import SCOPE as LINKS_SCOPE
 from idp.oidc.profiles import PROMPTS, SIGNING_ALGS, by_every_name
 from idp.oidc.server import GRANTS
+from idp.oidc.vecteurs import SUSPICIONS_SCOPE, TRACES_SCOPE
 from idp.oidc.wire import DPOP_ALGS
 
-AMR_VALUES = ("pwd", "totp", "pop", "mfa")
+AMR_VALUES = (*SAID, MFA, *{word for names in AMR_NAMES.values() for word in names.values()})
+"""Every word that a token may carry, in MAG's words and in those of clients that have others."""
 CLIENT_ALGS = by_every_name(SIGNING_ALGS)
 Members = dict[str, Any]
 
@@ -44,7 +47,8 @@ class Offer:
 
     @property
     def scopes(self) -> list[str]:
-        return [*SCOPE_CLAIMS, DECISION, LINKS_SCOPE, *(HABILITATIONS + code for code in sorted(self.services))]
+        of_machines = (DECISION, LINKS_SCOPE, LINKED_SCOPE, *OF_SIGNALS, TRACES_SCOPE, SUSPICIONS_SCOPE, SCIM_SCOPE)
+        return [*SCOPE_CLAIMS, *of_machines, *(HABILITATIONS + code for code in sorted(self.services))]
 
 
 # ------------------------------------------------------------------------------------------------------ authorization server
@@ -72,7 +76,7 @@ def authorization(offer: Offer) -> Members:
         "request_object_signing_alg_values_supported": list(CLIENT_ALGS),
         "prompt_values_supported": sorted(PROMPTS),
         "display_values_supported": ["page"],
-        "authorization_details_types_supported": sorted(TYPES),
+        "authorization_details_types_supported": sorted({*TYPES, APPLICATION}),
     }
 
 
@@ -174,13 +178,25 @@ def discovery(offer: Offer) -> Members:
 # -------------------------------------------------------------------------------------------------------------- resources
 
 RESOURCE_WELL_KNOWN = "/.well-known/oauth-protected-resource"
-DECISIONS, ATTESTATIONS, LINKS = "/access/v1", "/attestations/v1", "/acces/v1"
+DECISIONS, ATTESTATIONS, LINKS, LINKED = "/access/v1", "/attestations/v1", "/acces/v1", "/rattachement/v1"
+SIGNALS, INTEROPS, SCIM = "/ssf/v1", "/interops/v1", "/scim/v2"
+SCIM_SCOPE = "scim"
+"""What an access token needs to read and manage the people of companies that entrusted them to a partner (`partners/scim`)."""
+READ_SIGNALS, MANAGE_SIGNALS, SEND_SIGNALS = "ssf.read", "ssf.manage", "ssf.send"
+OF_SIGNALS = (READ_SIGNALS, MANAGE_SIGNALS, SEND_SIGNALS)
+"""Scopes of the streams of events: to read and receive, to do everything, to send some to MAG."""
+LINKED_SCOPE = "rattachement:liens"
+"""What an access token needs to read and end the links of accounts of a partner."""
 RESOURCES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "/userinfo": ("Identité du déclarant", ("header", "body")),
     "/habilitations/v1": ("Habilitations du déclarant", ("header",)),
     DECISIONS: ("Décisions sur les habilitations", ("header",)),
     ATTESTATIONS: ("Accusés signés de déclarations", ("header",)),
     LINKS: ("Liens vers une ressource d'un partenaire", ("header",)),
+    SIGNALS: ("Flux de signaux", ("header",)),
+    INTEROPS: ("Traces et comportements suspects des conventions", ("header",)),
+    LINKED: ("Comptes d'un partenaire associés à MAG", ("header",)),
+    SCIM: ("Personnes des entreprises confiées à un partenaire", ("header",)),
 }
 """MAG's own resources: name, and how a token comes (RFC 6750 section 2)."""
 
@@ -195,6 +211,8 @@ def resource(offer: Offer, path: str) -> Members:
     name, methods = RESOURCES[path]
     of_rights = [scope for scope in offer.scopes if scope.startswith(HABILITATIONS) and scope != DECISION]
     scopes = {"/userinfo": offer.scopes, DECISIONS: [DECISION], ATTESTATIONS: ["openid"], LINKS: [LINKS_SCOPE]}
+    scopes[LINKED], scopes[SIGNALS] = [LINKED_SCOPE], list(OF_SIGNALS)
+    scopes[INTEROPS], scopes[SCIM] = [TRACES_SCOPE, SUSPICIONS_SCOPE], [SCIM_SCOPE]
     return {
         "resource": offer.at(path),
         "authorization_servers": [offer.settings.issuer],

@@ -1,6 +1,6 @@
 """What lasts of the protocol: families of refresh tokens and consents."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any, Self
 
@@ -91,6 +91,13 @@ class RefreshFamily(Model):
         return found
 
     @classmethod
+    def close_one(cls, declarant_id: int, family_id: str, reason: str, now: datetime) -> str | None:
+        """End one family of a person, in the transaction of the page; its client, or None when it is not theirs or has ended."""
+        theirs = (cls.declarant_id == declarant_id, cls.id == family_id, cls.closed_at.is_(None))
+        ending = update(cls).where(*theirs).values(closed_at=now, closed_reason=reason).returning(cls.client_id)
+        return db.session.scalar(ending, execution_options={"synchronize_session": False})
+
+    @classmethod
     def close_everything(cls, declarant_id: int, reason: str, now: datetime) -> None:
         """End what every client keeps of one person."""
         ending = update(cls).where(cls.declarant_id == declarant_id, cls.closed_at.is_(None)).values(closed_at=now, closed_reason=reason)
@@ -139,6 +146,19 @@ class Consent(Model):
     def of(cls, declarant_id: int) -> list[Self]:
         """What one person agreed to, the latest first."""
         return list(db.session.scalars(select(cls).filter_by(declarant_id=declarant_id).order_by(cls.given_at.desc(), cls.client_id)))
+
+    @classmethod
+    def covers(cls, declarant_id: int, client_id: str, scope: Iterable[str]) -> bool:
+        """Whether one person agreed to all of it."""
+        found = db.session.get(cls, (declarant_id, client_id))
+        return found is not None and set(scope) <= set(found.scope.split())
+
+    @classmethod
+    def widen(cls, declarant_id: int, client_id: str, scope: Iterable[str], now: datetime) -> None:
+        """One person agrees to more, beside what they agreed to before."""
+        found = db.session.get(cls, (declarant_id, client_id))
+        words = dict.fromkeys((*(found.scope.split() if found else ()), *scope))
+        db.session.merge(cls(declarant_id=declarant_id, client_id=client_id, scope=" ".join(words), given_at=now))
 
     @classmethod
     def forget_person(cls, declarant_id: int) -> None:

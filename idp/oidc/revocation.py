@@ -46,7 +46,7 @@ class Revocation:
         token = self.reader.access_token(text, datetime.now(UTC).timestamp())
         if token is not None:
             own = token.claims["client_id"] == client.client_id
-            if own and ("act" in token.claims or not token.handle.family_id):
+            if own and ("act" in token.claims or token.handle.chain or not token.handle.family_id):
                 raise UnsupportedTokenError()
             return (token.handle.family_id, token.handle.declarant_id) if own else (None, None)
         family_id = self.families.family_of(text)

@@ -15,9 +15,11 @@ import orjson
 from idp.config import Settings
 from idp.database import Connections, Kept
 from idp.habilitations.decision import claim_page, disclose, rights_version
-from idp.habilitations.disclosure import Disclosure, services_of_scope
+from idp.habilitations.disclosure import LETTERS, Disclosure, services_of_scope
 from idp.habilitations.droits import Catalogue
+from idp.habilitations.droits import Rights as Held
 from idp.habilitations.questions import rights_at
+from idp.habilitations.usages.carnet import Carnet
 from idp.keys import Keyring
 from idp.oidc.claims import DETAILS
 from idp.oidc.client import Client
@@ -46,8 +48,8 @@ class Pass:
 class Rights:
     """Claims about rights, for one process."""
 
-    def __init__(self, settings: Settings, connections: Connections, catalogue: Kept[Catalogue], keyring: Keyring) -> None:
-        self.settings, self.connections, self.catalogue, self.keyring = settings, connections, catalogue, keyring
+    def __init__(self, settings: Settings, connections: Connections, catalogue: Kept[Catalogue], keyring: Keyring, carnet: Carnet) -> None:
+        self.settings, self.connections, self.catalogue, self.keyring, self.carnet = settings, connections, catalogue, keyring, carnet
         self.endpoint = f"{settings.issuer}/habilitations/v1"
 
     def claims(
@@ -68,7 +70,7 @@ class Rights:
         """
         if not services:
             return {}
-        found = self._disclosed(client, declarant_id, services, now)
+        found = self.disclosed(client, declarant_id, services, now)
         expires_at = until or int(now.timestamp()) + self.settings.access_token_lifetime
         token = None if found.is_whole else self._pass(Pass(client.client_id, handle, tuple(sorted(services)), expires_at, bound))
         claims = found.claims(self.endpoint, token)
@@ -76,11 +78,29 @@ class Rights:
             claims["habilitations_flat"] = found.habilitations_flat
         return claims
 
+    def disclosed(self, client: Client, declarant_id: int, services: Collection[str], now: datetime) -> Disclosure:
+        """Form A within the client's bound, and within as many bytes: few targets with many different rights are long too."""
+        bound = self.settings.hab_bound if client.hab_bound is None else client.hab_bound
+        found = disclose(self.connections, self.catalogue(), declarant_id, services=services, now=now, bound=bound)
+        if found.is_whole and len(orjson.dumps(found.hab)) > BYTES_PER_NUMBER * max(bound, SHORTEST_BOUND):
+            found = disclose(self.connections, self.catalogue(), declarant_id, services=services, now=now, bound=0)
+        self.carnet.noter(self.catalogue(), declarant_id, found.served, now)
+        return found
+
+    def held_there(self, declarant_id: int, acting: Acting, now: datetime) -> Held:
+        """The rights of now at the one establishment of a token, within what was granted."""
+        found = rights_at(self.connections, self.catalogue(), declarant_id, [acting.siret], acting.codes, now).get(acting.siret, {})
+        self.carnet.noter(self.catalogue(), declarant_id, found.keys(), now)
+        letters_ = dict(acting.services)
+        return {code: frozenset(droit for droit in droits if LETTERS[droit] in letters_.get(code, "")) for code, droits in found.items()}
+
     def acting(self, client: Client, declarant_id: int, acting: Acting, now: datetime) -> list[dict[str, Any]]:
         """RFC 9396 section 7.1: what was granted, with the rights of now; no service that the client may no longer ask about (C10)."""
         kept = acting.among(services_of_scope(client.scope))
         found = rights_at(self.connections, self.catalogue(), declarant_id, [acting.siret], kept.codes, now)
-        return kept.told(found.get(acting.siret, {}))
+        held = found.get(acting.siret, {})
+        self.carnet.noter(self.catalogue(), declarant_id, held.keys(), now)
+        return kept.told(held)
 
     def of_token(
         self, client: Client, token: AccessToken, services: Collection[str], now: datetime, bound: Confirmation | None = None
@@ -93,14 +113,6 @@ class Rights:
     def version(self, declarant_id: int, now: datetime) -> str:
         """The `e` of the claims, as it is now. One statement."""
         return rights_version(self.connections, self.catalogue(), declarant_id, now)
-
-    def _disclosed(self, client: Client, declarant_id: int, services: Collection[str], now: datetime) -> Disclosure:
-        """Form A within the client's bound, and within as many bytes: few targets with many different rights are long too."""
-        bound = self.settings.hab_bound if client.hab_bound is None else client.hab_bound
-        found = disclose(self.connections, self.catalogue(), declarant_id, services=services, now=now, bound=bound)
-        if found.is_whole and len(orjson.dumps(found.hab)) > BYTES_PER_NUMBER * max(bound, SHORTEST_BOUND):
-            found = disclose(self.connections, self.catalogue(), declarant_id, services=services, now=now, bound=0)
-        return found
 
     def _pass(self, given: Pass) -> str:
         handle = given.handle

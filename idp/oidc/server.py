@@ -11,6 +11,7 @@ from authlib.oauth2.rfc6749.errors import InvalidRequestError, OAuth2Error, Unsu
 from authlib.oauth2.rfc6749.requests import BasicOAuth2Payload
 
 from idp.ephemeral import Ephemeral
+from idp.oidc.client import JWT_BEARER
 from idp.oidc.client_auth import ClientAuthenticator, Clients
 from idp.oidc.grants.authorization_code import AuthorizationCodeGrant
 from idp.oidc.grants.ciba import CibaGrant
@@ -18,9 +19,11 @@ from idp.oidc.grants.client_credentials import ClientCredentialsGrant
 from idp.oidc.grants.device_code import DeviceCodeGrant
 from idp.oidc.grants.grant import Grant
 from idp.oidc.grants.jwt_bearer import JwtBearerGrant
+from idp.oidc.grants.linked_account import LinkedAccountGrant
 from idp.oidc.grants.refresh_token import RefreshTokenGrant
 from idp.oidc.grants.token_exchange import TokenExchangeGrant
 from idp.oidc.issuing import Issuer
+from idp.oidc.linked import Links, speaks_of_a_link
 from idp.oidc.possession import Possession
 from idp.oidc.tokens import Reader
 from idp.oidc.wire import Answer, Environ, error_answer, json_answer, read_form
@@ -61,13 +64,17 @@ class TokenServer(AuthorizationServer):
         super().__init__()
         self.authenticator, self.clients, self.issuer, self.store = authenticator, clients, issuer, store
         self.possession, self.reader = possession, Reader(issuer.settings, issuer.mint.keyring)
+        self.links: Links | None = None
+        """Composed by wsgi.py: nothing here knows who keeps them."""
         self.grants = {grant.GRANT_TYPE: grant for grant in GRANTS}
 
     def get_token_grant(self, request: Any) -> Grant:
-        """By its name: a grant type has one grant."""
-        grant = self.grants.get(request.form["grant_type"])
+        """By its name: a grant type has one grant, but for assertions, which say themselves what they are about."""
+        name = request.form["grant_type"]
+        of_a_link = name == JWT_BEARER and speaks_of_a_link(request.form.get("assertion", ""))
+        grant = LinkedAccountGrant if of_a_link else self.grants.get(name)
         if grant is None:
-            raise UnsupportedGrantTypeError(request.form["grant_type"])
+            raise UnsupportedGrantTypeError(name)
         return grant(request, self)
 
     def authenticate_client(self, request: Any, _methods: Any, _endpoint: str = "token") -> Any:

@@ -48,17 +48,29 @@ class Handle:
     userinfo_claims: tuple[str, ...] = ()
     resource: bool = False
     """Aimed at another API alone (RFC 8707, RFC 8693): userinfo is not for it."""
+    convention: str = ""
+    """Code of the agreement that the token was made under; empty for none. What follows is bounded by it (`vecteurs.py`)."""
+    once: bool = False
+    """Shown to MAG a single time."""
+    profiles: tuple[str, ...] = ()
+    """Rights that the token, and whatever it is exchanged for, may speak of: `dsn:d`."""
+    chain: int = 0
+    """How many exchanges made it (RFC 8693)."""
 
     def dump(self) -> bytes:
+        if not (self.declarant_id or self.convention):
+            return b""
         values = [self.declarant_id, self.version, self.family_id, self.sid, self.userinfo_claims, self.resource]
-        return orjson.dumps(values) if self.declarant_id else b""
+        agreed = [self.convention, self.once, self.profiles, self.chain] if self.convention or self.chain else []
+        return orjson.dumps([*values, *agreed])
 
     @classmethod
     def load(cls, raw: bytes) -> Self:
         if not raw:
             return cls()
-        declarant_id, version, family_id, sid, userinfo_claims, *resource = orjson.loads(raw)
-        return cls(declarant_id, version, family_id, sid, tuple(userinfo_claims), resource == [True])
+        declarant_id, version, family_id, sid, userinfo_claims, resource, *agreed = orjson.loads(raw)
+        convention, once, profiles, chain = agreed or ("", False, (), 0)
+        return cls(declarant_id, version, family_id, sid, tuple(userinfo_claims), resource, convention, once, tuple(profiles), chain)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +117,17 @@ class Mint:
             "client_id": client.client_id,
             "iat": now,
             "exp": now + self.settings.access_token_lifetime,
-            "jti": b64(self.keyring.seal("jti", handle.dump())),
+            "jti": self.name_of(handle),
             "scope": " ".join(scope),
             **extra,
         }
         if client.access_token_format == "opaque":
             return self._opaque(claims)
         return self.signed(client.access_token_signing_alg, claims, ACCESS_TOKEN)
+
+    def name_of(self, handle: Handle) -> str:
+        """The `jti` of a token that hangs on this: another each time."""
+        return b64(self.keyring.seal("jti", handle.dump()))
 
     def _opaque(self, claims: Mapping[str, Any]) -> str:
         """The claims themselves, sealed: nothing to read, nothing stored. Rights are left out: introspection tells them anew."""
@@ -169,6 +185,10 @@ class Reader:
             self._known[fingerprint] = known = (keyset, token)
             self._characters += len(text)
         return known[1] if known[1].claims["exp"] > now else None
+
+    def issued(self, text: str) -> AccessToken | None:
+        """One of ours, alive or expired, for whoever asks what it was; None for anything else."""
+        return self._verify(text, self.keyring.published().keyset)
 
     def _verify(self, text: str, keyset: KeySet) -> AccessToken | None:
         claims = verified_claims(text, keyset, ACCESS_TOKEN) if "." in text else self._opened(text)

@@ -24,6 +24,7 @@ CLAIM_NAMES = {
     "idp_acr": "le niveau de votre connexion",
     "amr": "la façon dont la connexion s'est faite",
     "controles": "le résultat des vérifications de votre inscription",
+    "pagm": "vos profils, dans les termes convenus avec cet organisme",
     "identite_pivot": "votre nom et votre prénom",
     "offline_access": "un accès qui se prolonge après votre déconnexion",
 }

@@ -82,6 +82,7 @@ class UserInfo:
             **select_claims(person, wanted, idp_id=self.settings.issuer, acr=token.claims["acr"], amr=token.claims["amr"]),
             **self.controls.of(token.handle.declarant_id or 0, wanted),
             **self.rights.of_token(client, token, services, now, bound),
+            **self.bearers.vecteurs.told(client, token, now),
         }
 
     def _answer(self, client: Client, claims: dict[str, Any], asks_jwt: bool, now: datetime) -> Answer:

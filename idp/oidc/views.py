@@ -12,18 +12,19 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import NotFound
 
 from idp import http, visitor
-from idp.arrival import Asked, see, set_session_cookie
+from idp.arrival import Asked, beyond_here, see, set_session_cookie, telling_others
 from idp.audit import journal
 from idp.audit.events import ConsentGiven, ConsentRefused, EstablishmentPicked
 from idp.authentication import demande as demandes
 from idp.authentication.demande import Demande
 from idp.authentication.session import COOKIE, Session, find_session
 from idp.database import db
+from idp.declarants.models import Declarant
 from idp.errors import FileError
 from idp.habilitations.choix.models import EtablissementChoisi
 from idp.habilitations.choix.recherche import LONGEST, Chercheur
 from idp.oidc import logout
-from idp.oidc.account.portals import disconnect, portals
+from idp.oidc.account.portals import Seen, disconnect, portals
 from idp.oidc.acting import is_picked, wanted
 from idp.oidc.authorization import AuthorizationDoor, AuthorizationEndpoint, ConsentAsked, Handover, parameters_of, told_scope
 from idp.oidc.checks import verify
@@ -31,13 +32,16 @@ from idp.oidc.client import Client
 from idp.oidc.details import Acting
 from idp.oidc.errors import AuthorizationError
 from idp.oidc.families import guard_of_family
-from idp.oidc.farewell import Farewell, farewell
+from idp.oidc.farewell import Farewell, farewell, read, seal
 from idp.oidc.models import Consent
 from idp.oidc.responses import FormPost, joined, origin
 from idp.oidc.rights import known_services
 from idp.oidc.tokens import Reader
 from idp.oidc.told import told
 from idp.oidc.wire import is_form_or_empty
+from idp.saml import slo
+from idp.saml.models import SamlParticipation
+from idp.saml.provider import CODE, Sites
 from idp.seals import digest
 
 bp = Blueprint("oidc", __name__, template_folder="templates")
@@ -207,10 +211,23 @@ def agreements() -> ResponseReturnValue:
     found, mag = visitor.required(), http.mag()
     return render_template(
         "oidc/autorisations.html",
-        portals=portals(mag.registry, found.person, known_services(mag.catalogue()), http.now()),
+        portals=portals(
+            Sites(mag.registry, mag.saml.providers), found.person, known_services(mag.catalogue()), http.now(), _seen(found.person)
+        ),
         withdrawn="retrait" in request.args,
         csrf=http.csrf_token(f"autorisations|{found.session.sid}"),
     )
+
+
+def _seen(person: Declarant) -> list[Seen]:
+    """The service providers of SAML where the person went in a session that may live."""
+    mag, found = http.mag(), dict[str, Seen]()
+    for one in SamlParticipation.of_person(person.id, http.now()):
+        provider = mag.saml.providers.with_code(one.client_id.removeprefix(CODE))
+        if provider is not None:
+            scope = tuple(mag.saml.teller.scopes(provider))
+            found[one.client_id] = Seen(one.client_id, one.opened_at, one.expires_at, scope)
+    return list(found.values())
 
 
 @bp.post("/autorisations")
@@ -218,7 +235,9 @@ def withdraw() -> ResponseReturnValue:
     """The agreement ends, and whatever the site kept: devices, and softwares that act while nobody is there, too."""
     found, mag = visitor.required(), http.mag()
     http.check_csrf(f"autorisations|{found.session.sid}")
-    ended = disconnect(found.person, request.form.get("client", ""), http.now())
+    client_id = request.form.get("client", "")
+    seen = SamlParticipation.forget(found.person.id, client_id) > 0
+    ended = disconnect(found.person, client_id, http.now(), seen=seen)
     if ended is None:
         return redirect(http.path("/autorisations"), 303)
     db.session.commit()
@@ -246,13 +265,45 @@ def end_session() -> ResponseReturnValue:
 
 def _leave(asked: logout.LogoutRequest, session: Session | None) -> Response:
     """End the session that there is, tell its partners, say goodbye."""
-    mag, told = http.mag(), list[Client]()
+    mag, told, now = http.mag(), list[Client](), http.now()
     sid = session.sid if session else asked.sid
+    participants = SamlParticipation.of_session(sid) if sid else []
     if sid:
-        told = logout.close(mag.ephemeral, mag.settings, mag.registry, session, asked, http.now())
+        told = logout.close(mag.ephemeral, mag.settings, mag.registry, session, asked, now)
+        SamlParticipation.forget_session(sid)
         db.session.commit()
         mag.messenger.wake()
-    return _logged_out(asked, farewell(mag.settings.issuer, told, sid))
+    kept = {"depart": seal(mag.keyring, told, sid, int(now.timestamp())), **asked.way_back}
+    final = f"{http.path('/session/end/fin')}?{urlencode(kept)}"
+    if not participants:
+        return (beyond_here(final) if sid else None) or _logged_out(asked, farewell(mag.settings.issuer, told, sid))
+    chain = slo.begun_here(sid, participants, final)
+    response = telling_others(slo.Logout(mag, now), chain)
+    set_session_cookie(response, "")
+    return response
+
+
+@bp.get("/session/end/fin")
+def ended_everywhere() -> ResponseReturnValue:
+    """After the service providers of SAML were told: back to the partner, unless there is something to read first.
+
+    Anybody may send anybody here by a plain link: a session that lives goes on, here and at the provider above (C67).
+    """
+    mag, now, lives = http.mag(), http.now(), visitor.session_here() is not None
+    asked = logout.read_request(Reader(mag.settings, mag.keyring), mag.registry, _way_back())
+    above = None if lives else beyond_here(f"{http.path('/session/end/fin')}?{request.query_string.decode('ascii', 'ignore')}")
+    if above is not None:
+        return above
+    ends = slo.read_ends(mag.keyring, request.args.get("saml", ""), now)
+    bye = read(mag.keyring, mag.registry, mag.settings.issuer, request.args.get("depart", ""), int(now.timestamp()))
+    bye = bye.with_ends(ends.confirmed, ends.failed)
+    if lives and bye == Farewell() and not asked.redirect_uri:
+        return see(http.path("/"))
+    return _logged_out(asked, bye, lives=lives)
+
+
+def _way_back() -> dict[str, str]:
+    return {name: request.args[name] for name in ("client_id", "post_logout_redirect_uri", "state") if name in request.args}
 
 
 def _logout_question(asked: logout.LogoutRequest, session: Session) -> Response:
@@ -282,14 +333,15 @@ def confirm_end() -> ResponseReturnValue:
     return _leave(asked, session) if session is not None else _logged_out(asked, Farewell())
 
 
-def _logged_out(asked: logout.LogoutRequest, bye: Farewell) -> Response:
+def _logged_out(asked: logout.LogoutRequest, bye: Farewell, *, lives: bool = False) -> Response:
     """Back to the partner with its `state` and nothing else (section 3), after the frames if there are; or a page that says it is done."""
     onward = joined(asked.redirect_uri, {"state": asked.state} if asked.state else {}) if asked.redirect_uri else ""
-    if onward and not bye.frames:
+    if onward and not bye.frames and not bye.failed:
         response = make_response("", 303)
         response.headers["Location"] = onward
     else:
         http.allow_frames(bye.origins)
         response = make_response(render_template("oidc/deconnecte.html", bye=bye, onward=onward, client_name=asked.client_name))
-    set_session_cookie(response, "")
+    if not lives:
+        set_session_cookie(response, "")
     return response

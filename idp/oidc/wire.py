@@ -23,6 +23,7 @@ SAFE = (("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "no-referrer"
 STATUSES = {
     200: "200 OK",
     201: "201 Created",
+    202: "202 Accepted",
     204: "204 No Content",
     303: "303 See Other",
     304: "304 Not Modified",
@@ -31,11 +32,16 @@ STATUSES = {
     403: "403 Forbidden",
     404: "404 Not Found",
     405: "405 Method Not Allowed",
+    407: "407 Proxy Authentication Required",
+    409: "409 Conflict",
     411: "411 Length Required",
+    412: "412 Precondition Failed",
     413: "413 Content Too Large",
     415: "415 Unsupported Media Type",
+    422: "422 Unprocessable Content",
     429: "429 Too Many Requests",
     500: "500 Internal Server Error",
+    501: "501 Not Implemented",
     503: "503 Service Unavailable",
 }
 

@@ -38,8 +38,18 @@ class Decisions:
         questions = [one for one in asked if one]
         version = self._version(questions, evaluations, now)
         found = iter(self._found(questions, version, now))
-        given = (next(found) if one else () for one in asked)
+        given = [next(found) if one else () for one in asked]
+        self._note(zip(asked, given, strict=True), now)
         return [answer(one, why, origins, version) for one, why, origins in zip(evaluations, refused, given, strict=True)]
+
+    def _note(self, answered: Iterable[tuple[Question | None, tuple[Origine, ...]]], now: datetime) -> None:
+        """Who was said to have a right on which services: uses of them."""
+        used: dict[int, set[str]] = {}
+        for one, origins in answered:
+            if one is not None and origins:
+                used.setdefault(one.declarant_id, set()).add(one.service)
+        for declarant_id, services in used.items():
+            self.rights.carnet.noter(self.rights.catalogue(), declarant_id, services, now)
 
     def _found(self, questions: Sequence[Question], version: str, now: datetime) -> list[tuple[Origine, ...]]:
         catalogue = self.rights.catalogue()

@@ -37,6 +37,7 @@ from idp.oidc.decoupled.awaited import INTERVAL, Awaited
 from idp.oidc.decoupled.backchannel_request import BackchannelRequest, Requests
 from idp.oidc.decoupled.models import KEEP, WITH_EMAIL
 from idp.oidc.people import People
+from idp.oidc.sandbox import TestIdentities
 from idp.oidc.tokens import Reader
 from idp.oidc.wire import Answer, Environ, json_answer, read_form
 from idp.seals import Seals, b64, digest, random_token, unb64
@@ -74,6 +75,7 @@ class Backchannel:
     ) -> None:
         self.settings, self.authenticate, self.requests = settings, authenticate, requests
         self.store, self.connections, self.keyring, self.people, self.reader = store, connections, keyring, people, reader
+        self.test_identities = TestIdentities(settings, connections)
 
     def __call__(self, environ: Environ) -> Answer:
         """Section 7.1."""
@@ -86,6 +88,10 @@ class Backchannel:
         return json_answer(self._accepted(asked, datetime.now(UTC)))
 
     def _brake(self, asked: BackchannelRequest) -> None:
+        """A certification suite asks its test identities again and again."""
+        identite = identity_of(asked.hint[1]) if asked.hint[0] == "login_hint" and "@" not in asked.hint[1] else None
+        if identite is not None and self.test_identities.has(identite):
+            return
         who = f"{asked.client.client_id}|{asked.hint[0]}|{self._named(asked)}"
         named = b64(self.keyring.mac("ciba", who.encode("utf-8", "surrogatepass"))[:16])
         if beyond(self.store, {Counter(f"ciba:{named}", WINDOW): MOST_FOR_ONE}):

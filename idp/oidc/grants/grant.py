@@ -1,6 +1,7 @@
 """What every grant does first, in one place so that none can forget it: authenticate the client, check it may, bind its tokens."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, ClassVar, Protocol, cast
 
@@ -14,9 +15,11 @@ from idp.oidc.client_auth import Clients
 from idp.oidc.confirmation import Confirmation
 from idp.oidc.details import Acting, InvalidDetailsError, InvalidDetailsValueError, check_no_details, read_details
 from idp.oidc.issuing import Issuer
+from idp.oidc.linked import Links
 from idp.oidc.possession import Possession
-from idp.oidc.resources import read_resources
+from idp.oidc.resources import aimed_at, read_resources
 from idp.oidc.tokens import Reader
+from idp.oidc.vecteurs import audience_of, day
 
 
 class Context(Protocol):
@@ -27,6 +30,7 @@ class Context(Protocol):
     clients: Clients
     reader: Reader
     possession: Possession
+    links: Links | None
 
 
 class Grant(BaseGrant, TokenEndpointMixin):
@@ -92,6 +96,14 @@ class Grant(BaseGrant, TokenEndpointMixin):
     def asked_resource(self) -> list[str]:
         """RFC 8707 section 2."""
         return read_resources(self.form.get("resource", ""))
+
+    def aimed_at(self, granted: Sequence[str] = ()) -> tuple[str, ...]:
+        """RFC 8707 section 2.2: resources that the client registered, or that an agreement in force opens. Raises InvalidTargetError."""
+        asked, now, vecteurs = self.asked_resource, datetime.now(UTC), self.context.issuer.vecteurs
+        agreed = self.context.clients.conventions().opened_to(self.granted_to.client_id, day(now))
+        aimed = tuple(asked) if asked and not granted and set(asked) <= agreed else aimed_at(self.granted_to, granted, asked)
+        vecteurs.terms(self.granted_to, audience_of(self.granted_to, aimed), now)
+        return aimed
 
     def validate_token_request(self) -> None:
         raise NotImplementedError

@@ -23,7 +23,6 @@ from idp.oidc.families import Grant as Granted
 from idp.oidc.grants.grant import Grant
 from idp.oidc.jose import Claims
 from idp.oidc.models import FIND_FAMILY
-from idp.oidc.resources import aimed_at
 
 LIFE = 300
 """Longest life of an assertion, in seconds (C25)."""
@@ -39,7 +38,7 @@ class JwtBearerGrant(Grant):
             raise InvalidRequestError("assertion is required")
         self.granted = self._granted(self._claims(self.form["assertion"]), datetime.now(UTC))
         self.scope = self.narrowed_scope(self.granted.context["scope"])
-        self.audience = aimed_at(self.granted_to, self.granted.context.get("resource", ()), self.asked_resource)
+        self.audience = self.aimed_at(self.granted.context.get("resource", ()))
 
     def _claims(self, assertion: str) -> Claims:
         """Section 3; the jti last, so that what is refused spends nothing."""

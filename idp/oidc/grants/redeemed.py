@@ -27,7 +27,7 @@ class RedeemedGrant(Grant):
         self.granted_to = self.authenticated()
         if self.PARAMETER not in self.form:
             raise InvalidRequestError(f"{self.PARAMETER} is required")
-        aimed_at(self.granted_to, (), self.asked_resource)
+        self.aimed_at()
         self.redeemed = self.redeem(self.form[self.PARAMETER])
         if not self.redeemed.first:
             self._replayed()
