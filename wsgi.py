@@ -5,12 +5,8 @@ front of it (docs/decisions/0001). `create_wsgi()` composes both, for any WSGI s
 command line.
 """
 
-import os
-from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from random import getrandbits
-from typing import Any
-from urllib.parse import urlsplit
+from functools import partial
 
 import click
 from flask import Flask, current_app
@@ -19,7 +15,7 @@ from jinja2 import ChoiceLoader, FileSystemLoader
 
 import migrations
 from idp import commands, http, logs, visitor
-from idp.audit.journal import Circumstances, circumstances
+from idp.audit.traces import commands as traces_commands
 from idp.authentication import commands as authentication_commands
 from idp.authentication import views as authentication_views
 from idp.authentication.appareils import views as appareils_views
@@ -27,6 +23,7 @@ from idp.authentication.factors import commands as factors_commands
 from idp.authentication.factors import views as factors_views
 from idp.authentication.factors.models import POLICIES, FactorLoss, KnownDevice, Passkey
 from idp.authentication.factors.policy import read_policies
+from idp.authentication.liees import views as liees_views
 from idp.authentication.recours import commands as recours_commands
 from idp.authentication.recours import views as recours_views
 from idp.authentication.recours.models import Recours
@@ -34,6 +31,7 @@ from idp.authentication.steps import views as steps_views
 from idp.config import Settings
 from idp.database import Connections, Kept, Versions, db, engine_options
 from idp.declarants import commands as declarants_commands
+from idp.declarants.chartes import views as chartes_views
 from idp.declarants.compte import commands as compte_commands
 from idp.declarants.compte import views as compte_views
 from idp.declarants.compte.acces import views as compte_acces_views
@@ -54,6 +52,8 @@ from idp.declarants.parcours import views as parcours_views
 from idp.declarants.parcours.arrivee import views as arrivee_views
 from idp.declarants.parcours.models import Inscription
 from idp.declarants.parcours.relais import views as relais_views
+from idp.declarants.preuves.models import Preuve
+from idp.doors import Doors
 from idp.entreprises import commands as entreprises_commands
 from idp.ephemeral import open_ephemeral
 from idp.errors import SettingError, StoreUnavailableError
@@ -72,24 +72,48 @@ from idp.habilitations.fichiers.gestes import Reads
 from idp.habilitations.fichiers.models import FichierDroits
 from idp.habilitations.fichiers.ouvrier import Ouvrier
 from idp.habilitations.fichiers.traitement import Surroundings
+from idp.habilitations.usages.carnet import Carnet
+from idp.habilitations.usages.models import Usage
 from idp.keys import Keyring
 from idp.notifications import commands as notifications_commands
 from idp.notifications.models import Letter, Mail, OneTimeLink
-from idp.oidc import endpoints as oidc_endpoints
+from idp.oidc import removal
 from idp.oidc import views as oidc_views
+from idp.oidc.account import data as account_data
+from idp.oidc.account.logiciels import views as logiciels_views
 from idp.oidc.account.recus import views as recus_views
 from idp.oidc.authorization import AuthorizationDoor
 from idp.oidc.authzen.models import SujetConnu
 from idp.oidc.backchannel import commands as backchannel_commands
-from idp.oidc.backchannel.messenger import Messenger
+from idp.oidc.backchannel.logout_outbox import LogoutOutbox
 from idp.oidc.decoupled import views as decoupled_views
+from idp.oidc.delivery.messenger import Messenger
 from idp.oidc.encryption import Encrypter
-from idp.oidc.metadata import LINKS, resource_address
+from idp.oidc.endpoints import Endpoint, Machines
+from idp.oidc.metadata import INTEROPS, LINKED, LINKS, SCIM, SIGNALS, resource_address
 from idp.oidc.models import watch_profiles
 from idp.oidc.people import People
+from idp.oidc.reception.effets import Means as EffectMeans
+from idp.oidc.reception.endpoints import PATH as PUSHED_PATH
+from idp.oidc.reception.endpoints import Pushed
+from idp.oidc.reception.models import SignalRecu
+from idp.oidc.reception.reception import Reception
+from idp.oidc.reception.releve import Releves
+from idp.oidc.rights import Rights
+from idp.oidc.signals import commands as signals_commands
+from idp.oidc.signals import endpoints as signals_endpoints
+from idp.oidc.signals.audience import Audience
+from idp.oidc.signals.models import watch_events
+from idp.oidc.signals.outbox import SignalOutbox
+from idp.oidc.signals.polling import Transaction
+from idp.oidc.signals.spread.spreading import Spreading
 from idp.oidc.subjects import Subjects
 from idp.oidc.tokens import Mint
 from idp.oidc.upkeep import Watch, keep_up
+from idp.saml import views as saml_views
+from idp.saml.keyring import SamlKeys
+from idp.saml.models import SamlParticipation
+from idp.saml.sso import Saml
 from idp.support import bureau
 from idp.support import commands as support_commands
 from idp.support import views as support_views
@@ -100,6 +124,8 @@ from idp.support.fichiers import views as files_views
 from idp.support.lettres import views as letters_views
 from idp.support.personnes import views as people_views
 from idp.support.recours import views as recoveries_views
+from idp.support.recus import views as received_views
+from idp.support.signaux import views as signals_views
 from partners import commands as partners_commands
 from partners import endpoints as partners_endpoints
 from partners import registration
@@ -107,26 +133,151 @@ from partners.acces import commands as acces_commands
 from partners.acces import endpoints as liens_endpoints
 from partners.acces import views as acces_views
 from partners.acces.models import Lien
+from partners.amont import commands as amont_commands
+from partners.amont import sortie
+from partners.amont import views as amont_views
+from partners.amont.offres import Offres
+from partners.amont.preuves import views as preuves_views
+from partners.amont.recours import views as amont_recours_views
+from partners.amont.relying import Amont
+from partners.conventions import commands as conventions_commands
 from partners.demo import commands as demo
+from partners.emetteurs import commands as emetteurs_commands
+from partners.emetteurs.connus import Connus
+from partners.machine.endpoints import PATH as DOOR_PATH
+from partners.machine.endpoints import TOKEN_PATH as DOOR_TOKEN_PATH
+from partners.machine.endpoints import MachineDoor
 from partners.models import InitialToken
-from partners.outgoing import Fetcher, JwksCache
+from partners.outgoing import Fetcher
+from partners.published_keys import JwksCache
+from partners.rattachement import association as rattachement_association
+from partners.rattachement import endpoints as rattachement_endpoints
+from partners.rattachement import views as rattachement_views
+from partners.rattachement.models import Rattachement
+from partners.rattachement.navigation import views as navigation_views
+from partners.rattachement.navigation.jetons import Jetons
+from partners.rattachement.question import views as question_views
 from partners.registry import Registry
+from partners.saml import commands as saml_commands
+from partners.saml.registry import Providers
+from partners.saml.telling import Telling
+from partners.scim import endpoints as scim_endpoints
+from partners.scim import views as scim_views
+from partners.scim.models import CompteScim
+from partners.suspicions import commands as suspicions_commands
+from partners.suspicions.bureau import views as suspicions_views
+from partners.suspicions.endpoints import SUSPICIONS_PATH, TRACES_PATH, Interops
+from partners.suspicions.models import purge_signals
+from partners.transaction import transaction
 from widget import commands as widget_commands
 from widget import views as widget_views
+from widget.cadre import views as cadre_views
 from widget.developpeurs import views as developpeurs_views
 from widget.fedcm import Fedcm
 from widget.releases import ReleaseDoor
 
-URL_LIMIT = 8 * 1024
-"""Bytes of path and query; longer answers 414."""
-HEADERS_LIMIT = 16 * 1024
-"""Bytes of the values of all headers; more answers 431."""
-
 DESK_TEMPLATES = ("support/templates", "authentication/templates", "templates")
 """Where the desk finds pages, in order: its own first, then the fields that it shares, then the page of refusals."""
 
-Environ = dict[str, Any]
-StartResponse = Callable[..., Any]
+PAGES = (
+    authentication_views,
+    liees_views,
+    recours_views,
+    steps_views,
+    factors_views,
+    appareils_views,
+    oidc_views,
+    saml_views,
+    recus_views,
+    logiciels_views,
+    decoupled_views,
+    parcours_views,
+    arrivee_views,
+    relais_views,
+    representants_views,
+    equipe_views,
+    demandes_views,
+    invitations_views,
+    depart_views,
+    personnes_fichier_views,
+    administrateurs_views,
+    cle_views,
+    droits_views,
+    gestes_views,
+    dossiers_views,
+    suivi_views,
+    compte_views,
+    chartes_views,
+    compte_acces_views,
+    compte_donnees_views,
+    fichiers_views,
+    fichiers_decisions_views,
+    widget_views,
+    cadre_views,
+    developpeurs_views,
+    acces_views,
+    amont_views,
+    preuves_views,
+    amont_recours_views,
+    rattachement_views,
+    question_views,
+    scim_views,
+    navigation_views,
+)
+"""People's pages, room by room."""
+
+COMMANDS = (
+    commands,
+    authentication_commands,
+    factors_commands,
+    recours_commands,
+    declarants_commands,
+    controles_commands,
+    entreprises_commands,
+    habilitations_commands,
+    notifications_commands,
+    backchannel_commands,
+    signals_commands,
+    partners_commands,
+    amont_commands,
+    saml_commands,
+    conventions_commands,
+    traces_commands,
+    suspicions_commands,
+    support_commands,
+    widget_commands,
+)
+"""Of the command line, room by room."""
+
+PURGES = {
+    "clients échus": registration.purge,
+    "jetons initiaux": InitialToken.purge,
+    "liens": OneTimeLink.purge,
+    "candidatures": Candidature.purge,
+    "invitations": Invitation.purge,
+    "demandes de recours": Recours.purge,
+    "appareils": KnownDevice.purge,
+    "facteurs perdus": FactorLoss.purge,
+    "clés d'accès orphelines": Passkey.purge,
+    "sujets connus": SujetConnu.purge,
+    "établissements choisis": EtablissementChoisi.purge,
+    "usages des services": Usage.purge,
+    "inscriptions": Inscription.purge,
+    "courriers": Mail.purge,
+    "lettres": Letter.purge,
+    "événements de comptes": AccountEvent.purge,
+    "contrôles": Controle.purge,
+    "lignes de listes": EntreeListe.purge,
+    "fichiers de masse": FichierDroits.purge,
+    "liens signés": Lien.purge,
+    "signaux": purge_signals,
+    "signaux reçus": SignalRecu.purge,
+    "preuves d'identité": Preuve.purge,
+    "participations SAML": SamlParticipation.purge,
+    "comptes associés": Rattachement.purge,
+    "comptes SCIM": CompteScim.purge,
+}
+"""What `mag purge` takes away, each by its name."""
 
 
 def create_mag(settings: Settings) -> http.Mag:
@@ -138,9 +289,15 @@ def create_mag(settings: Settings) -> http.Mag:
     catalogue = Kept(versions, "catalogue", lambda: read_catalogue(connections))
     policies = Kept(versions, POLICIES, lambda: read_policies(connections))
     mint = Mint(settings, keyring, Subjects(connections, versions, keyring), Encrypter(registry))
-    messenger = Messenger(connections, mint, registry, fetcher.post)
-    annuaire = Annuaire(connections)
-    return http.Mag(settings, connections, versions, store, keyring, registry, catalogue, annuaire, policies, mint, messenger)
+    audience = Audience(settings, connections, versions, registry, mint.subjects)
+    signals = SignalOutbox(connections, mint, registry, catalogue, Spreading(connections, audience))
+    messenger = Messenger(connections, (LogoutOutbox(mint, registry), signals), fetcher.post)
+    annuaire, carnet = Annuaire(connections), Carnet(connections)
+    rights = (catalogue, annuaire, carnet, policies)
+    told = Rights(settings, connections, catalogue, keyring, carnet)
+    telling = Telling(settings, People(connections, store), told, mint.subjects, keyring, registry.conventions)
+    saml = Saml(Providers(connections, versions), telling, SamlKeys(connections, versions, keyring))
+    return http.Mag(settings, connections, versions, store, keyring, registry, *rights, mint, messenger, signals, saml)
 
 
 def forget_profile(declarant_id: int) -> None:
@@ -155,6 +312,20 @@ def forget_profile(declarant_id: int) -> None:
 
 
 watch_profiles(forget_profile)
+account_data.MORE["comptes_associes"] = Rattachement.told
+account_data.MORE["signaux_recus"] = SignalRecu.told
+removal.LEAVING.append(rattachement_association.leave)
+account_data.MORE["comptes_scim"] = CompteScim.told
+
+
+def wake_messenger() -> None:
+    """Something was committed that partners hear of."""
+    mag: http.Mag | None = current_app.extensions.get("mag")
+    if mag is not None:
+        mag.messenger.wake()
+
+
+watch_events(wake_messenger)
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -166,80 +337,18 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.url_map.merge_slashes = False  # its redirects would name the scheme and host of the request
     db.init_app(app)
     app.extensions["mag"] = mag = create_mag(settings)
+    app.extensions["mag_amont"] = Amont.build(settings, mag.ephemeral, mag.keyring, Fetcher(settings))
+    app.extensions["mag_sortie"] = partial(sortie.take, app.extensions["mag_amont"])
+    app.extensions["mag_reception"] = receive_signals(mag, Fetcher(settings), partial(transaction, app.app_context))
+    app.extensions["mag_offres"] = app.jinja_env.globals["fournisseurs_de"] = Offres(app.extensions["mag_amont"])
     around = Surroundings(mag.catalogue, settings.issuer, Reads(mag.connections, mag.annuaire))
     app.extensions["mag_fichiers"] = Ouvrier(mag.connections, app.app_context, around)
-    app.extensions["mag_purges"] = {
-        "clients échus": registration.purge,
-        "jetons initiaux": InitialToken.purge,
-        "liens": OneTimeLink.purge,
-        "candidatures": Candidature.purge,
-        "invitations": Invitation.purge,
-        "demandes de recours": Recours.purge,
-        "appareils": KnownDevice.purge,
-        "facteurs perdus": FactorLoss.purge,
-        "clés d'accès orphelines": Passkey.purge,
-        "sujets connus": SujetConnu.purge,
-        "établissements choisis": EtablissementChoisi.purge,
-        "inscriptions": Inscription.purge,
-        "courriers": Mail.purge,
-        "lettres": Letter.purge,
-        "événements de comptes": AccountEvent.purge,
-        "contrôles": Controle.purge,
-        "lignes de listes": EntreeListe.purge,
-        "fichiers de masse": FichierDroits.purge,
-        "liens signés": Lien.purge,
-    }
+    app.extensions["mag_purges"] = PURGES
     http.install(app, settings.issuer)
     visitor.install(app)
-    for blueprint in (
-        authentication_views.bp,
-        recours_views.bp,
-        steps_views.bp,
-        factors_views.bp,
-        appareils_views.bp,
-        oidc_views.bp,
-        recus_views.bp,
-        decoupled_views.bp,
-        parcours_views.bp,
-        arrivee_views.bp,
-        relais_views.bp,
-        representants_views.bp,
-        equipe_views.bp,
-        demandes_views.bp,
-        invitations_views.bp,
-        depart_views.bp,
-        personnes_fichier_views.bp,
-        administrateurs_views.bp,
-        cle_views.bp,
-        droits_views.bp,
-        gestes_views.bp,
-        dossiers_views.bp,
-        suivi_views.bp,
-        compte_views.bp,
-        compte_acces_views.bp,
-        compte_donnees_views.bp,
-        fichiers_views.bp,
-        fichiers_decisions_views.bp,
-        widget_views.bp,
-        developpeurs_views.bp,
-        acces_views.bp,
-    ):
-        app.register_blueprint(blueprint, url_prefix=settings.issuer_path or None)
-    for room in (
-        commands,
-        authentication_commands,
-        factors_commands,
-        recours_commands,
-        declarants_commands,
-        controles_commands,
-        entreprises_commands,
-        habilitations_commands,
-        notifications_commands,
-        backchannel_commands,
-        partners_commands,
-        support_commands,
-        widget_commands,
-    ):
+    for room in PAGES:
+        app.register_blueprint(room.bp, url_prefix=settings.issuer_path or None)
+    for room in COMMANDS:
         for command in room.COMMANDS:
             app.cli.add_command(command)
     for command in compte_commands.OF_DECLARANTS:
@@ -248,7 +357,17 @@ def create_app(settings: Settings | None = None) -> Flask:
         partners_commands.partenaires.add_command(command)
     for command in fichiers_commands.OF_HABILITATIONS:
         habilitations_commands.habilitations.add_command(command)
+    for command in emetteurs_commands.OF_SIGNAUX:
+        signals_commands.signaux.add_command(command)
     return app
+
+
+def receive_signals(mag: http.Mag, fetcher: Fetcher, transaction: Transaction) -> Reception:
+    """What others tell MAG: pushed to the machines' door, or fetched by the messenger."""
+    registre = Connus(JwksCache(mag.settings, fetcher=fetcher), mag.keyring)
+    reception = Reception(EffectMeans(mag.settings, mag.ephemeral, mag.registry), registre)
+    mag.messenger.serve(Releves(reception, mag.keyring, fetcher.ask, transaction))
+    return reception
 
 
 def create_desk(settings: Settings, mag: http.Mag) -> Flask:
@@ -261,83 +380,86 @@ def create_desk(settings: Settings, mag: http.Mag) -> Flask:
     desk.extensions["mag"] = mag
     http.install(desk, settings.desk_url)
     bureau.install(desk)
-    for room in (support_views, reviews_views, people_views, recoveries_views, losses_views, cards_views, letters_views, files_views):
+    pages = (reviews_views, people_views, recoveries_views, losses_views, cards_views, letters_views, files_views, signals_views)
+    for room in (support_views, *pages, suspicions_views, received_views):
         desk.register_blueprint(room.bp)
     return desk
 
 
-class Doors:
-    """Both doors behind one host check and one size limit; `flask` is the page door. The desk, if any, is behind a host of its own."""
-
-    def __init__(self, flask: Flask, *, alone: bool = False) -> None:
-        self.flask = flask
-        self.mag: http.Mag = flask.extensions["mag"]
-        settings = self.mag.settings
-        self.default_port = ":443" if settings.issuer.startswith("https:") else ":80"
-        self.hosts = frozenset(() if alone else (self._canonical(host) for host in (settings.issuer_host, *settings.hosts)))
-        self.desk_host = self._canonical(urlsplit(settings.desk_url).netloc)
-        self.desk = create_desk(settings, self.mag) if settings.desk_url else None
-        self.machines = oidc_endpoints.Machines(self.mag)
-        flask.extensions["mag_registrations"] = registrations = partners_endpoints.Registrations(self.mag, flask.app_context)
-        self.machines.add("/reg", oidc_endpoints.Endpoint(("POST",), registrations.register))
-        self.machines.add("/reg/", oidc_endpoints.Endpoint(("GET", "PUT", "DELETE"), registrations.manage), prefix=True)
-        releases = ReleaseDoor(f"{settings.issuer_path}/widget/")
-        self.machines.add("/widget/", oidc_endpoints.Endpoint(("GET", "HEAD"), releases), prefix=True)
-        liens, described_at = liens_endpoints.Liens(self.mag, self.machines.bearers, flask.app_context), resource_address(settings, LINKS)
-        self.machines.add(liens_endpoints.PATH, oidc_endpoints.Endpoint(("POST", "GET"), liens.collection, metadata=described_at))
-        one = oidc_endpoints.Endpoint(("GET", "DELETE"), liens.one, metadata=described_at)
-        self.machines.add(f"{liens_endpoints.PATH}/", one, prefix=True)
-        fedcm = Fedcm(self.mag, flask.app_context, self.machines.authorization)
-        for path, (methods, act) in fedcm.endpoints.items():
-            self.machines.add(path, oidc_endpoints.Endpoint(methods, act))
-        self.machines.routes["/.well-known/web-identity"] = oidc_endpoints.Endpoint(("GET", "HEAD"), fedcm.well_known)
-        flask.extensions["mag_authorization"] = endpoint = self.machines.authorization
-        self.authorize = settings.issuer_path + "/authorize"
-        self.authorization = AuthorizationDoor(endpoint, flask.wsgi_app, http.redirection_headers(settings))
-        self.trusted_proxies = settings.trusted_proxies
-        self.surroundings = frozenset(name for name in os.environ if not name.startswith("HTTP_"))
-        """Servers copy them into each request: set aside all at once, which costs less than looking at each."""
-        self.watch = Watch(settings, self.mag.keyring, self._keep_up)
-
-    def _keep_up(self) -> None:
-        """Keys that are due, beside the requests."""
-        with self.flask.app_context():
-            keep_up(self.mag.keyring, self.mag.settings.key_rotation_days, datetime.now(UTC), "serveur")
-            db.session.commit()
-
-    def _canonical(self, host: str) -> str:
-        """RFC 9110 section 4.2.3: a host has no case, and need not say the port of its scheme."""
-        return host.lower().removesuffix(self.default_port)
-
-    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        host = environ.get("HTTP_HOST", "")
-        at_desk = self.desk is not None and self._canonical(host) == self.desk_host
-        if not at_desk and host not in self.hosts and self._canonical(host) not in self.hosts:
-            return refuse(start_response, "421 Misdirected Request", b"This host is not served here.\n")
-        path = environ.get("PATH_INFO", "")
-        if len(path) + len(environ.get("QUERY_STRING", "")) > URL_LIMIT:
-            return refuse(start_response, "414 URI Too Long", b"This address is too long.\n")
-        if sum([len(environ[name]) for name in environ.keys() - self.surroundings if name[:5] == "HTTP_"]) > HEADERS_LIMIT:
-            return refuse(start_response, "431 Request Header Fields Too Large", b"These headers are too large.\n")
-        self.watch()
-        environ["mag.request_id"] = request_id = f"{getrandbits(64):016x}"
-        if path == self.authorize and not at_desk:
-            return self.authorization(environ, start_response)
-        endpoint = None if at_desk else self.machines.find(path)
-        if endpoint is None:
-            pages = self.desk if at_desk and self.desk else self.flask
-            return pages.wsgi_app(environ, start_response)
-        token = circumstances.set(Circumstances(http.address_of(environ, self.trusted_proxies), request_id))
-        try:
-            return self.machines.answer(endpoint, environ, start_response)
-        finally:
-            circumstances.reset(token)
+def add_registrations(machines: Machines, flask: Flask, mag: http.Mag) -> None:
+    """RFC 7591 and RFC 7592."""
+    flask.extensions["mag_registrations"] = registrations = partners_endpoints.Registrations(mag, flask.app_context)
+    machines.add("/reg", Endpoint(("POST",), registrations.register))
+    machines.add("/reg/", Endpoint(("GET", "PUT", "DELETE"), registrations.manage), prefix=True)
 
 
-def refuse(start_response: StartResponse, status: str, text: bytes) -> Iterable[bytes]:
-    headers = [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(text)))]
-    start_response(status, [*headers, ("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff")])
-    return [text]
+def add_links(machines: Machines, flask: Flask, mag: http.Mag) -> None:
+    """Signed links, then linked accounts."""
+    at, signed = resource_address(mag.settings, LINKS), liens_endpoints.Liens(mag, machines.bearers, flask.app_context)
+    machines.add(liens_endpoints.PATH, Endpoint(("POST", "GET"), signed.collection, metadata=at))
+    machines.add(f"{liens_endpoints.PATH}/", Endpoint(("GET", "DELETE"), signed.one, metadata=at), prefix=True)
+    at, linked = resource_address(mag.settings, LINKED), rattachement_endpoints.Liens(mag, machines.bearers, flask.app_context)
+    machines.add(rattachement_endpoints.PATH, Endpoint(("GET",), linked.collection, metadata=at))
+    machines.add(f"{rattachement_endpoints.PATH}/", Endpoint(("GET", "DELETE", "POST"), linked.one, metadata=at), prefix=True)
+    machines.server.links = Jetons(mag, flask.app_context)
+
+
+def add_signals(machines: Machines, flask: Flask, mag: http.Mag) -> None:
+    """Streams of events, the two addresses where they are described, and where others push theirs."""
+    at, base = resource_address(mag.settings, SIGNALS), mag.settings.issuer_path
+    api = signals_endpoints.Api(mag, machines.bearers, partial(transaction, flask.app_context))
+    for path, (methods, act) in api.endpoints.items():
+        machines.add(path, Endpoint(methods, act, metadata=at))
+    machines.add(signals_endpoints.POLLS, Endpoint(("POST",), api.poll, metadata=at), prefix=True)
+    pushed = Pushed(mag, machines.bearers, flask.extensions["mag_reception"], partial(transaction, flask.app_context))
+    machines.add(PUSHED_PATH, Endpoint(("POST",), pushed.take), prefix=True)
+    for address in (base + signals_endpoints.WELL_KNOWN, signals_endpoints.WELL_KNOWN + base):
+        machines.routes[address] = Endpoint(("GET", "HEAD"), lambda _environ: api.document)
+
+
+def add_interops(machines: Machines, flask: Flask, mag: http.Mag) -> None:
+    """Evidence and suspicions between bodies; the door for stored passwords, where an operator opens it."""
+    at, interops = resource_address(mag.settings, INTEROPS), Interops(mag, machines.bearers, flask.app_context, machines.issuer)
+    machines.add(TRACES_PATH, Endpoint(("POST",), interops.traces, metadata=at))
+    machines.add(SUSPICIONS_PATH, Endpoint(("POST",), interops.suspicions, metadata=at))
+    if mag.settings.machine_door:
+        door = MachineDoor(mag, flask.app_context, lambda: flask.extensions["mag_means"], machines.issuer)
+        machines.add(DOOR_PATH, Endpoint(("POST",), door.sign_in))
+        machines.add(DOOR_TOKEN_PATH, Endpoint(("GET",), door.check))
+
+
+def add_scim(machines: Machines, flask: Flask, mag: http.Mag) -> None:
+    """People of the companies entrusted to a partner."""
+    scim = scim_endpoints.Scim(mag, machines.bearers, flask.app_context)
+    machines.add(f"{SCIM}/", Endpoint(scim_endpoints.METHODS, scim.answer, metadata=resource_address(mag.settings, SCIM)), prefix=True)
+
+
+def add_widget(machines: Machines, flask: Flask, mag: http.Mag) -> None:
+    """Its files, and what browsers ask for their own chooser."""
+    machines.add("/widget/", Endpoint(("GET", "HEAD"), ReleaseDoor(f"{mag.settings.issuer_path}/widget/")), prefix=True)
+    fedcm = Fedcm(mag, flask.app_context, machines.authorization)
+    for path, (methods, act) in fedcm.endpoints.items():
+        machines.add(path, Endpoint(methods, act))
+    machines.routes["/.well-known/web-identity"] = Endpoint(("GET", "HEAD"), fedcm.well_known)
+
+
+def create_doors(flask: Flask, *, alone: bool = False) -> Doors:
+    """Who answers at which address."""
+    mag: http.Mag = flask.extensions["mag"]
+    machines = Machines(mag)
+    for add in (add_registrations, add_links, add_signals, add_interops, add_scim, add_widget):
+        add(machines, flask, mag)
+    flask.extensions["mag_authorization"] = machines.authorization
+    authorization = AuthorizationDoor(machines.authorization, flask.wsgi_app, http.redirection_headers(mag.settings))
+    desk = create_desk(mag.settings, mag) if mag.settings.desk_url else None
+    return Doors(flask, desk, machines, authorization, Watch(mag.settings, mag.keyring, partial(keys_kept_up, flask, mag)), alone=alone)
+
+
+def keys_kept_up(flask: Flask, mag: http.Mag) -> None:
+    """Keys that are due, beside the requests."""
+    with flask.app_context():
+        keep_up(mag.keyring, mag.settings.key_rotation_days, datetime.now(UTC), "serveur")
+        db.session.commit()
 
 
 def create_wsgi(settings: Settings | None = None, *, alone: bool = False) -> Doors:
@@ -346,10 +468,11 @@ def create_wsgi(settings: Settings | None = None, *, alone: bool = False) -> Doo
         app = create_app(settings)
         if alone and not app.extensions["mag"].settings.desk_url:
             raise SettingError("MAG_DESK_URL is missing: there is no desk to serve")
-        doors = Doors(app, alone=alone)
+        doors = create_doors(app, alone=alone)
     except SettingError as error:
         raise SystemExit(f"MAG ne démarre pas : {error}") from error
     doors.mag.messenger.start()
+    doors.mag.carnet.start()
     app.extensions["mag_fichiers"].start()
     return doors
 

@@ -4,18 +4,19 @@ Only this file opens sessions, and only when no step remains (C42). Steps are pa
 ends by `proceed`, which alone knows what is next.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Protocol
 from urllib.parse import urlencode, urlsplit
 
 import orjson
-from flask import Response, current_app, make_response, request
+from flask import Response, current_app, make_response, render_template, request
 
 from idp import http
 from idp.audit import journal
 from idp.authentication import ceremony, challenge, devices, entree, remembered, split_cookie
-from idp.authentication.ceremony import Means, Opened
+from idp.authentication.ceremony import Candidate, ChallengeRequiredError, IdentificationRefusedError, Means, Opened
 from idp.authentication.demande import Demande, open_demande
 from idp.authentication.device_words import device_words
 from idp.authentication.devices import Device
@@ -23,10 +24,13 @@ from idp.authentication.entree import Entree, EntreeDeadError, Step, next_step
 from idp.authentication.factors import losses
 from idp.authentication.factors.events import SessionRaised
 from idp.authentication.factors.passkeys import Place
-from idp.authentication.levels import level_of
+from idp.authentication.identification import Identification
+from idp.authentication.levels import AMR, level_of
+from idp.authentication.password_policy import holds, in_force, own_words
 from idp.authentication.remembered import Remembered
 from idp.authentication.session import COOKIE, Session, raise_session, row_of
 from idp.authentication.split_cookie import Half
+from idp.authentication.throttle import TooManyAttemptsError
 from idp.database import db
 from idp.declarants.identite import Identite
 from idp.declarants.models import Declarant
@@ -34,8 +38,20 @@ from idp.declarants.parcours import conditions
 from idp.declarants.statuts import Statut
 from idp.habilitations.decision import services_of
 from idp.oidc import logout
+from idp.saml import slo
+from idp.saml.bindings import Departure
+from idp.saml.events import LogoutSpread
 from idp.seals import b64, digest, random_token, seal_under, unb64, unseal_under
 from idp.visitor import session_here
+
+
+class Exit(Protocol):
+    """Where a session above MAG ends: of which provider, and the address."""
+
+    @property
+    def nom(self) -> str: ...
+    @property
+    def address(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +95,51 @@ def see(address: str) -> Response:
     return response
 
 
+def to_password(token: str) -> Response:
+    """To the mire, which offers this time no provider above MAG and says why; it goes on with this sealed request."""
+    return see(f"{http.path('/connexion')}?{urlencode({'demande': token, 'saisie': 1} if token else {'saisie': 1})}")
+
+
+def telling_others(doing: slo.Logout, chain: slo.Chain) -> Response:
+    """The service providers of SAML are told that a session ended, one after the other; then the page where `chain` ends.
+
+    To be called after the commit of the sign-out. Commits.
+    """
+    chain, departure = doing.onward(chain)
+    if departure is None or departure.ends:
+        journal.record(LogoutSpread(sid=chain.sid, confirmed=len(chain.confirmed), failed=len(chain.failed)), doing.now)
+        db.session.commit()
+    if departure is not None:
+        return departing(departure)
+    ends, final = urlencode({"saml": slo.seal_ends(http.mag().keyring, chain, doing.now)}), chain.final or http.path("/deconnexion")
+    return see(f"{final}{'&' if '?' in final else '?'}{ends}")
+
+
+def departing(departure: Departure) -> Response:
+    """To one of them. After a form, by a page that goes on by itself: the policy of the form's page would stop a redirect elsewhere."""
+    if departure.fields:
+        at = urlsplit(departure.url)
+        http.page_policy(f"{at.scheme}://{at.netloc}")
+        words = {"heading": "Déconnexion des autres sites", "lead": "Les sites que vous aviez ouverts sont prévenus l'un après l'autre."}
+        return make_response(render_template("saml/envoi.html", action=departure.url, fields=departure.fields, method="post", **words))
+    return make_response(render_template("saml/sortie.html", url=departure.url)) if request.method == "POST" else see(departure.url)
+
+
+def beyond_here(final: str) -> Response | None:
+    """The session of the provider above MAG where this browser's person was proved ends too, then `final`, a path of MAG; None: nowhere.
+
+    To be called once MAG's own session is over: by a page that goes on by itself, since the provider may be away, and a form's policy
+    would stop a redirect elsewhere.
+    """
+    take: Callable[..., Exit | None] = current_app.extensions["mag_sortie"]
+    found = take(final, browser=http.binding())
+    if found is None:
+        return None
+    response = make_response(render_template("authentication/sortie.html", nom=found.nom, url=found.address, final=final))
+    set_session_cookie(response, "")
+    return response
+
+
 def means() -> Means:
     return current_app.extensions["mag_means"]  # type: ignore[no-any-return]  # Flask's extension dict is untyped
 
@@ -114,6 +175,38 @@ def proven_bits() -> int:
 def asked_bits() -> int:
     """A failure after a proof of work asks for another at once, rather than for the password twice."""
     return challenge.asked_bits(http.mag().keyring, request.form.get("defi", ""), http.binding())
+
+
+@dataclass(frozen=True, slots=True)
+class Unidentified:
+    """Nobody, for now: what the page says, and the proof of work that it asks for."""
+
+    status: int
+    notice: str = ""
+    bits: int = 0
+
+
+def identified(asked: Asked, form: Identification) -> tuple[Declarant, Entree] | Unidentified:
+    """Whoever typed this form, on the way in; the traces of a refusal are committed. Raises TooManyAttemptsError, OverloadedError."""
+    if form.identite is None:
+        return Unidentified(400 if form.too_long else 422)
+    candidate = Candidate(form.identite, form.password, device_here(), http.client_address(), proven_bits(), asked.client_id)
+    try:
+        person = ceremony.identify(means(), candidate, http.now())
+    except (IdentificationRefusedError, ChallengeRequiredError) as error:
+        db.session.commit()
+        bits = error.bits if isinstance(error, ChallengeRequiredError) else asked_bits()
+        return Unidentified(error.status, error.public, bits)
+    except TooManyAttemptsError:
+        db.session.commit()
+        raise
+    arrived = Entree(declarant_id=person.id, version=person.version, amr=AMR, demande=asked.token, remember=form.remember)
+    return person, replace(arrived, weak=_is_weak(person, form.password))
+
+
+def _is_weak(person: Declarant, password: str) -> bool:
+    """Imported with the rule of before MAG (fact 16), or become too common since: another one is chosen before anything opens."""
+    return not holds(password, in_force(http.mag().settings), own_words(person.siret, person.nom, person.prenom))
 
 
 def set_session_cookie(response: Response, cookie: str, identities: Remembered | None = None) -> None:
@@ -171,6 +264,9 @@ class Arrival:
         person = db.session.get(Declarant, found.declarant_id)
         if person is None or person.statut is not Statut.ACTIF or person.version != found.version:
             raise EntreeDeadError("the account changed")
+        here = session_here() if found.raised else None
+        if here is not None and here.vouched:
+            raise EntreeDeadError("the session to raise is a partner's word")
         arrival = cls(token, found, person)
         if step is not None and remaining(person, found, http.now()) is not step:
             raise EntreeDeadError(f"not at {step}")
@@ -206,8 +302,10 @@ def remaining(person: Declarant, found: Entree, now: datetime) -> Step | None:
 def factor_deadline(person: Declarant, now: datetime) -> datetime | None:
     """Until when somebody who must hold a second factor may go without; None for whoever holds one, or need not."""
     policies = http.mag().policies()
-    if person.second_factor or not policies.rules:
+    if person.second_factor:
         return None
+    if person.renforcer_at is not None or not policies.rules:
+        return person.renforcer_at
     rights = services_of(http.mag().connections, http.mag().catalogue(), person.id, now) if policies.look_at_rights else {}
     return policies.deadline(person.role, rights, person.opened_at)
 
@@ -221,6 +319,9 @@ def proceed(person: Declarant, found: Entree, token: str = "") -> Response:
     step = remaining(person, found, now)
     if token:
         entree.take(mag.ephemeral, token, http.binding())
+    if step is Step.HERE:
+        db.session.commit()
+        return to_password(found.demande)
     if step is not None:
         word = entree.keep(mag.ephemeral, found, http.binding())
         db.session.commit()
@@ -241,9 +342,13 @@ def _open(person: Declarant, found: Entree) -> Response:
         client_id=asked.client_id,
         words=device_words(request.user_agent.string),
         address=http.client_address(),
+        acr=found.acr,
+        birth=found.birth,
+        link=found.link,
     )
     if person.second_factor and found.is_strong:
         losses.cancel(mag.settings, person, "used", now)
+        person.renforcer_at = None
     replaced = before if before is not None and before.declarant_id != person.id else None
     if replaced is not None:
         logout.ended(mag.registry, replaced.sid, replaced.declarant_id, None, "autre_personne", now)
@@ -255,7 +360,7 @@ def _open(person: Declarant, found: Entree) -> Response:
 
 
 def _signed_in(asked: Asked, opened: Opened, remember: Identite | None) -> Response:
-    response = asked.onward(**({"choix": "1"} if asked.demande and asked.demande.select else {}))
+    response = asked.onward(**({"choix": "1"} if asked.demande and (asked.demande.select or asked.demande.establishments) else {}))
     identities = remembered_here().adding(remember) if remember is not None else None
     set_session_cookie(response, opened.cookie, identities)
     http.set_cookie(response, devices.COOKIE, opened.device.dump(), max_age=devices.LIFETIME)
@@ -281,6 +386,8 @@ def _raise(found: Entree) -> Response:
 def raise_here(response: Response, session: Session, *amr: str) -> None:
     """The session of this browser gains what was proven just now, and another cookie (C37). The caller commits."""
     mag = http.mag()
+    if session.vouched:
+        raise EntreeDeadError("nothing of this session was proven here")
     whole = tuple(dict.fromkeys((*session.amr, *amr)))
     raised = raise_session(mag.ephemeral, mag.settings, session, amr=whole, acr=level_of(whole), presented=request.cookies.get(COOKIE, ""))
     if raised is None:

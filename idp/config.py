@@ -85,6 +85,11 @@ class Settings:
     id_token_lifetime: int = setting("Life of an ID token; at most 600.", 5 * MINUTE)
     refresh_token_lifetime: int = setting("Longest life of a family of refresh tokens.", 12 * HOUR)
     offline_lifetime: int = setting("Longest life of a family of refresh tokens granted with offline_access.", 30 * 24 * HOUR)
+    software_lifetime: int = setting(
+        "Longest life of what a person grants with offline_access to a software that proves itself each time (jwt-bearer, "
+        "private_key_jwt, tokens bound to a key).",
+        365 * 24 * HOUR,
+    )
     refresh_grace: int = setting("For this long a rotated refresh token still gives the same successor (lost answers); at most 30.", 10)
     key_rotation_days: int = setting("Days a signing key signs before the next one does, by itself; 0: only `mag cles tourner`.", 90)
     argon2_memory_kib: int = setting("Argon2id memory, in KiB; 19456 is the OWASP minimum.", 19456)
@@ -129,6 +134,11 @@ class Settings:
     frontchannel_logout: bool = setting(
         "1: discovery says that front-channel logout is supported; clients that registered an address for it have it anyway.", False
     )
+    machine_door: tuple[str, ...] = setting(
+        "Services of the machine door `/authentifier/1.0/` (a password against a token, for old payroll software), comma separated: "
+        "`code:client_id:service`, as 25:dsn-depot:dsn. Empty: the door does not exist.",
+        (),
+    )
     log_level: str = setting("DEBUG, INFO, WARNING or ERROR.", "INFO")
 
     def __post_init__(self) -> None:
@@ -141,6 +151,7 @@ class Settings:
             check_support,
             check_desk,
             check_bounces,
+            check_machine_door,
         )
         for check in checks:
             check(self)
@@ -224,6 +235,15 @@ def check_support(settings: Settings) -> None:
     local = parts.scheme == "http" and (parts.hostname or "").split(".")[-1] == "localhost"
     if settings.support_url and (not parts.hostname or parts.fragment or not (parts.scheme == "https" or local)):
         raise SettingError("MAG_SUPPORT_URL must be an https address without fragment")
+
+
+def check_machine_door(settings: Settings) -> None:
+    for text in settings.machine_door:
+        code, client_id, service = [*text.split(":"), "", "", ""][:3]
+        if text.count(":") != 2 or not (code.isascii() and code.isdigit() and client_id and service):
+            raise SettingError(f"MAG_MACHINE_DOOR must be `code:client_id:service`, not {text!r}")
+    if len({text.split(":")[0] for text in settings.machine_door}) != len(settings.machine_door):
+        raise SettingError("MAG_MACHINE_DOOR names the same code twice")
 
 
 def check_desk(settings: Settings) -> None:

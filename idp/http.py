@@ -22,7 +22,7 @@ from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import HTTPException
 
 from idp.audit.journal import Circumstances, circumstances
-from idp.authentication.demande import BINDING, binding_of
+from idp.authentication.demande import BINDING, FRAME_BINDING, binding_of
 from idp.config import Settings
 from idp.database import Connections, Kept, Versions, db
 from idp.ephemeral import Ephemeral
@@ -40,6 +40,7 @@ from idp.errors import (
 )
 from idp.habilitations.annuaire.noms import Annuaire
 from idp.habilitations.droits import Catalogue
+from idp.habilitations.usages.carnet import Carnet
 from idp.keys import Keyring
 from idp.logs import logger
 from idp.notifications.messages import insecable
@@ -47,13 +48,17 @@ from idp.seals import b64, digest
 
 if TYPE_CHECKING:
     from idp.authentication.factors.policy import Policies
-    from idp.oidc.backchannel.messenger import Messenger
     from idp.oidc.client_auth import Clients
+    from idp.oidc.delivery.messenger import Messenger
+    from idp.oidc.signals.outbox import SignalOutbox
     from idp.oidc.tokens import Mint
+    from idp.saml.sso import Saml
 
 View = TypeVar("View", bound=Callable[..., Any])
 BODY_LIMIT = 64 * 1024
 FILE_LIMIT = "mag_file_limit"
+FRAME_AGE = 600
+"""Seconds: what a frame needs for one sign-in."""
 STATIC_AGE = 365 * 24 * 3600
 """Seconds: addresses of static files change with their content."""
 PERMISSIONS = (
@@ -74,10 +79,14 @@ class Mag:
     registry: "Clients"
     catalogue: Kept[Catalogue]
     annuaire: Annuaire
+    carnet: Carnet
     policies: Kept["Policies"]
     mint: "Mint"
     messenger: "Messenger"
     """Wake it after the commit of a sign-out."""
+    signals: "SignalOutbox"
+    """What partners are sent of what happens to accounts."""
+    saml: "Saml"
 
 
 def mag() -> Mag:
@@ -138,10 +147,15 @@ def own_host() -> str:
 # ----------------------------------------------------------------------------------------------------------- anti-forgery
 
 
+def _binding_cookie() -> str:
+    """A frame on the page of a partner has one of its own."""
+    return FRAME_BINDING if framed_by() else BINDING
+
+
 def binding() -> str:
     """128 random bits known to this browser alone; the cookie is set when absent."""
     if "binding" not in g:
-        given = request.cookies.get(BINDING, "")
+        given = request.cookies.get(_binding_cookie(), "")
         made = request.environ.get("mag.binding", given)
         g.binding = binding_of(made)
         g.binding_is_new = g.binding != given
@@ -161,7 +175,7 @@ def check_csrf(purpose: str) -> None:
         raise ForbiddenError(f"foreign origin for {purpose}")
     if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
         raise ForbiddenError(f"cross-site request for {purpose}")
-    if BINDING not in request.cookies:
+    if _binding_cookie() not in request.cookies:
         raise ForbiddenError(
             f"no browser binding for {purpose}",
             public="Votre navigateur n'a pas renvoyé le cookie de sécurité. Autorisez les cookies de ce site puis recommencez.",
@@ -176,8 +190,13 @@ def check_csrf(purpose: str) -> None:
 
 
 def set_cookie(response: Response, name: str, value: str, max_age: int | None = None, *, crosses: bool = False) -> None:
-    """`__Host-`: Secure, whole site, no Domain; HttpOnly and Lax (C65), unless it is the half that crosses sites."""
-    response.set_cookie(name, value, max_age=max_age, secure=True, httponly=True, samesite="None" if crosses else "Lax", path="/")
+    """`__Host-`: Secure, whole site, no Domain; HttpOnly and Lax (C65), unless it is the half that crosses sites.
+
+    Those of a frame cross sites too, and stay with the site of the page that holds it (CHIPS, `Partitioned`): they say nothing elsewhere.
+    """
+    framed = bool(framed_by())
+    samesite = "None" if crosses or framed else "Lax"
+    response.set_cookie(name, value, max_age=max_age, secure=True, httponly=True, samesite=samesite, path="/", partitioned=framed)
 
 
 # ---------------------------------------------------------------------------------------------------------------- headers
@@ -194,13 +213,25 @@ def allow_frames(origins: str) -> None:
     g.frames = origins
 
 
+def be_framed_by(origin: str, refusal_page: str) -> None:
+    """Let pages of this origin, and of none other, hold this one. Should this request be refused, `refusal_page` says it there."""
+    g.framed_by = origin
+    g.refusal_page = refusal_page
+
+
+def framed_by() -> str:
+    """The origin whose page holds this one; empty for none."""
+    return str(g.get("framed_by", ""))
+
+
 def _policy() -> str:
     frames = f"frame-src {g.frames}; " if g.get("frames") else ""
     form = " ".join(filter(None, ("'self'", g.get("form_action", ""))))
     image = " ".join(filter(None, ("'self'", g.get("image", ""))))
+    ancestors = framed_by() or "'none'"
     return (
         f"default-src 'none'; script-src 'self'; style-src 'self'; img-src {image}; connect-src 'self'; {frames}"
-        f"base-uri 'none'; frame-ancestors 'none'; form-action {form}; require-trusted-types-for 'script'; trusted-types 'none'"
+        f"base-uri 'none'; frame-ancestors {ancestors}; form-action {form}; require-trusted-types-for 'script'; trusted-types 'none'"
     )
 
 
@@ -212,6 +243,14 @@ PAGE_HEADERS = (
     ("Permissions-Policy", PERMISSIONS),
     ("Cache-Control", "no-store"),
 )
+
+FRAME_HEADERS = (
+    ("Cross-Origin-Embedder-Policy", "require-corp"),
+    ("Cross-Origin-Resource-Policy", "cross-origin"),
+    ("Permissions-Policy", PERMISSIONS.replace("(self)", "()")),
+    ("Cache-Control", "no-store"),
+)
+"""Of a page in a frame: an isolated page may hold it (COEP), and no key is asked for there."""
 
 
 def redirection_headers(settings: Settings) -> list[tuple[str, str]]:
@@ -225,7 +264,7 @@ def add_headers(response: Response) -> Response:
     """Every answer of the page door; no view sets these, so that they are added without looking for them."""
     headers = response.headers
     if request.endpoint != "static":
-        headers.extend(PAGE_HEADERS)
+        headers.extend(FRAME_HEADERS if framed_by() else PAGE_HEADERS)
         headers.add("Content-Security-Policy", _policy())
         response.vary.add("Cookie")
     headers.extend(SAFE_HEADERS)
@@ -233,7 +272,7 @@ def add_headers(response: Response) -> Response:
     if current_app.config["MAG_ORIGIN"].startswith("https"):
         headers.add("Strict-Transport-Security", "max-age=63072000; includeSubDomains")
     if g.get("binding_is_new"):
-        set_cookie(response, BINDING, g.binding)
+        set_cookie(response, _binding_cookie(), g.binding, max_age=FRAME_AGE if framed_by() else None)
     return response
 
 
@@ -263,7 +302,8 @@ def support_link(number: str) -> str:
 def refusal(error: MagError) -> Response:
     """A page that says what was refused, what to do next, and what to tell the assistance."""
     known = {"incident": g.get("request_id", ""), "back": g.get("way_back", ""), "support": support_link(error.number)}
-    page = render_template("refus.html", title=error.title, text=error.public, status=error.status, number=error.number, **known)
+    template = g.get("refusal_page", "refus.html")
+    page = render_template(template, title=error.title, text=error.public, status=error.status, number=error.number, **known)
     response = make_response(page, error.status)
     if error.retry_after is not None:
         response.headers["Retry-After"] = str(error.retry_after)
@@ -380,4 +420,4 @@ def install(app: Flask, address: str) -> None:
     app.register_error_handler(DBAPIError, answer_database_error)
     app.register_error_handler(Exception, answer_unknown)
     app.jinja_env.filters["insecable"] = insecable
-    app.jinja_env.globals.update(csrf_token=csrf_token, path=path, asset=asset, issuer_host=own_host)
+    app.jinja_env.globals.update(csrf_token=csrf_token, path=path, asset=asset, issuer_host=own_host, framed_by=framed_by)

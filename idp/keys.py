@@ -41,21 +41,12 @@ class KeyState(StrEnum):
     RETIRED = "retired"
 
 
-class SigningKey(Model):
-    """One signing key; the private part is sealed."""
-
-    __tablename__ = "signing_keys"
-    __table_args__ = (
-        Index(
-            "uq_signing_keys_active", "alg", unique=True, postgresql_where=text("state = 'active'"), sqlite_where=text("state = 'active'")
-        ),
-        Index("uq_signing_keys_next", "alg", unique=True, postgresql_where=text("state = 'next'"), sqlite_where=text("state = 'next'")),
-    )
+class RotatedKey:
+    """What tables of keys share: one active and one next at most for an algorithm, the others retired; the private part is sealed."""
 
     kid: Mapped[str] = mapped_column(String(64), primary_key=True)
     alg: Mapped[str] = mapped_column(String(10))
     state: Mapped[str] = mapped_column(String(10))
-    public_jwk: Mapped[dict[str, Any]] = mapped_column(Json)
     private_sealed: Mapped[bytes] = mapped_column(LargeBinary)
     created_at: Mapped[datetime]
     activated_at: Mapped[datetime | None]
@@ -71,16 +62,30 @@ class SigningKey(Model):
         """The key of an algorithm that is active, or next: there is one at most."""
         return db.session.scalar(select(cls).filter_by(alg=alg, state=state))
 
-    @classmethod
-    def retired_before(cls, limit: datetime) -> list[Self]:
-        return list(db.session.scalars(select(cls).where(cls.state == KeyState.RETIRED, cls.retired_at < limit)))
-
     def move(self, before: KeyState, after: KeyState, now: datetime) -> bool:
         """Change state, unless another process just did: of two rotations at once, one alone finds the state it saw."""
         moment = {"activated_at": now} if after is KeyState.ACTIVE else {"retired_at": now}
-        moving = update(SigningKey).where(SigningKey.kid == self.kid, SigningKey.state == before)
+        moving = update(type(self)).where(type(self).kid == self.kid, type(self).state == before)
         moved: Any = db.session.execute(moving.values(state=after, **moment), execution_options={"synchronize_session": "fetch"})
         return bool(moved.rowcount == 1)
+
+
+class SigningKey(RotatedKey, Model):
+    """One signing key."""
+
+    __tablename__ = "signing_keys"
+    __table_args__ = (
+        Index(
+            "uq_signing_keys_active", "alg", unique=True, postgresql_where=text("state = 'active'"), sqlite_where=text("state = 'active'")
+        ),
+        Index("uq_signing_keys_next", "alg", unique=True, postgresql_where=text("state = 'next'"), sqlite_where=text("state = 'next'")),
+    )
+
+    public_jwk: Mapped[dict[str, Any]] = mapped_column(Json)
+
+    @classmethod
+    def retired_before(cls, limit: datetime) -> list[Self]:
+        return list(db.session.scalars(select(cls).where(cls.state == KeyState.RETIRED, cls.retired_at < limit)))
 
 
 class SealedSecret(Model):

@@ -17,6 +17,10 @@ from idp.declarants.models import Declarant
 from idp.declarants.statuts import Statut
 from idp.entreprises.models import Entreprise
 from idp.errors import MagError, RefusedError
+from idp.oidc.account.sessions import OpenSession, left_open, open_sessions
+from idp.saml import slo
+from idp.saml.models import SamlParticipation
+from idp.saml.provider import Sites
 
 RECENT = 5 * 60
 """Seconds after which a sign-in no longer vouches for what touches the keys of an account (C45)."""
@@ -72,8 +76,32 @@ def current() -> Visitor | None:
     return g.visitor  # type: ignore[no-any-return]  # flask.g is untyped
 
 
+def sessions_of(person: Declarant) -> list[OpenSession]:
+    """Where somebody is signed in, with the sites of both protocols."""
+    mag, now = http.mag(), http.now()
+    sites, told = Sites(mag.registry, mag.saml.providers), SamlParticipation.by_session(person.id, now)
+    return open_sessions(mag.ephemeral, mag.settings, sites, person, now, told)
+
+
+def left_elsewhere(person: Declarant, own: str = "") -> tuple[str, ...]:
+    """Sites of SAML open in other browsers: these alone can tell them that a session ended (SAML bindings section 3.4)."""
+    return left_open(sessions_of(person), own)
+
+
+def to_say(left: tuple[str, ...]) -> dict[str, str]:
+    """For the address of the page that follows: which sites nobody told. Nothing when there is none."""
+    return {"restent": slo.seal_ends(http.mag().keyring, slo.Ends(failed=left), http.now())} if left else {}
+
+
+def left_told() -> tuple[str, ...]:
+    """What `to_say` put in this address."""
+    return slo.read_ends(http.mag().keyring, request.args.get("restent", ""), http.now()).failed
+
+
 def required(*, max_age: int = 0, back: str = "") -> Visitor:
     """The visitor; leaves for the sign-in when there is none, or when they signed in more than `max_age` seconds ago.
+
+    Nobody who comes from a partner, or through a provider, is recent: nothing that only they know was asked here.
 
     The sign-in comes back to this very page, with what its address asked. A form that was posted is to be sent again: it comes back
     to the page `back`, else to the nearest one above that can be read.
@@ -81,7 +109,7 @@ def required(*, max_age: int = 0, back: str = "") -> Visitor:
     found = current()
     if "refus" in request.args:
         raise HTTPException(response=see("/"))
-    if found is None or (max_age and http.now().timestamp() - found.session.auth_time > max_age):
+    if found is None or (max_age and (found.session.elsewhere or http.now().timestamp() - found.session.auth_time > max_age)):
         raise HTTPException(response=to_sign_in(found, back=back))
     if request.method == "GET" and "demande" in request.args:
         raise HTTPException(response=see(request.path.removeprefix(http.mag().settings.issuer_path), **_asked_before()))
@@ -94,8 +122,10 @@ def recent(*, back: str = "") -> Visitor:
 
 
 def administrator() -> Visitor:
-    """The visitor, who administers an establishment. Raises AdministratorsOnlyError."""
+    """The visitor, who administers an establishment and signed in here: a partner's word governs nobody. Raises AdministratorsOnlyError."""
     found = required()
+    if found.session.vouched:
+        raise HTTPException(response=to_sign_in(found))
     if not found.person.role.administers:
         raise AdministratorsOnlyError(f"declarant {found.person.id}")
     return found
@@ -158,7 +188,10 @@ MENU = (
     ("/compte", "Mon compte", False),
     ("/compte/securite", "Sécurité", False),
     ("/droits", "Mes droits", False),
+    ("/compte/identites", "Mes identités", False),
+    ("/compte/portails", "Mes portails", False),
     ("/autorisations", "Mes autorisations", False),
+    ("/compte/logiciels", "Mes logiciels", False),
     ("/compte/administrateurs", "Mes administrateurs", False),
     ("/compte/etablissement", "Mon établissement", False),
     ("/equipe", "Espace administrateur", True),

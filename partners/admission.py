@@ -20,7 +20,8 @@ from idp.oidc.software_statement import SoftwareStatementError, Trusted, unverif
 from idp.seals import digest, random_token
 from partners import onboarding, sandbox
 from partners.models import InitialToken, Partenaire, Publisher
-from partners.outgoing import OutgoingRefusedError, read_keys
+from partners.outgoing import OutgoingRefusedError
+from partners.published_keys import read_keys
 from partners.registry import VERSION
 from partners.terms import OPEN_PROFILE, Terms
 

@@ -19,10 +19,12 @@ from idp.database import Version, db
 from idp.errors import MagError, NotFoundError, RefusedError
 from idp.oidc.client import Client
 from idp.oidc.client_metadata import InvalidClientMetadataError, read_client
+from idp.oidc.signals.models import VERSION as SIGNALS_VERSION
 from idp.seals import Seals, digest, random_token
 from partners.models import ClientSecret, OAuthClient, Partenaire
 from partners.outgoing import OutgoingRefusedError
 from partners.registry import SEALED_FOR, VERSION
+from partners.saml.registry import VERSION as SAML_VERSION
 
 CODE = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,58}[a-z0-9])?")
 CLIENT_ID = re.compile(r"[A-Za-z0-9._~-]{3,100}")
@@ -329,4 +331,10 @@ def _changed(
         ),
         now,
     )
-    Version.bump(VERSION)
+    tell_every_registry()
+
+
+def tell_every_registry() -> None:
+    """Whatever is kept of partners and their sites is read again: clients, service providers of SAML, who hears which signals."""
+    for name in (VERSION, SAML_VERSION, SIGNALS_VERSION):
+        Version.bump(name)

@@ -13,7 +13,7 @@ from typing import Any
 from idp.audit import journal
 from idp.audit.events import PartenaireChanged
 from idp.config import Settings
-from idp.database import Version, db
+from idp.database import db
 from idp.oidc.client_metadata import InvalidClientMetadataError
 from idp.oidc.models import Consent, RefreshFamily
 from idp.oidc.software_statement import SoftwareStatementError, unverified_issuer
@@ -23,7 +23,6 @@ from partners.admission import STATEMENT, Admission, NotAdmittedError, read_stat
 from partners.models import OAuthClient, Registration
 from partners.onboarding import Sector
 from partners.outgoing import OutgoingRefusedError
-from partners.registry import VERSION
 from partners.terms import Terms, settle
 
 ACTOR = "enregistrement"
@@ -168,7 +167,7 @@ def remove(client: OAuthClient, now: datetime, *, actor: str = ACTOR) -> None:
     )
     db.session.delete(client)
     db.session.flush()
-    Version.bump(VERSION)
+    onboarding.tell_every_registry()
 
 
 def purge(now: datetime) -> int:

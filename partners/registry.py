@@ -4,7 +4,7 @@ Implements `Clients` of `idp/oidc/client_auth.py`. A row that cannot be read is 
 never stops the others. Changing the registry is `onboarding.py`.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,13 +12,17 @@ from typing import Any
 from joserfc.jwk import KeySet
 
 from idp.database import Connections, Kept, Versions
+from idp.habilitations.pagm import Convention, Conventions
 from idp.logs import logger
 from idp.oidc.client import Client
 from idp.oidc.client_metadata import InvalidClientMetadataError, read_client
 from idp.oidc.cors import origins_of
 from idp.seals import Seals, UnsealError
+from partners.conventions.models import EVERY_CONVENTION
+from partners.conventions.termes import load
 from partners.models import ANY_PUBLISHER, EVERY_CLIENT, EVERY_SECRET, LAST_INITIAL_TOKEN
-from partners.outgoing import JwksCache, OutgoingRefusedError, read_keys
+from partners.outgoing import OutgoingRefusedError
+from partners.published_keys import JwksCache, read_keys
 
 REQUEST_OBJECT_TYPES = ("application/oauth-authz-req+jwt", "application/jwt", "text/plain")
 QUIET = timedelta(seconds=10)
@@ -59,6 +63,8 @@ class Snapshot:
     """Until when an initial access token opens registration."""
     publishers: bool = False
     """Statements of some software publisher open it."""
+    conventions: Conventions = field(default_factory=Conventions)
+    """Agreements between partners, whatever their dates."""
     keysets: dict[str, KeySet] = field(default_factory=dict)
     """Parsed key sets of clients that registered `jwks`, filled as they are used."""
 
@@ -96,6 +102,10 @@ class Registry:
         snapshot = self._snapshot()
         return snapshot.publishers or (snapshot.initial_until is not None and snapshot.initial_until > self._clock())
 
+    def conventions(self) -> Conventions:
+        """Agreements between partners."""
+        return self._snapshot().conventions
+
     def is_public_origin(self, origin: str) -> bool:
         """Whether a public client has a redirect URI there."""
         return origin in self._snapshot().origins
@@ -108,7 +118,7 @@ class Registry:
         try:
             return self._jwks.fetcher.text(uri, REQUEST_OBJECT_TYPES)
         except OutgoingRefusedError:
-            self._failed[address] = now
+            self._failed = {known: at for known, at in [*self._failed.items()] if now - at < QUIET} | {address: now}
             raise
 
     def deliver(self, uri: str, body: bytes, headers: Mapping[str, str]) -> int:
@@ -142,7 +152,16 @@ class Registry:
         ending = {client_id: kept for client_id, kept in secrets.items() if any(one.expires_at for one in kept)}
         last = self._connections.one(LAST_INITIAL_TOKEN)
         publishers = self._connections.one(ANY_PUBLISHER) is not None
-        return Snapshot(clients, ending, origins_of(clients.values()), expiring, last[0] if last else None, publishers)
+        origins, conventions = origins_of(clients.values()), Conventions(tuple(self._conventions()))
+        return Snapshot(clients, ending, origins, expiring, last[0] if last else None, publishers, conventions)
+
+    def _conventions(self) -> Iterator[Convention]:
+        """Those that can be read; a partner who is disabled is as if the agreement had ceased."""
+        for code, acts, acts_enabled, where, where_enabled, du, au, ceased_at, termes in self._connections.all(EVERY_CONVENTION):
+            try:
+                yield load(code, acts, where, du, au, termes, cessee=bool(ceased_at) or not (acts_enabled and where_enabled))
+            except (KeyError, TypeError, ValueError) as error:
+                logger.error("agreement left out of the registry", extra={"fields": {"convention": code, "reason": str(error)}})
 
     def _secrets(self) -> Secrets:
         found: dict[str, tuple[KeptSecret, ...]] = {}

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
-from idp.oidc.claims import SCOPE_CLAIMS
+from idp.oidc.claims import PAGM, SCOPE_CLAIMS
 from idp.oidc.client import GRANT_TYPES
 from idp.oidc.client_metadata import InvalidClientMetadataError, read_client
 from idp.oidc.controls import CLAIM as CONTROLS
@@ -17,8 +17,8 @@ from idp.oidc.profiles import PROFILES
 
 OPEN_PROFILE = "openid"
 """Of a client that registers itself and says nothing of profiles: OpenID Connect as the standard writes it."""
-STANDARD_SCOPES = frozenset(SCOPE_CLAIMS) - {CONTROLS}
-"""What a client may give itself. What MAG checked of people is for those whom an operator lets ask."""
+STANDARD_SCOPES = frozenset(SCOPE_CLAIMS) - {CONTROLS, PAGM}
+"""What a client may give itself. What MAG checked, and profiles agreed between bodies, are for those whom an operator lets ask."""
 OPERATORS_GRANTS = frozenset(
     {
         "urn:ietf:params:oauth:grant-type:token-exchange",
@@ -42,7 +42,8 @@ ISSUED = frozenset(
 """What a registration answers beside metadata (RFC 7591 section 3.2.1, RFC 7592 section 3), and a list of clients may have kept."""
 PRIVILEGED = (
     *("first_party", "audience", "exchange", "introspect", "authorization_details_types", "sector_identifier"),
-    *("link_prefixes", "widget_modes", "widget_origins"),
+    *("link_prefixes", "widget_modes", "widget_inline_reason", "widget_origins"),
+    *("linking_return_uris", "linking_initiate_uri", "linking_max_acr", "linking_several"),
 )
 TOLD = ("software_id", "software_version")
 """Texts of RFC 7591 section 2 that change nothing here."""

@@ -21,7 +21,7 @@ from idp.authentication.factors import messages as factor_messages
 from idp.authentication.factors.models import KnownDevice
 from idp.authentication.levels import AMR, level_of
 from idp.authentication.passwords import Decoys, Passwords, Stored
-from idp.authentication.session import Session, open_session
+from idp.authentication.session import Birth, Session, open_session
 from idp.authentication.throttle import DAY, Attempt, Throttle, TooManyAttemptsError, Verdict, account_of, sprayed
 from idp.config import Settings
 from idp.database import Connections, db
@@ -243,26 +243,33 @@ def open_for(
     client_id: str | None = None,
     words: str | None = None,
     address: str = "",
+    acr: str = "",
+    birth: Birth | None = None,
+    link: str = "",
 ) -> Opened:
     """A new session under a new identifier, the device trusted, the journal written, the owner told of a new device.
 
     `presented`: the session cookie that the browser bore, worth nothing from now on. `words`: the device as its owner would call it.
-    To be called once nothing remains to be proven (C42).
+    `acr`: where these means are worth less than usual. `birth`: of a sign-in made elsewhere, or before; a partner that vouches for
+    somebody makes no device known. To be called once nothing remains to be proven (C42).
     """
-    acr = level_of(amr)
+    acr, vouched = acr or level_of(amr), bool(link)
     known = device.trusted(means.seals, declarant.id, declarant.version, now, declarant.forgotten_devices)
-    session, cookie = open_session(means.store, means.settings, declarant, amr=amr, acr=acr, now=now, presented=presented)
+    session, cookie = open_session(
+        means.store, means.settings, declarant, amr=amr, acr=acr, now=now, presented=presented, born=birth, link=link
+    )
     subject: dict[str, Any] = {"declarant_id": declarant.id, "siret": int(declarant.siret), "client_id": client_id}
     how: dict[str, Any] = {"amr": " ".join(amr), "acr": acr, "sid": session.sid, "version": session.version}
-    event = ConnexionOpened(new_device=not known, device=words, **how, **subject)
-    alone = known and not db.session.is_modified(declarant) and not db.session.new
-    if not known:
+    event = ConnexionOpened(new_device=not known and not vouched, device=words, link=link or None, **how, **subject)
+    alone = (known or vouched) and not db.session.is_modified(declarant) and not db.session.new
+    if not known and not vouched:
         _meet(means, declarant, device, now, words or UNKNOWN, network_of(address) if address else "")
     if alone:  # the transaction of a page costs more than all the rest here
         journal.write(means.connections, event, now)
     else:
         journal.record(event, now)
-    return Opened(session, cookie, device.with_entry(means.seals, Kind.TRUSTED, declarant.id, declarant.version, now))
+    trusted = device if vouched else device.with_entry(means.seals, Kind.TRUSTED, declarant.id, declarant.version, now)
+    return Opened(session, cookie, trusted)
 
 
 def _meet(means: Means, declarant: Declarant, device: Device, now: datetime, words: str, network: str) -> None:

@@ -18,6 +18,8 @@ from idp.seals import Seals, UnsealError, b64, digest, random_token, unb64
 PURPOSE = "demande"
 BINDING = "__Host-mag_b"
 """Cookie that ties forms and sign-ins in progress to one browser."""
+FRAME_BINDING = "__Host-mag_i"
+"""The same, for a frame on the page of a partner: with that page's site alone, for ten minutes, and never a session."""
 LONGEST = 2_800
 """Characters of a sealed request in an address; beyond, the store keeps it."""
 REFERENCE = "~"
@@ -74,6 +76,11 @@ class Demande:
     """What the person will find there, in the partner's words."""
     create: bool = False
     """The partner sends someone who has no identity yet."""
+
+    @property
+    def is_ours(self) -> bool:
+        """MAG itself asks."""
+        return not self.client_id
 
     def dump(self) -> bytes:
         return orjson.dumps(self)

@@ -10,8 +10,8 @@ from typing import Self
 
 import orjson
 
-from idp.authentication.levels import MFA
-from idp.authentication.session import guard_of_declarant
+from idp.authentication.levels import FEDERATED, MFA
+from idp.authentication.session import Birth, guard_of_declarant
 from idp.declarants.models import Declarant
 from idp.ephemeral import Ephemeral
 from idp.errors import RefusedError
@@ -40,6 +40,8 @@ class Step(StrEnum):
     PASSWORD = "mot-de-passe"
     CONDITIONS = "conditions"
     ENROLMENT = "protection"
+    HERE = ""
+    """At the mire: what this page never asks of whoever typed no password, the password is asked for first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,21 +62,34 @@ class Entree:
     """The person puts off having a second factor, while that is allowed."""
     weak: bool = False
     """The password that was typed is not one that may be chosen today."""
+    acr: str = ""
+    """What a sign-in made at a partner is worth here; empty for any other."""
+    birth: Birth | None = None
+    """Of a sign-in that was made before, or elsewhere."""
+    link: str = ""
+    """The link of accounts through which the person comes."""
 
     @property
     def is_strong(self) -> bool:
         return MFA in self.amr
 
+    @property
+    def untyped(self) -> bool:
+        """A provider above MAG signed the person in: nothing that they alone know was asked here."""
+        return FEDERATED in self.amr and not self.is_strong
+
     def dump(self, binding: str) -> str:
         values = (self.declarant_id, self.version, self.amr, self.demande, self.remember, self.raised, self.put_off, self.weak)
-        return orjson.dumps([digest(binding), *values]).decode()
+        born = (self.acr, self.birth and (self.birth.auth_time, self.birth.expires_at), self.link)
+        return orjson.dumps([digest(binding), *values, *born]).decode()
 
     @classmethod
     def load(cls, text: str, binding: str) -> Self | None:
         """None for another browser."""
-        held, declarant_id, version, amr, demande, remember, raised, put_off, weak = orjson.loads(text)
+        held, declarant_id, version, amr, demande, remember, raised, put_off, weak, *born = orjson.loads(text)
         if held != digest(binding):
             return None
+        acr, birth, link = born or ("", None, "")
         return cls(
             declarant_id=declarant_id,
             version=version,
@@ -84,6 +99,9 @@ class Entree:
             raised=raised,
             put_off=put_off,
             weak=weak,
+            acr=acr,
+            birth=Birth(*birth) if birth else None,
+            link=link,
         )
 
 
@@ -119,13 +137,19 @@ def drop(store: Ephemeral, token: str) -> None:
 
 
 def next_step(declarant: Declarant, entree: Entree, *, password_due: bool, conditions_due: bool, factor_due: bool) -> Step | None:
-    """The next one of the steps that remain; None: the session opens. Steps never route to one another."""
+    """The next one of the steps that remain; None: the session opens. Steps never route to one another.
+
+    Whoever comes from a partner is asked for nothing of what they know: the session is worth what was agreed, and what demands more
+    asks for it then. Whoever comes from a provider above MAG chooses neither a password nor a factor before the password was typed (C45).
+    """
+    if entree.link:
+        return Step.CONDITIONS if conditions_due else None
     if declarant.second_factor and not entree.is_strong:
         return Step.SECOND_FACTOR
     if password_due and not entree.raised:
-        return Step.PASSWORD
+        return Step.HERE if entree.untyped else Step.PASSWORD
     if conditions_due:
         return Step.CONDITIONS
     if factor_due and not entree.is_strong and not entree.put_off:
-        return Step.ENROLMENT
+        return Step.HERE if entree.untyped else Step.ENROLMENT
     return None

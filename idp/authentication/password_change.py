@@ -8,7 +8,7 @@ from idp.authentication.password_policy import check_policy, in_force, own_words
 from idp.authentication.passwords import Passwords
 from idp.authentication.session import close_every_session
 from idp.config import Settings
-from idp.declarants.models import Declarant
+from idp.declarants.models import CREDENTIAL, AccountEvent, Declarant
 from idp.entreprises.models import Entreprise
 from idp.ephemeral import Ephemeral
 
@@ -31,6 +31,7 @@ def change_password(
     stored = passwords.hash(password)
     if declarant.password_hash is not None:
         close_every_session(store, settings, declarant)
+        AccountEvent.write(CREDENTIAL, declarant, now, credential_type="password", change_type="update")
     declarant.password_hash, declarant.pepper_id = stored.hash, stored.pepper_id
     declarant.password_changed_at = declarant.updated_at = now
     declarant.password_locked_at = None

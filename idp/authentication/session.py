@@ -12,6 +12,7 @@ from typing import Self
 
 import orjson
 
+from idp.authentication.levels import FEDERATED
 from idp.config import Settings
 from idp.declarants.models import Declarant
 from idp.ephemeral import Ephemeral
@@ -47,17 +48,44 @@ class Session:
     expires_at: int
     siret: str = ""
     """14 digits; empty in sessions of before."""
+    link: str = ""
+    """The link of accounts through which a partner vouched for the person."""
+
+    @property
+    def vouched(self) -> bool:
+        """A partner vouched for the person: nothing that only they know was asked here."""
+        return bool(self.link)
+
+    @property
+    def elsewhere(self) -> bool:
+        """A partner vouched for the person, or a provider above MAG signed them in: neither password nor passkey was asked here."""
+        return self.vouched or FEDERATED in self.amr
+
+    @property
+    def birth(self) -> "Birth":
+        return Birth(self.auth_time, self.expires_at)
 
     def dump(self) -> str:
         """One line of JSON: authorization codes start with it."""
         return orjson.dumps(
-            [self.sid, self.declarant_id, self.version, self.uid, self.auth_time, self.amr, self.acr, self.expires_at, self.siret]
+            [
+                *(self.sid, self.declarant_id, self.version, self.uid, self.auth_time, self.amr, self.acr, self.expires_at),
+                *(self.siret, self.link),
+            ]
         ).decode()
 
     @classmethod
     def load(cls, text: str | bytes) -> Self:
-        sid, declarant_id, version, uid, auth_time, amr, acr, expires_at, *siret = orjson.loads(text)
-        return cls(sid, declarant_id, version, uid, auth_time, tuple(amr), acr, expires_at, *siret)
+        sid, declarant_id, version, uid, auth_time, amr, acr, expires_at, *later = orjson.loads(text)
+        return cls(sid, declarant_id, version, uid, auth_time, tuple(amr), acr, expires_at, *later)
+
+
+@dataclass(frozen=True, slots=True)
+class Birth:
+    """When somebody signed in, and when what comes of it ends at the latest (epoch seconds)."""
+
+    auth_time: int
+    expires_at: int
 
 
 def open_session(
@@ -69,13 +97,14 @@ def open_session(
     acr: str,
     now: datetime,
     presented: str = "",
-    since: Session | None = None,
+    born: Birth | None = None,
+    link: str = "",
 ) -> tuple[Session, str]:
     """A new session, and the value of its cookie. Whatever the browser `presented` before is worth nothing from now on (C37).
 
     Signing in again as the same person keeps `sid`, so that partners go on knowing the session; as another, the session
     presented ends everywhere. As a person whose sessions were closed while they signed in, the new one is worth nothing.
-    `since`: nobody signs in, that session goes on. Its `auth_time` and its absolute limit stay.
+    `born`: nobody signs in here. The person did before, and another session goes on; or elsewhere, and a partner says when (`link`).
     """
     before = find_session(store, settings, presented, now)
     if before is not None:
@@ -86,9 +115,9 @@ def open_session(
     sid = before.sid if before is not None and before.declarant_id == declarant.id else random_token(16)
     at, cookie = int(now.timestamp()), random_token()
     until, siret = at + settings.session_lifetime, str(declarant.siret)
-    if since is not None:
-        at, until = since.auth_time, since.expires_at
-    session = Session(sid, declarant.id, declarant.version, declarant.uid, at, tuple(amr), acr, until, siret)
+    if born is not None:
+        at, until = min(at, born.auth_time), born.expires_at
+    session = Session(sid, declarant.id, declarant.version, declarant.uid, at, tuple(amr), acr, until, siret, link)
     guards = (guard_of_session(session.sid), guard_of_declarant(declarant.id, declarant.version))
     store.put(KIND, digest(cookie), session.dump(), min(settings.session_idle, settings.session_lifetime), guards=guards)
     return session, cookie

@@ -1,6 +1,5 @@
 """The mire: the page where a person signs in, and what surrounds it. Nothing here decides; `ceremony.py` does."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from urllib.parse import urlencode
 
@@ -11,30 +10,29 @@ from flask.typing import ResponseReturnValue
 from idp import http, visitor
 from idp.arrival import (
     Asked,
-    asked_bits,
+    Unidentified,
+    beyond_here,
     device_here,
     forget_remembered,
-    means,
+    identified,
     new_challenge,
     padded,
     proceed,
-    proven_bits,
     remembered_here,
     see,
     set_session_cookie,
+    telling_others,
 )
 from idp.audit import journal
 from idp.audit.events import DeviceAdmitted
-from idp.authentication import ceremony, devices
-from idp.authentication.ceremony import Candidate, ChallengeRequiredError, IdentificationRefusedError, Means
+from idp.authentication import devices
+from idp.authentication.ceremony import Means
 from idp.authentication.devices import Kind
-from idp.authentication.entree import Entree
-from idp.authentication.forms import Identification, hinted
-from idp.authentication.levels import AMR, in_french
-from idp.authentication.password_policy import holds, in_force, own_words
+from idp.authentication.identification import Identification, hinted
+from idp.authentication.levels import in_french
 from idp.authentication.passwords import Decoys, Passwords
 from idp.authentication.session import close_every_session, close_session
-from idp.authentication.throttle import Throttle, TooManyAttemptsError
+from idp.authentication.throttle import Throttle
 from idp.database import db
 from idp.declarants.models import Declarant
 from idp.errors import DeadLinkError
@@ -44,6 +42,8 @@ from idp.notifications.messages import day_in_words, in_words
 from idp.oidc import farewell, logout
 from idp.oidc.backchannel.notices import tell_of_person
 from idp.oidc.third_party_login import lieux
+from idp.saml import slo
+from idp.saml.models import SamlParticipation
 from idp.visitor import person_of, session_here
 
 bp = Blueprint("authentication", __name__, template_folder="templates")
@@ -104,6 +104,8 @@ def _page(asked: Asked, form: Identification, status: int = 200, *, notice: str 
         notice=notice,
         remembered=remembered_here().identites,
         challenge=new_challenge(bits),
+        typed="saisie" in request.args or (asked.demande is not None and asked.demande.is_ours and session_here() is not None),
+        wanted="saisie" in request.args,
         csrf=http.csrf_token(asked.purpose),
     )
     return make_response(padded(text) if request.method == "POST" else text, status)
@@ -116,28 +118,10 @@ def sign_in() -> ResponseReturnValue:
     http.way_back(http.path("/connexion") + (f"?{urlencode({'demande': asked.token})}" if asked.token else ""))
     http.check_csrf(asked.purpose)
     form = Identification.parse(request.form)
-    if form.identite is None:
-        return _page(asked, form, 400 if form.too_long else 422)
-    candidate = Candidate(form.identite, form.password, device_here(), http.client_address(), proven_bits(), asked.client_id)
-    try:
-        declarant = ceremony.identify(means(), candidate, http.now())
-    except IdentificationRefusedError as error:
-        db.session.commit()
-        return _page(asked, form, error.status, notice=error.public, bits=asked_bits())
-    except ChallengeRequiredError as error:
-        db.session.commit()
-        return _page(asked, form, error.status, notice=error.public, bits=error.bits)
-    except TooManyAttemptsError:
-        db.session.commit()
-        raise
-    arrived = Entree(declarant_id=declarant.id, version=declarant.version, amr=AMR, demande=asked.token, remember=form.remember)
-    return proceed(declarant, replace(arrived, weak=_is_weak(declarant, form.password)))
-
-
-def _is_weak(declarant: Declarant, password: str) -> bool:
-    """Imported with the rule of before MAG (fact 16), or become too common since: another one is chosen before anything opens."""
-    own = own_words(declarant.siret, declarant.nom, declarant.prenom)
-    return not holds(password, in_force(http.mag().settings), own)
+    found = identified(asked, form)
+    if isinstance(found, Unidentified):
+        return _page(asked, form, found.status, notice=found.notice, bits=found.bits)
+    return proceed(*found)
 
 
 @bp.post("/connexion/annuler")
@@ -158,36 +142,6 @@ def forget() -> ResponseReturnValue:
     if index.isascii() and index.isdigit() and len(index) < 3:
         forget_remembered(response, int(index))
     return response
-
-
-# ------------------------------------------------------------------------------------------------------ choice of identity
-
-
-@bp.get("/connexion/choix")
-def choice() -> ResponseReturnValue:
-    """OpenID Connect Core section 3.1.2.1, `prompt=select_account`: who is signed in, who is remembered, or another."""
-    asked = Asked.read(request.args.get("demande", ""))
-    person, identities = person_of(session_here()), remembered_here().identites
-    if person is not None:
-        identities = tuple(i for i in identities if (i.siret, i.cle) != (person.siret, person.cle))
-    wished = hinted("", asked.demande.siret_hint).siret if asked.demande else ""
-    choices = [(remembered_here().identites.index(i), i) for i in identities]
-    return render_template(
-        "authentication/choix.html",
-        asked=asked,
-        person=person,
-        hinted=wished,
-        identities=sorted(choices, key=lambda choice: choice[1].siret.grouped != wished),
-        csrf=http.csrf_token(asked.purpose),
-    )
-
-
-@bp.post("/connexion/choix")
-def choose() -> ResponseReturnValue:
-    """Go on as whoever is signed in."""
-    asked = Asked.read(request.form.get("demande", ""))
-    http.check_csrf(asked.purpose)
-    return asked.onward(choix="1")
 
 
 # -------------------------------------------------------------------------------------------------- the link of the mail
@@ -258,19 +212,25 @@ def sign_out() -> ResponseReturnValue:
     http.check_csrf("deconnexion")
     mag, session, now = http.mag(), session_here(), http.now()
     person = db.session.get(Declarant, session.declarant_id) if session else None
-    left = ""
+    left, participants = dict[str, str](), SamlParticipation.of_session(session.sid) if session else []
     if session is not None:
         everywhere = person if request.form.get("portee") == "partout" else None
+        left = visitor.to_say(visitor.left_elsewhere(everywhere, session.sid)) if everywhere is not None else {}
         close_session(mag.ephemeral, mag.settings, session)
         if everywhere is not None:
             close_every_session(mag.ephemeral, mag.settings, everywhere)
         told = logout.ended(mag.registry, session.sid, session.declarant_id, None, "partout" if everywhere else "personne", now)
         if everywhere is not None:
             told = tell_of_person(mag.registry, mag.settings, everywhere.id, now)
+        SamlParticipation.forget_session(session.sid)
         db.session.commit()
         mag.messenger.wake()
-        left = farewell.seal(mag.keyring, told, session.sid, int(now.timestamp()))
-    response = see(http.path("/deconnexion") + (f"?{urlencode({'depart': left})}" if left else ""))
+        if told:
+            left["depart"] = farewell.seal(mag.keyring, told, session.sid, int(now.timestamp()))
+    final = http.path("/deconnexion") + (f"?{urlencode(left)}" if left else "")
+    response = see(final)
+    if session is not None and participants:
+        response = telling_others(slo.Logout(mag, now), slo.begun_here(session.sid, participants, final))
     set_session_cookie(response, "")
     return response
 
@@ -280,10 +240,15 @@ def signed_out() -> ResponseReturnValue:
     """Says that it is done, and who is told; someone still signed in is asked."""
     if visitor.current() is not None:
         return redirect(http.path("/"), 303)
-    mag, now = http.mag(), int(http.now().timestamp())
-    bye = farewell.read(mag.keyring, mag.registry, mag.settings.issuer, request.args.get("depart", ""), now)
+    above = beyond_here(f"{http.path('/deconnexion')}?{request.query_string.decode('ascii', 'ignore')}")
+    if above is not None:
+        return above
+    mag, now = http.mag(), http.now()
+    bye = farewell.read(mag.keyring, mag.registry, mag.settings.issuer, request.args.get("depart", ""), int(now.timestamp()))
+    ends = slo.read_ends(mag.keyring, request.args.get("saml", ""), now)
+    bye = bye.with_ends(ends.confirmed, ends.failed)
     http.allow_frames(bye.origins)
-    return render_template("oidc/deconnecte.html", bye=bye, onward="", client_name="")
+    return render_template("oidc/deconnecte.html", bye=bye, left=visitor.left_told(), onward="", client_name="")
 
 
 # ----------------------------------------------------------------------------------------------------------- plain pages

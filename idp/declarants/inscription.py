@@ -55,6 +55,11 @@ class InvalidEmailError(RefusedError):
     public = "Cette adresse électronique n'est pas valable. Elle s'écrit comme prenom.nom@exemple.fr, sans accent ni espace."
 
 
+def new_uid() -> str:
+    """Of nobody else, ever."""
+    return random_token(18)
+
+
 def inscrire(
     identite: Identite,
     now: datetime,
@@ -69,10 +74,12 @@ def inscrire(
     service_interne: str | None = None,
     actor: str | None = None,
     namesake: bool = False,
+    uid: str | None = None,
 ) -> Declarant:
     """A new person, by one of the acts of the table (fact 11), without a password yet.
 
     `namesake`: somebody bears the name already, and neither is told; they wait under a key that nobody can type.
+    `uid`: what was promised to be theirs.
     Raises StatutRefusedError, InvalidNameError, InvalidEmailError, HomonymeError.
     """
     statut = transition(None, act, by).after
@@ -84,7 +91,7 @@ def inscrire(
     if len(checked.cle) > LONGEST_CLE:
         raise InvalidNameError("too long once folded")
     # Looked for in both cases: what it costs tells nobody whether the name is borne (C33).
-    cle, uid, bearer = checked.cle, random_token(18), Declarant.find(checked)
+    cle, uid, bearer = checked.cle, uid or new_uid(), Declarant.find(checked)
     if namesake:
         cle = f"{checked.attente}{uid[: LONGEST_CLE - len(checked.attente)]}"
     elif bearer is not None:

@@ -19,6 +19,7 @@ from sqlalchemy import (
     func,
     or_,
     select,
+    text,
     update,
 )
 from sqlalchemy.exc import IntegrityError
@@ -103,6 +104,8 @@ class Declarant(Model):
     """Holds a second factor in force: asked at every sign-in."""
     password_locked_at: Mapped[datetime | None]
     """The owner said « ce n'était pas moi »: the password opens nothing until it is changed."""
+    renforcer_at: Mapped[datetime | None]
+    """Since when the next sign-in must be by two factors; None once it was."""
     forgotten_devices: Mapped[dict[str, int]] = mapped_column(Json, default=dict, server_default="{}")
     """Devices that the owner no longer trusts, by their digest, and until when that matters (epoch seconds)."""
     dormant_told: Mapped[int] = mapped_column(default=0, server_default="0")
@@ -360,13 +363,20 @@ EVENTS_KEPT = timedelta(days=90)
 
 PURGED, DISABLED, ENABLED, CHANGED = "account-purged", "account-disabled", "account-enabled", "identifier-changed"
 """What happens to an account, as RISC 1.0 section 2 names it."""
+REVOKED, CREDENTIAL = "session-revoked", "credential-change"
+"""What happens to its sessions and to its credentials, as CAEP 1.0 section 3 names it."""
+LINKED, UNLINKED = "rattachement-ouvert", "rattachement-clos"
+"""What happens between it and an account of a partner's, which no standard names."""
 
 
 class AccountEvent(Model):
     """What partners are to be told of a person whom they know: the row says that it happened, its delivery is another room's."""
 
     __tablename__ = "account_events"
-    __table_args__ = (Index("ix_account_events_at", "at"),)
+    __table_args__ = (
+        Index("ix_account_events_at", "at"),
+        Index("ix_account_events_waiting", "id", postgresql_where=text("spread_at IS NULL"), sqlite_where=text("spread_at IS NULL")),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     kind: Mapped[str] = mapped_column(String(40))
@@ -374,10 +384,24 @@ class AccountEvent(Model):
     declarant_id: Mapped[int]
     uid: Mapped[str] = mapped_column(String(40))
     at: Mapped[datetime]
+    details: Mapped[dict[str, Any]] = mapped_column(Json, default=dict, server_default="{}")
+    """What the standard has it say beside: which session, which credential, the former address."""
+    spread_at: Mapped[datetime | None]
+    """When it became a row for each partner that is told; None while it waits."""
 
     @classmethod
-    def write(cls, kind: str, declarant: Declarant, now: datetime) -> None:
-        db.session.add(cls(kind=kind, declarant_id=declarant.id, uid=declarant.uid, at=now))
+    def write(cls, kind: str, declarant: Declarant, now: datetime, **details: str) -> None:
+        cls.of(kind, declarant.id, declarant.uid, now, **details)
+
+    @classmethod
+    def of(cls, kind: str, declarant_id: int, uid: str, now: datetime, **details: str) -> None:
+        """The same, for who has no row of the person at hand."""
+        db.session.add(cls(kind=kind, declarant_id=declarant_id, uid=uid, at=now, details=details))
+
+    @classmethod
+    def forget_person(cls, declarant_id: int) -> None:
+        """What an event held of a person, such as a former address."""
+        db.session.execute(update(cls).where(cls.declarant_id == declarant_id).values(details={}))
 
     @classmethod
     def purge(cls, now: datetime) -> int:

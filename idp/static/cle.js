@@ -76,7 +76,7 @@ function propose() {
   const again = setInterval(offer, 240_000);
   async function offer() {
     const asked = await ask().catch(() => clearInterval(again));
-    if (asked) await use({ ...asked, mediation: "conditional" }).catch((failure) => failure.name === "NotAllowedError" || explain(failure));
+    if (asked) await use({ ...asked, mediation: "conditional" }).catch((failure) => failure instanceof Refusal && explain(failure));
   }
   button.addEventListener("click", () => clearInterval(again));
   offer();

@@ -4,58 +4,41 @@ With an access token of its own (`client_credentials`, scope `acces:liens`). A l
 requests a minute for each client; a hundred links a page.
 """
 
-from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from idp.entreprises.siret import Siret
-from idp.ephemeral import Counter
 from idp.logs import note
 from idp.oidc.bearer import Bearers
 from idp.oidc.client import Client
 from idp.oidc.link_prefixes import SCOPE
 from idp.oidc.metadata import LINKS
-from idp.oidc.wire import NO_STORE, Answer, Environ, json_answer, read_json, read_pairs
+from idp.oidc.wire import Answer, Environ, json_answer, read_json, read_pairs
 from partners.acces import creation, signature
 from partners.acces.models import Lien
-from partners.transaction import Context, transaction
+from partners.liens_api import NOT_FOUND, PAGE, LiensApi
+from partners.transaction import Context
 
 if TYPE_CHECKING:
     from idp.http import Mag
 
 PATH = f"{LINKS}/liens"
-A_MINUTE = 600
-PAGE = 100
-NOT_FOUND = json_answer({"error": "not_found", "error_description": "no such link"}, 404)
-TOO_MANY = json_answer(
-    {"error": "slow_down", "error_description": "too many requests in a minute"}, 429, (*NO_STORE, ("Retry-After", "60"))
-)
-Act = Callable[[Client, Environ, datetime], Answer]
 
 
-class Liens:
+class Liens(LiensApi):
     """Both addresses: the collection, and one link of it."""
 
+    scope, resource, brake = SCOPE, LINKS, "acces-liens"
+
     def __init__(self, mag: "Mag", bearers: Bearers, context: Context) -> None:
-        self.mag, self.bearers, self.context = mag, bearers, context
-        self.prefix = f"{mag.settings.issuer_path}{PATH}/"
+        super().__init__(mag.settings, mag.ephemeral, bearers, context)
+        self.mag = mag
 
     def collection(self, environ: Environ) -> Answer:
-        return self._acted({"POST": self._make, "GET": self._list}[environ["REQUEST_METHOD"]], environ)
+        return self.acted({"POST": self._make, "GET": self._list}[environ["REQUEST_METHOD"]], environ)
 
     def one(self, environ: Environ) -> Answer:
-        return self._acted({"GET": self._read, "DELETE": self._revoke}[environ["REQUEST_METHOD"]], environ)
-
-    def _acted(self, act: Act, environ: Environ) -> Answer:
-        """One transaction, once it is known whose software asks. Raises OAuth2Error."""
-        now = datetime.now(UTC)
-        found = self.bearers.machine(environ, now.timestamp(), SCOPE, self.mag.settings.issuer + LINKS)
-        if isinstance(found, Answer):
-            return found
-        if self.mag.ephemeral.count(Counter(f"acces-liens:{found.client.client_id}", 60))[0] > A_MINUTE:
-            return TOO_MANY
-        with transaction(self.context):
-            return act(found.client, environ, now)
+        return self.acted({"GET": self._read, "DELETE": self._revoke}[environ["REQUEST_METHOD"]], environ)
 
     # --------------------------------------------------------------------------------------------------------------- acts
 

@@ -24,7 +24,7 @@ class Lieux:
     def ports(self) -> dict[str, int]:
         """Of 127.0.0.1, by the name of the child that listens."""
         base = self.port_base
-        return {"mag": base, "jedeclare": base + 1, "portailpro": base + 2, "courrier": base + 25, "smtp": base + 26}
+        return {"mag": base, "facile": base + 1, "portailpro": base + 2, "jedeclare": base + 3, "courrier": base + 25, "smtp": base + 26}
 
     @property
     def issuer(self) -> str:
@@ -38,12 +38,17 @@ class Lieux:
     @property
     def facile(self) -> str:
         """Déclarez facile."""
-        return self._origin("jedeclare", self.ports["jedeclare"])
+        return self._origin("facile", self.ports["facile"])
 
     @property
     def entreprises(self) -> str:
         """Portail Entreprises."""
         return self._origin("portailpro", self.ports["portailpro"])
+
+    @property
+    def jedeclare(self) -> str:
+        """The portal that has accounts of its own."""
+        return self._origin("jedeclare", self.ports["jedeclare"])
 
     @property
     def courrier(self) -> str:

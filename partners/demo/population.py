@@ -16,7 +16,7 @@ import idp.entreprises
 from idp.authentication.password_change import change_password
 from idp.authentication.passwords import Passwords
 from idp.config import Settings
-from idp.database import Connections, Version, db
+from idp.database import Connections, Version, Versions, db
 from idp.declarants import cooptation, inscription
 from idp.declarants.controles import imports
 from idp.declarants.equipe import invitation
@@ -34,12 +34,20 @@ from idp.habilitations.droits import Droit, Rights
 from idp.habilitations.gesture import Gesture
 from idp.key_states import initialise
 from idp.keys import Keyring
+from idp.oidc.client_auth import Clients
+from idp.oidc.signals.management import Streams
+from idp.oidc.signals.outbox import SignalOutbox
 from idp.seals import digest
 from idp.support import enrolment
 from idp.support.models import Fonction, Operateur
 from partners import declaration
+from partners.amont import fournisseurs
+from partners.amont.fournisseurs import Declared, Usage
+from partners.amont.models import Fournisseur
+from partners.amont.relying import Amont
 from partners.demo.lieux import Lieux
-from partners.demo.secrets import DemoSecrets
+from partners.demo.secrets import DemoSecrets, public_half
+from partners.models import Partenaire
 
 DATA = Path(__file__).parent / "donnees"
 SAMPLE = Path(idp.entreprises.__file__).parent / "data"
@@ -48,6 +56,8 @@ PASSWORD = "Quatre merles sur un fil bleu"  # printed at each start: the demonst
 LETTERS = {"d": Droit.DECLARER, "p": Droit.PAYER, "c": Droit.CONSULTER, "t": Droit.TELECHARGER_OFFICIEL}
 ACTOR = "demonstration"
 OPERATOR = "bureau@mag.demo"
+JEDECLARE = "jedeclare"
+"""The portal that has accounts of its own: its partner, its client and its provider have one name."""
 
 
 class Components(Protocol):
@@ -61,6 +71,12 @@ class Components(Protocol):
     def ephemeral(self) -> Ephemeral: ...
     @property
     def keyring(self) -> Keyring: ...
+    @property
+    def versions(self) -> Versions: ...
+    @property
+    def registry(self) -> Clients: ...
+    @property
+    def signals(self) -> SignalOutbox: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +130,17 @@ def populate(mag: Components, now: datetime) -> None:
     for given in description()["invites"]:
         invited = Invited(Siret(given["siret"]), given["nom"], given["prenom"], given["email"], Role(given["role"]))
         invitation.inviter(by_name[given["par"]], invited, now, issuer=mag.settings.issuer)
+    db.session.commit()
+
+
+def open_streams(mag: Components, lieux: Lieux, now: datetime) -> None:
+    """Each portal is told what happens to the accounts that it knows, at the address of its kit."""
+    streams = Streams(mag.settings, mag.keyring, mag.signals.audience)
+    mag.versions.refresh()
+    for client_id, origin in (("declarez-facile", lieux.facile), ("portail-entreprises", lieux.entreprises)):
+        client = mag.registry.find(client_id)
+        if client is not None:
+            streams.open_at(client, f"{origin}/auth/mag/signals", now)
     db.session.commit()
 
 
@@ -181,12 +208,44 @@ def sirets(prefix: str) -> Iterator[str]:
 
 def declare_partners(lieux: Lieux, secrets: DemoSecrets, now: datetime) -> None:
     """Apply the partners' file for these addresses; leave the rest of the registry alone. Commits."""
-    jwk = ", ".join(f"{name} = {json.dumps(value)}" for name, value in secrets.public_jwk.items())
     text = Template((DATA / "partenaires.toml").read_text("utf-8")).substitute(
-        facile=lieux.facile, entreprises=lieux.entreprises, secret_sha256=digest(secrets.client_secret), jwks=f"{{ keys = [{{ {jwk} }}] }}"
+        facile=lieux.facile,
+        entreprises=lieux.entreprises,
+        jedeclare=lieux.jedeclare,
+        secret_sha256=digest(secrets.client_secret),
+        jwks=jwks(secrets.private_key),
+        jedeclare_jwks=jwks(secrets.jedeclare_private_key),
     )
     written = lieux.folder / "partenaires.toml"
     written.write_text(text, "utf-8")
     declaration.apply(declaration.read_declaration(text), now)
     Version.bump("catalogue")
+    db.session.commit()
+
+
+def jwks(private_key: dict[str, Any]) -> str:
+    """Its public half, as TOML."""
+    members = ", ".join(f"{name} = {json.dumps(value)}" for name, value in public_half(private_key).items())
+    return f"{{ keys = [{{ {members} }}] }}"
+
+
+def rely_on_jedeclare(amont: Amont, lieux: Lieux, secrets: DemoSecrets, now: datetime) -> None:
+    """Its OpenID provider proves its accounts to MAG, as `mag amont ajouter` says it; it must listen. Commits."""
+    found, partenaire = Fournisseur.named(JEDECLARE), Partenaire.with_code(JEDECLARE)
+    if found is None:
+        given = Declared(
+            code=JEDECLARE,
+            nom=JEDECLARE,
+            profil="openid",
+            issuer=lieux.jedeclare,
+            client_id="mag",
+            auth_method="client_secret_basic",
+            secret=secrets.jedeclare_secret,
+            usages=[Usage.RATTACHEMENT],
+            algs=["ES256"],
+            partenaire=partenaire,
+        )
+        fournisseurs.declare(amont, given, now)
+    elif found.issuer != lieux.jedeclare:
+        found.issuer = lieux.jedeclare  # other ports, the same folder
     db.session.commit()

@@ -1,4 +1,4 @@
-"""The settings files of the two portals: what each sells, who it knows, how it speaks to MAG."""
+"""The settings files of the portals: what each sells, who it knows, how it speaks to MAG."""
 
 import csv
 import json
@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from partners.demo.lieux import Lieux
-from partners.demo.population import DATA
+from partners.demo.population import DATA, JEDECLARE, PASSWORD, description
 from partners.demo.secrets import DemoSecrets, write_private
 
 BOTH, DECLARE = ("declarer", "payer"), ("declarer",)
@@ -26,12 +26,12 @@ SCOPES = "openid profile siret organization_label roles"
 
 
 def write(lieux: Lieux, secrets: DemoSecrets) -> None:
-    """Both files."""
+    """A file each."""
     noms = directory()
     facile = kit("declarez-facile", lieux, lieux.facile, FACILE_SERVICES) | {"client_secret": secrets.client_secret}
     entreprises = kit("portail-entreprises", lieux, lieux.entreprises, ENTREPRISES_SERVICES) | {"private_key": secrets.private_key}
     for name, what, sold, other, key, parameters in (
-        ("jedeclare", FACILE, FACILE_SERVICES, (ENTREPRISES["nom"], lieux.entreprises), secrets.facile_key, facile),
+        ("facile", FACILE, FACILE_SERVICES, (ENTREPRISES["nom"], lieux.entreprises), secrets.facile_key, facile),
         ("portailpro", ENTREPRISES, ENTREPRISES_SERVICES, (FACILE["nom"], lieux.facile), secrets.entreprises_key, entreprises),
     ):
         services = [{"code": code, "libelle": libelle, "actes": actes} for code, libelle, actes in sold]
@@ -39,14 +39,36 @@ def write(lieux: Lieux, secrets: DemoSecrets) -> None:
             **what, "services": services, "noms": noms, "secret_key": key, "sessions": str(lieux.folder / f"{name}.sqlite3"),
             "autre_nom": other[0], "autre_adresse": f"{other[1]}/auth/mag/start?return_to=/espace", "kit": parameters,
             "lien_de_courrier": mail_link(lieux, parameters["client_id"], parameters["base_url"]),
+            "avec_comptes": lieux.jedeclare,
         }
         write_private(lieux.portail(name), json.dumps(settings, ensure_ascii=False, indent=1))
+    write_private(lieux.portail(JEDECLARE), json.dumps(with_accounts(lieux, secrets), ensure_ascii=False, indent=1))
+
+
+def with_accounts(lieux: Lieux, secrets: DemoSecrets) -> dict[str, Any]:
+    """The portal that people sign in to by themselves, and link to MAG."""
+    kit = {"issuer": lieux.issuer, "base_url": lieux.jedeclare, "client_id": JEDECLARE, "scope": "openid profile siret"}
+    return {
+        "nom": JEDECLARE,
+        "origin": lieux.jedeclare,
+        "secret_key": secrets.jedeclare_key,
+        "liens": str(lieux.folder / "jedeclare-liens.sqlite3"),
+        "comptes": [{**compte, "mot_de_passe": PASSWORD} for compte in comptes()],
+        "private_key": secrets.jedeclare_private_key,
+        "client_secret": secrets.jedeclare_secret,
+        "kit": {**kit, "private_key": secrets.jedeclare_private_key},
+    }
+
+
+def comptes() -> list[dict[str, str]]:
+    """Accounts of that portal."""
+    return list(description()["comptes"])
 
 
 def kit(client_id: str, lieux: Lieux, origin: str, sold: Sold) -> dict[str, Any]:
     """Parameters of the kit. Pages ask MAG once a minute, acts each time; a sign-out elsewhere is told by MAG at once."""
     scope = " ".join((SCOPES, *(f"habilitations:{code}" for code, _, _ in sold)))
-    return {"issuer": lieux.issuer, "base_url": origin, "client_id": client_id, "scope": scope, "recheck": 60}
+    return {"issuer": lieux.issuer, "base_url": origin, "client_id": client_id, "scope": scope, "recheck": 60, "signals": True}
 
 
 def mail_link(lieux: Lieux, partenaire: str, origin: str) -> str:

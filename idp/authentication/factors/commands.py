@@ -20,6 +20,7 @@ from idp.errors import MagError
 from idp.habilitations.droits import Droit
 from idp.notifications.messages import in_words
 from idp.oidc.backchannel.notices import tell_of_person
+from idp.saml.provider import Sites
 
 facteurs = AppGroup("facteurs", help="Seconds facteurs : politique, retrait par l'assistance, rappels.")
 politique = AppGroup("politique", help="Qui doit avoir un second facteur, et où il est exigé.")
@@ -54,7 +55,7 @@ def lister() -> None:
 @click.option("--delai", "grace", type=click.IntRange(0, 366), default=30, show_default=True, help="Jours laissés pour s'équiper.")
 @click.option("--age", "max_age", type=click.IntRange(60, 86_400), help="Âge maximal d'une connexion à UserInfo, en secondes.")
 def exiger(genre: str, valeur: str, grace: int, max_age: int | None) -> None:
-    """Exige un second facteur : tous, role administrateur, service <code>, droit payer, partenaire <client_id>."""
+    """Exige un second facteur : tous, role administrateur, service <code>, droit payer, partenaire <client_id> ou saml:<code>."""
     kind, now = Kind(genre), datetime.now(UTC)
     _check(kind, valeur)
     FactorPolicy.set(kind, valeur, grace, max_age, now, "commande")
@@ -72,7 +73,7 @@ def _check(kind: Kind, valeur: str) -> None:
         Kind.DROIT: {droit.value for droit in Droit},
     }
     if kind is Kind.PARTENAIRE:
-        if http.mag().registry.find(valeur) is None:
+        if Sites(http.mag().registry, http.mag().saml.providers).find(valeur) is None:
             raise click.ClickException("Ce partenaire n'existe pas.")
     elif valeur not in known[kind]:
         raise click.ClickException(f"Valeurs possibles : {', '.join(sorted(known[kind])) or 'aucune'}.")

@@ -14,12 +14,14 @@ from idp.authentication.factors.models import Passkey, PasskeyIdentity, Recovery
 from idp.authentication.factors.proof import PASSKEY, TOTP, FactorRefusedError, new_recovery_codes, open_secret, seal_secret
 from idp.config import Settings
 from idp.database import db
-from idp.declarants.models import Declarant
+from idp.declarants.models import CREDENTIAL, AccountEvent, Declarant
 from idp.errors import RefusedError
 from idp.notifications.messages import Message
 from idp.notifications.models import Mail
 from idp.seals import Seals, UnsealError, b64, unb64
 
+CREDENTIALS = {TOTP: "app", PASSKEY: "fido2-roaming"}
+"""As CAEP 1.0 section 3.3 names them; whether a passkey can leave its device is not told."""
 LIFETIME = 15 * 60
 """Seconds to confirm an application, from the page that shows its key."""
 
@@ -117,6 +119,7 @@ def passkey_added(settings: Settings, seals: Seals, declarant: Declarant, now: d
 def _added(settings: Settings, seals: Seals, declarant: Declarant, factor: str, now: datetime) -> Sequence[str]:
     declarant.second_factor = True
     codes = new_recovery_codes(seals, declarant.id, now) if not RecoveryCode.left(declarant.id) else ()
+    AccountEvent.write(CREDENTIAL, declarant, now, credential_type=CREDENTIALS[factor], change_type="create")
     journal.record(FactorAdded(declarant_id=declarant.id, siret=int(declarant.siret), factor=factor), now)
     tell(declarant, "facteur_ajoute", messages.factor_added(settings.issuer, declarant.full_name, factor, now), now)
     return codes
@@ -148,6 +151,7 @@ def remove_passkey(settings: Settings, declarant: Declarant, passkey: Passkey, n
 
 def _removed(settings: Settings, declarant: Declarant, factor: str, now: datetime) -> None:
     settle(declarant)
+    AccountEvent.write(CREDENTIAL, declarant, now, credential_type=CREDENTIALS[factor], change_type="delete")
     journal.record(FactorRemoved(declarant_id=declarant.id, siret=int(declarant.siret), factor=factor, reason="person"), now)
     tell(declarant, "facteur_retire", messages.factor_removed(settings.issuer, declarant.full_name, factor, now), now)
 
@@ -165,6 +169,7 @@ def remove_all(declarant: Declarant, reason: str, now: datetime, *, actor: str |
     settle(declarant)
     for factor in held:
         event = FactorRemoved(declarant_id=declarant.id, siret=int(declarant.siret), factor=factor, reason=reason, actor=actor)
+        AccountEvent.write(CREDENTIAL, declarant, now, credential_type=CREDENTIALS[factor], change_type="revoke")
         journal.record(event, now)
     return held
 

@@ -20,6 +20,7 @@ from sqlalchemy import (
     bindparam,
     delete,
     func,
+    literal_column,
     or_,
     select,
     update,
@@ -330,6 +331,16 @@ class KnownDevice(Model):
     def of(cls, declarant_id: int) -> list[Self]:
         """Every device that signed in as this person, the last first."""
         return list(db.session.scalars(select(cls).filter_by(declarant_id=declarant_id).order_by(cls.seen_at.desc())))
+
+    @classmethod
+    def crowds(cls, sirets: range, more_than: int, *, after: int, upto: int | None) -> dict[int, int]:
+        """Of people of these establishments, those whom more devices than that signed in as, and how many."""
+        query = select(cls.declarant_id, func.count()).join(Declarant, Declarant.id == cls.declarant_id)
+        number = Declarant.id + literal_column("0")  # between two identifiers, planners would read the whole country
+        query = query.where(Declarant.siret >= sirets.start, Declarant.siret < sirets.stop, number > after)
+        query = query if upto is None else query.where(number <= upto)
+        rows = db.session.execute(query.group_by(cls.declarant_id).having(func.count() > more_than))
+        return {row[0]: row[1] for row in rows}
 
     @classmethod
     def trusted_by(cls, declarant: Declarant, after: datetime) -> list[Self]:

@@ -21,6 +21,7 @@ from idp.arrival import (
     proceed,
     see,
     take_codes,
+    to_password,
 )
 from idp.audit import journal
 from idp.authentication import entree, totp
@@ -100,18 +101,21 @@ def second_factor() -> ResponseReturnValue:
 
 
 def _step_up(asked: Asked) -> Response:
-    """From the dispatcher (RFC 9470 section 5): the session is there, one factor short."""
+    """From the dispatcher (RFC 9470 section 5): the session is there, one factor short.
+
+    A word from elsewhere, a partner's or a provider's above MAG, opens no way to a person's factors: the password is typed first.
+    """
     session, now = session_here(), http.now()
     person = person_of(session)
-    if session is None or person is None or asked.demande is None:
+    if session is None or person is None or asked.demande is None or session.vouched:
         return see(f"{http.path('/connexion')}{'?' + urlencode({'demande': asked.token}) if asked.token else ''}")
     if session.acr == TWO_FACTORS:
         return asked.onward()
     if not person.second_factor:
         if "souhait" in request.args:
             return asked.onward(niveau="passer")
-        if now.timestamp() - session.auth_time > RECENT:
-            return see(f"{http.path('/connexion')}?{urlencode({'demande': asked.token})}")
+        if session.elsewhere or now.timestamp() - session.auth_time > RECENT:
+            return to_password(asked.token)
     found = Entree(declarant_id=person.id, version=person.version, amr=session.amr, demande=asked.token, raised=session.sid)
     return proceed(person, found)
 
@@ -311,6 +315,8 @@ def lost() -> ResponseReturnValue:
     """Asked after a right password; done at a sign-in after the delay, here too."""
     arrival = Arrival.read(Step.SECOND_FACTOR)
     http.check_csrf(arrival.purpose)
+    if arrival.entree.untyped:
+        return to_password(arrival.entree.demande)
     mag, person, now = http.mag(), arrival.person, http.now()
     found = FactorLoss.live(person.id, now)
     if found is not None and losses.is_ripe(found, now):

@@ -94,7 +94,8 @@ def replace(issuer: str, person: Declarant, address: str, now: datetime) -> None
     OneTimeLink.void(CONFIRM, person.id, now)
     if former:
         _tell_former(issuer, person, former, now)
-    AccountEvent.write(CHANGED, person, now)
+    if former:
+        AccountEvent.write(CHANGED, person, now, former=former, new=address)
     journal.record(EmailChanged(declarant_id=person.id, siret=int(person.siret)), now)
 
 
@@ -118,10 +119,11 @@ def revert(token: str, now: datetime) -> Declarant:
         raise AddressLinkDeadError("spent")
     for purpose in (CONFIRM, REVERT):
         OneTimeLink.void(purpose, person.id, now)
-    person.email = link.address
+    former, person.email = person.email, link.address
     _holds(person, now)
     person.email_locked_until = now + REVERT_LIFE
-    AccountEvent.write(CHANGED, person, now)
+    if former:
+        AccountEvent.write(CHANGED, person, now, former=former, new=link.address or "")
     journal.record(EmailChangeReverted(declarant_id=person.id, siret=int(person.siret)), now)
     return person
 

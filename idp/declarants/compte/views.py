@@ -84,6 +84,7 @@ def overview() -> ResponseReturnValue:
         conditions=(accepted.version, day_in_words(accepted.accepted_at)) if accepted else None,
         informed=ConsentementInformation.given_by(person.id),
         done=request.args.get("fait", ""),
+        left=visitor.left_told(),
         sid=found.session.sid,
         csrf=_csrf(found),
     )
@@ -228,6 +229,7 @@ def _closing(found: Visitor, form: Closing, status: int = 200) -> Response:
         person=found.person,
         company=found.company,
         held=holdings(found.person.id, http.now()),
+        left=visitor.left_elsewhere(found.person),
         last=last,
         word=CLOSING_WORD,
         days=removal.KEPT.days,

@@ -35,6 +35,8 @@ class Subject:
     """For whom they want to declare, at the moment of a declaration."""
     unattached: Verdict | None = None
     """Of a first administrator: the verdict when nothing ties them to the company. None for anybody else."""
+    prouve: tuple[str, ...] = ()
+    """What providers of identity proved of their tie to the company, in French."""
 
     @property
     def domain(self) -> str:

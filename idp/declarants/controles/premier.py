@@ -1,8 +1,9 @@
 """Whether anything ties a first administrator to the company: without it, an establishment is whoever's comes first (facts 22, 74, 75).
 
-One tie is enough: a legal representative, the sole trader's own name, an address of the company's domain or that a list allows, or
-an address inscribed at a company that declares for this one. What is known of the company alone (a line of the Tableau, a list of
-companies) ties nobody to it. Left out on purpose: later administrators, whom those in place or a posted key let in.
+One tie is enough: a legal representative, the sole trader's own name, an address of the company's domain or that a list allows, an
+address inscribed at a company that declares for this one, what ProConnect confirmed of them. What is known of the company alone (a
+line of the Tableau, a list of companies) ties nobody to it. Left out on purpose: later administrators, whom those in place or a posted
+key let in.
 """
 
 from collections.abc import Callable
@@ -18,14 +19,14 @@ def rattachement(dossier: Dossier) -> Finding | None:
     """Nothing to look at but for a first administrator."""
     if dossier.subject.unattached is None:
         return None
-    found = [name for name, tied in TIES.items() if tied(dossier)]
+    found = [*(name for name, tied in TIES.items() if tied(dossier)), *dossier.subject.prouve]
     source = f"{dossier.rcd}, représentants légaux, listes et liens des déclarations"
     if found:
         return dossier.finding(
             "rattachement.personne", Verdict.PASS, "La personne est rattachée à l'entreprise.", source, par=", ".join(found)
         )
     says = "Rien ne rattache la personne à l'entreprise."
-    return dossier.finding("rattachement.personne", dossier.subject.unattached, says, source, cherché=", ".join(TIES))
+    return dossier.finding("rattachement.personne", dossier.subject.unattached, says, source, cherché=", ".join((*TIES, PROVED)))
 
 
 def _sole_trader(dossier: Dossier) -> bool:
@@ -43,3 +44,4 @@ TIES: dict[str, Callable[[Dossier], bool]] = {
     "adresse autorisée par une liste": lambda dossier: dossier.allowed() is not None,
     "adresse d'une entreprise qui déclare pour elle": lambda dossier: dossier.declare_par_courriel,
 }
+PROVED = "identité professionnelle prouvée"

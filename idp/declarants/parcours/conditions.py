@@ -44,14 +44,19 @@ class Conditions:
 
     @property
     def sections(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
-        """Headings (lines that begin with `## `) and the paragraphs under each; the first heading may be empty."""
-        found: list[tuple[str, tuple[str, ...]]] = []
-        for block in ("\n" + self.text.split("\n", 1)[1]).split("\n## "):
-            heading, _, body = block.partition("\n")
-            paragraphs = tuple(" ".join(part.split()) for part in body.split("\n\n") if part.strip())
-            if heading or paragraphs:
-                found.append((heading, paragraphs))
-        return tuple(found)
+        """Headings and the paragraphs under each; the first heading may be empty."""
+        return sections_of(self.text)
+
+
+def sections_of(text: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Under the title: headings (lines that begin with `## `) and the paragraphs under each; the first heading may be empty."""
+    found: list[tuple[str, tuple[str, ...]]] = []
+    for block in ("\n" + text.split("\n", 1)[1]).split("\n## "):
+        heading, _, body = block.partition("\n")
+        paragraphs = tuple(" ".join(part.split()) for part in body.split("\n\n") if part.strip())
+        if heading or paragraphs:
+            found.append((heading, paragraphs))
+    return tuple(found)
 
 
 @cache

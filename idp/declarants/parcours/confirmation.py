@@ -5,6 +5,7 @@ aside. Somebody does: CANDIDAT, whom colleagues or a posted key activate. Left o
 which the page orchestrates in the same transaction.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from idp.audit import journal
@@ -18,6 +19,7 @@ from idp.declarants.models import Declarant
 from idp.declarants.parcours import conditions
 from idp.declarants.parcours.events import InformationConsent, InscriptionConfirmed
 from idp.declarants.parcours.models import ConsentementInformation, Inscription, ProfilEtablissement, ServicesChoisis
+from idp.declarants.preuves.models import Preuve
 from idp.declarants.statuts import Act, By, Role, Statut
 from idp.entreprises.models import Etablissement
 from idp.errors import DeadLinkError, RefusedError
@@ -89,11 +91,13 @@ def confirmer(draft: Inscription, now: datetime, unattached: Verdict = Verdict.M
     candidate = Declarant.is_administered(draft.siret)
     if candidate and Candidature.count_waiting(range(int(draft.siret), int(draft.siret) + 1)) >= MOST_CANDIDACIES:
         raise TooManyCandidaciesError(f"at {draft.siret}")
-    outcome = examine(_subject(draft, None if candidate else unattached), now)
+    proofs = Preuve.of_draft(draft.id, draft.identite, now)
+    outcome = examine(_subject(draft, None if candidate else unattached, proofs), now)
     blocked = outcome.verdict is Verdict.BLOCK
     borne = any(not one.is_namesake for one in known)
     declarant = None if candidate and blocked else _inscribe(draft, now, candidate=candidate, namesake=borne)
     if declarant is not None:
+        Preuve.attach(draft.id, declarant.id, draft.identite)
         keep(declarant.id, outcome, now)
         if not candidate:
             declarant = _decide(declarant, outcome, now)
@@ -119,7 +123,11 @@ def draft_of(link: OneTimeLink | None, now: datetime, *, lock: bool = False) -> 
     return found
 
 
-def _subject(draft: Inscription, unattached: Verdict | None) -> Subject:
+PROVED = {True: "dirigeant certifié par {nom}", False: "établissement confirmé par {nom}"}
+"""What ties somebody to a company, of what a provider proved: that they lead it, or work there."""
+
+
+def _subject(draft: Inscription, unattached: Verdict | None, proofs: Sequence[Preuve]) -> Subject:
     assert draft.profil is not None  # noqa: S101  # checked by the caller
     return Subject(
         siret=draft.siret,
@@ -129,6 +137,7 @@ def _subject(draft: Inscription, unattached: Verdict | None) -> Subject:
         profil=draft.profil,
         services=tuple(draft.services or ()),
         unattached=unattached,
+        prouve=tuple(PROVED[one.dirigeant].format(nom=one.nom) for one in proofs if one.siret is not None),
     )
 
 

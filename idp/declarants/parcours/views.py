@@ -4,6 +4,7 @@ A draft belongs to the browser that holds its reference; a page that is not open
 mail is asked for, `arrivee/views.py` goes on.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
@@ -38,6 +39,7 @@ from idp.declarants.parcours.limits import TooManyInscriptionsError, TooManyMail
 from idp.declarants.parcours.models import CONFIRM, COOKIE, IDLE, LINK_LIFE, RESUME, Inscription
 from idp.declarants.parcours.relais import mots
 from idp.declarants.parcours.telephones import region_of
+from idp.declarants.preuves.models import Offre, Preuve
 from idp.declarants.profils import Profil, Secteur
 from idp.entreprises.models import Carte, ClosedSiretError, Entreprise, Etablissement, UnknownSiretError
 from idp.entreprises.siret import Siret
@@ -425,7 +427,17 @@ def keep_password() -> ResponseReturnValue:
 def recap() -> ResponseReturnValue:
     draft = _at(Etape.RECAPITULATIF)
     card, administered = _card(draft.siret), Declarant.is_administered(draft.siret)
-    return _page("recapitulatif", Etape.RECAPITULATIF, draft, card=card, administered=administered, services=_chosen(draft))
+    proofs, offers = Preuve.of_draft(draft.id, draft.identite, http.now()), _offers()
+    http.page_policy(form_action=" ".join(dict.fromkeys(offer.origine for offer in offers)))
+    known: dict[str, Any] = {"card": card, "administered": administered, "services": _chosen(draft), "proofs": proofs, "offers": offers}
+    known |= {"proved": request.args.get("preuve", ""), "leaving": request.args.get("sortie", "")}
+    return _page("recapitulatif", Etape.RECAPITULATIF, draft, **known)
+
+
+def _offers() -> list[Offre]:
+    """Providers of identity that may prove somebody here; `wsgi.py` says who knows them."""
+    offered: Callable[[str], list[Offre]] = current_app.extensions["mag_offres"]
+    return offered("inscription")
 
 
 def _chosen(draft: Inscription) -> list[Any]:

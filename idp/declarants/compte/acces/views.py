@@ -28,8 +28,9 @@ from idp.notifications.messages import day_in_words
 from idp.notifications.models import Mail
 from idp.oidc import logout
 from idp.oidc.account import history
-from idp.oidc.account.sessions import OpenSession, open_sessions
+from idp.oidc.account.sessions import left_open
 from idp.oidc.backchannel.notices import tell_of_person
+from idp.saml.models import SamlParticipation
 from idp.visitor import Visitor, see
 
 bp = Blueprint("compte_acces", __name__)
@@ -95,8 +96,9 @@ def _proven(person: Declarant, password: str) -> Declarant | None:
 
 def _changed(found: Visitor, person: Declarant, password: str) -> Response:
     mag, now = http.mag(), http.now()
+    left = visitor.left_elsewhere(person, found.session.sid)
     change_password(mag.ephemeral, mag.settings, means().passwords, person, password, now)
-    response = see("/compte", fait="mot-de-passe")
+    response = see("/compte", fait="mot-de-passe", **visitor.to_say(left))
     _go_on(response, found, person, typed=True)
     tell_of_person(mag.registry, mag.settings, person.id, now)
     if person.email:
@@ -114,9 +116,9 @@ def _go_on(response: Response, found: Visitor, person: Declarant, *, typed: bool
     """
     mag, now, before = http.mag(), http.now(), found.session
     anew = typed and before.amr == levels.AMR
-    presented, since = request.cookies.get(COOKIE, ""), None if anew else before
+    presented, birth = request.cookies.get(COOKIE, ""), None if anew else before.birth
     session, cookie = open_session(
-        mag.ephemeral, mag.settings, person, amr=before.amr, acr=before.acr, now=now, presented=presented, since=since
+        mag.ephemeral, mag.settings, person, amr=before.amr, acr=before.acr, now=now, presented=presented, born=birth
     )
     device = device_here().with_entry(mag.keyring, Kind.TRUSTED, person.id, person.version, now)
     set_session_cookie(response, cookie)
@@ -125,6 +127,7 @@ def _go_on(response: Response, found: Visitor, person: Declarant, *, typed: bool
     how: dict[str, Any] = {"amr": " ".join(before.amr), "acr": before.acr, "device": words}
     opened = ConnexionOpened(declarant_id=person.id, siret=int(person.siret), sid=session.sid, version=session.version, **how)
     journal.record(opened, now)
+    SamlParticipation.renew(before.sid, session.sid)
     KnownDevice.saw(person.id, device.hash, words, network_of(http.client_address()), person.version, now)
 
 
@@ -138,17 +141,13 @@ def sessions() -> ResponseReturnValue:
     return render_template(
         "compte/sessions.html",
         person=found.person,
-        sessions=_open(found),
+        sessions=visitor.sessions_of(found.person),
         own=found.session.sid,
         idle=http.mag().settings.session_idle // 3600,
         done=request.args.get("fait", ""),
+        left=visitor.left_told(),
         csrf=http.csrf_token(_purpose(found)),
     )
-
-
-def _open(found: Visitor) -> list[OpenSession]:
-    mag = http.mag()
-    return open_sessions(mag.ephemeral, mag.settings, mag.registry, found.person, http.now())
 
 
 @bp.post("/compte/sessions")
@@ -159,20 +158,22 @@ def end_session() -> ResponseReturnValue:
     if "toutes" in request.form:
         return _end_others(found)
     sid = request.form.get("session", "")
-    if sid == found.session.sid or sid not in {one.sid for one in _open(found)}:
+    ending = next((one for one in visitor.sessions_of(found.person) if one.sid == sid != found.session.sid), None)
+    if ending is None:
         raise NotFound
     mag, now = http.mag(), http.now()
     mag.ephemeral.end(guard_of_session(sid), lifetime=mag.settings.session_lifetime)
     logout.ended(mag.registry, sid, found.person.id, None, "compte", now)
     db.session.commit()
     mag.messenger.wake()
-    return see("/compte/sessions", fait="une")
+    return see("/compte/sessions", fait="une", **visitor.to_say(left_open([ending], "")))
 
 
 def _end_others(found: Visitor) -> Response:
     mag, now, person = http.mag(), http.now(), found.person
+    left = visitor.left_elsewhere(person, found.session.sid)
     close_every_session(mag.ephemeral, mag.settings, person)
-    response = see("/compte/sessions", fait="toutes")
+    response = see("/compte/sessions", fait="toutes", **visitor.to_say(left))
     _go_on(response, found, person)
     journal.record(SessionsClosed(declarant_id=person.id, siret=int(person.siret)), now)
     tell_of_person(mag.registry, mag.settings, person.id, now)

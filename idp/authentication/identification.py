@@ -1,4 +1,4 @@
-"""The form of the mire: raw text in, a frozen value or French messages out. What it says depends on the input alone."""
+"""What is typed at the mire: raw text in, a frozen value or French messages out. What it says depends on the input alone."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
