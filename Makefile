@@ -12,10 +12,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .PHONY: help demo test lint bench serve lock widget clean
 
 help:
-	@echo "make demo    MAG, two portals and a mail catcher on this machine; Ctrl-C stops everything"
+	@echo "make demo    MAG, three portals and a mail catcher on this machine; Ctrl-C stops everything"
 	@echo "make test    the whole test suite; finds or installs PostgreSQL, Redis, browsers"
 	@echo "make lint    ruff and mypy"
-	@echo "make bench   requests per second, latencies, round trips"
+	@echo "make bench   requests per second, latencies, round trips; MASSE=1: 300,000 rights at once, too"
 	@echo "make serve   MAG alone, from the settings of the environment"
 	@echo "make lock    pin the dependencies again, with their hashes"
 	@echo "make widget  release the widget: minified, measured, hashed (needs npm)"
@@ -29,7 +29,7 @@ serve: $(VENV)/installed
 
 bench: $(VENV)/installed
 	@$(BIN)/python -m tests.services postgresql redis
-	@$(BIN)/python -m tests.bench
+	@$(BIN)/python -m tests.bench $(if $(MASSE),--masse)
 
 test: $(VENV)/installed
 	@$(BIN)/python -m tests.services

@@ -23,17 +23,21 @@ import pytest
 from argon2.exceptions import Argon2Error
 from argon2.low_level import hash_secret, verify_secret
 from flask import Flask
-from werkzeug.routing import Rule
+from hypothesis import HealthCheck
+from hypothesis import settings as effort
 from werkzeug.test import Client, TestResponse
 
 from idp.config import Settings
 from idp.database import Connections, db
 from idp.ephemeral import Ephemeral, RedisEphemeral, SqlEphemeral
 from tests import services
-from tests.compiled import COMPILED
+from tests.compiled import COMPILED, maps_kept
 from tests.databases import SECRETS, KeptPostgreSQL, KeptSqlite, engines_kept, prepare
 from tests.driver import playwright
 from tests.nursery import Nursery
+
+effort.register_profile("mag", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+effort.load_profile("mag")
 
 ISSUER = "https://mag.test"
 QUICK_HASH = {"argon2_memory_kib": 7168, "argon2_time": 5}
@@ -58,6 +62,14 @@ def redis_server() -> Iterator[services.Redis]:
     server = services.Redis()
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def redis_client(redis_server: services.Redis) -> Iterator[Any]:
+    from redis import Redis
+
+    with Redis.from_url(redis_server.url) as client:
+        yield client
 
 
 @pytest.fixture(scope="session")
@@ -109,13 +121,10 @@ def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterat
 
 
 @pytest.fixture
-def redis_url(redis_server: services.Redis) -> str:
+def redis_url(redis_server: services.Redis, redis_client: Any) -> str:
     """Redis, emptied, and as old as a Redis in service is."""
-    from redis import Redis
-
-    with Redis.from_url(redis_server.url) as client:
-        client.flushall()
-        client.set("mag:epoch", "1")
+    redis_client.flushall()
+    redis_client.set("mag:epoch", "1")
     return redis_server.url
 
 
@@ -241,31 +250,8 @@ def statements_compiled_once() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def addresses_compiled_once() -> Iterator[None]:
-    """Half of what composing costs is Werkzeug compiling the same addresses again: what it makes depends on nothing else."""
-    compiled: dict[Any, Any] = {}
-    parsed: dict[str, tuple[list[Any], list[Any]]] = {}
-    compile_builder, parse_rule = Rule._compile_builder, Rule._parse_rule
-
-    def compile_once(rule: Rule, append_unknown: bool = True) -> Any:
-        key = (tuple(rule._trace), repr(rule.defaults), append_unknown)
-        if key not in compiled:
-            compiled[key] = compile_builder(rule, append_unknown)
-        return compiled[key]
-
-    def parse_once(rule: Rule, text: str) -> list[Any]:
-        if "<" in text:  # its converters are of its own map
-            return list(parse_rule(rule, text))
-        if text not in parsed:
-            before = len(rule._trace)
-            parsed[text] = (list(parse_rule(rule, text)), rule._trace[before:])
-            return parsed[text][0]
-        parts, trace = parsed[text]
-        rule._trace.extend(trace)
-        return parts
-
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(Rule, "_compile_builder", compile_once)
-        patched.setattr(Rule, "_parse_rule", parse_once)
+    """Most of what composing costs is Werkzeug compiling the same addresses again."""
+    with maps_kept():
         yield
 
 
@@ -364,9 +350,9 @@ def serving(port: int) -> list[str]:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
-    """Headless Chromium; every name under localhost is this machine."""
+    """Chromium without a window; every name under localhost is this machine."""
     arguments = ["--no-sandbox", "--disable-dev-shm-usage", "--host-resolver-rules=MAP *.localhost 127.0.0.1"]
-    found = playwright().chromium.launch(executable_path=services.chromium(), headless=True, args=arguments)
+    found = playwright().chromium.launch(executable_path=services.headless(), headless=True, args=arguments)
     yield found
     found.close()
 

@@ -6,7 +6,7 @@ few tables that a test wrote costs a tenth of copying a PostgreSQL database; one
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import count
@@ -40,6 +40,8 @@ SIZE = "SELECT max(pg_relation_size(oid)) FROM pg_class WHERE relnamespace = 'pu
 TABLES = "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' ORDER BY oid"
 SEQUENCES = "SELECT sequencename, last_value, start_value FROM pg_sequences WHERE schemaname = 'public'"
 OTHERS = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+"""How many transactions wait for another."""
 
 
 def prepare(database_url: str) -> None:
@@ -86,11 +88,12 @@ class KeptPostgreSQL:
         self._connection = None
         held = self._held()
         self._structure = held.execute(STRUCTURE).fetchone()
-        self._tables = [name for (name,) in held.execute(TABLES)]
-        self._written = sql.SQL(" UNION ALL ").join(
-            sql.SQL("SELECT {} WHERE EXISTS (SELECT FROM {})").format(sql.Literal(name), sql.Identifier(name)) for name in self._tables
-        )
-        self._rows = {name: self._all_of(held, name) for (name,) in held.execute(self._written).fetchall()}
+        tables = [name for (name,) in held.execute(TABLES)]
+        filled = [name for (name,) in held.execute(each("SELECT {} WHERE EXISTS (SELECT FROM {})", tables)).fetchall()]
+        self._rows = {name: self._all_of(held, name) for name in filled}
+        self._written = each("SELECT {} WHERE EXISTS (SELECT FROM {})", [name for name in tables if name not in filled])
+        self._ages = each("SELECT {}, count(*), max(xmin::text::bigint) FROM {}", filled)
+        self._kept = held.execute(self._ages).fetchall()
         self._sequences = {name: (last, start) for name, last, start in held.execute(SEQUENCES)}
 
     def _held(self) -> Connection[Any]:
@@ -122,19 +125,29 @@ class KeptPostgreSQL:
     def _empty(self, held: Connection[Any]) -> None:
         with held.transaction():
             held.execute("SET LOCAL session_replication_role = replica")
-            for (name,) in held.execute(self._written).fetchall():
+            changed = [now[0] for now, kept in zip(held.execute(self._ages), self._kept, strict=True) if now != kept]
+            for name in (*changed, *(name for (name,) in held.execute(self._written).fetchall())):
                 held.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(name)))
-            for name, rows in self._rows.items():
+            for name in changed:
                 with held.cursor().copy(sql.SQL("COPY {} FROM STDIN").format(sql.Identifier(name))) as back:
-                    back.write(rows)
+                    back.write(self._rows[name])
             for name, last, start in held.execute(SEQUENCES).fetchall():
                 was = self._sequences[name][0]
                 if last != was:
                     held.execute("SELECT setval(%s, %s, %s)", [f'"{name}"', was or start, was is not None])
+        if changed:
+            self._kept = held.execute(self._ages).fetchall()
 
     def discard(self) -> None:
         if self._connection:
             self._connection.close()
+
+
+def each(query: str, tables: Iterable[str]) -> bytes:
+    """One statement that asks the same of several tables, in their order: a name, then what it holds."""
+    one = sql.SQL(query)
+    parts = (one.format(sql.Literal(name), sql.Identifier(name)) for name in tables)
+    return sql.SQL(" UNION ALL ").join(parts).as_bytes()
 
 
 def let_go(url: str) -> None:

@@ -41,6 +41,11 @@ def chromium() -> str | None:
     return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
+def headless() -> str | None:
+    """Chromium's shell without windows, where there is one: the same engine shows the same pages for half the work."""
+    return shutil.which("chromium-headless-shell") or chromium()
+
+
 def minibrowser() -> Path | None:
     """The browser that WebKitGTK comes with."""
     return next(iter(sorted(Path("/usr/lib").glob("*/webkit2gtk-4.*/MiniBrowser"), reverse=True)), None)
@@ -50,9 +55,9 @@ def webkit() -> bool:
     return bool(shutil.which("WebKitWebDriver") and shutil.which("Xvfb") and minibrowser())
 
 
-def apache() -> Path | None:
-    module = Path("/usr/lib/apache2/modules/mod_auth_openidc.so")
-    return Path("/usr/sbin/apache2") if module.exists() and Path("/usr/sbin/apache2").exists() else None
+def apache(module: str = "mod_auth_openidc") -> Path | None:
+    found = Path(f"/usr/lib/apache2/modules/{module}.so")
+    return Path("/usr/sbin/apache2") if found.exists() and Path("/usr/sbin/apache2").exists() else None
 
 
 @dataclass(frozen=True)
@@ -63,16 +68,20 @@ class Need:
     packages: tuple[str, ...]
     find: Callable[[], object]
     optional: bool = False
-    """Its tests are skipped, with a line that says so, where it cannot be installed."""
+    """Its tests are skipped, with a line that says so, or do with another, where it cannot be installed."""
 
 
 NEEDS = {
     "postgresql": Need("PostgreSQL server (initdb, postgres)", ("postgresql",), postgresql_folder),
     "redis": Need("redis-server", ("redis-server",), lambda: shutil.which("redis-server")),
     "chromium": Need("Chromium", ("chromium",), chromium),
+    "headless": Need(
+        "Chromium's headless shell", ("chromium-headless-shell",), lambda: shutil.which("chromium-headless-shell"), optional=True
+    ),
     "firefox": Need("Firefox ESR", ("firefox-esr",), lambda: shutil.which("firefox-esr"), optional=True),
     "webkit": Need("WebKitGTK and its driver, Xvfb", ("webkit2gtk-driver", "xvfb"), webkit, optional=True),
     "apache": Need("Apache with mod_auth_openidc", ("apache2-bin", "libapache2-mod-auth-openidc"), apache),
+    "mellon": Need("Apache's mod_auth_mellon", ("apache2-bin", "libapache2-mod-auth-mellon"), lambda: apache("mod_auth_mellon")),
     "node": Need("Node.js", ("nodejs",), lambda: shutil.which("node")),
     "npm": Need("npm", ("npm",), lambda: shutil.which("npm")),
     "php": Need("PHP on the command line", ("php-cli",), lambda: shutil.which("php")),
@@ -81,18 +90,21 @@ NEEDS = {
 }
 
 
-def install(packages: Sequence[str]) -> None:
+def install(missing: Sequence[Need]) -> None:
+    """What is required at once; then each of the others alone, for apt-get installs nothing where it does not know one name."""
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    print(f"Installing {' '.join(packages)}…", flush=True)
-    for command in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", *packages]):
-        subprocess.run(["apt-get", *command], env=environment, check=False, stdout=subprocess.DEVNULL)
+    required = [package for need in missing if not need.optional for package in need.packages]
+    lots = [lot for lot in (required, *(need.packages for need in missing if need.optional)) if lot]
+    print(f"Installing {' '.join(package for lot in lots for package in lot)}…", flush=True)
+    for command in (["update"], *(["install", "-y", "--no-install-recommends", *lot] for lot in lots)):
+        subprocess.run(["apt-get", "-qq", *command], env=environment, check=False, stdout=subprocess.DEVNULL)
 
 
 def main(names: Sequence[str]) -> int:
     needs = [NEEDS[name] for name in names or NEEDS]
     missing = [need for need in needs if not need.find()]
     if missing and os.geteuid() == 0 and shutil.which("apt-get"):
-        install([package for need in missing for package in need.packages])
+        install(missing)
         missing = [need for need in needs if not need.find()]
     for need in missing:
         print(f"{need.what} is missing: sudo apt-get install {' '.join(need.packages)}", file=sys.stderr)

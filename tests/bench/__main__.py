@@ -5,7 +5,7 @@
 Through the outside harness where it is present (environment variable MAG_BENCH_HARNESS, else `../shared/bench` beside the
 repository): MAG, npm oidc-provider and the floor are up together and loaded in turn, so that ratios survive a machine that
 others use. Elsewhere MAG alone, through its own small harness; its own workloads (`grants.py`) always so, since the outside
-harness knows eight. docs/performance.md says how to read what comes out.
+harness knows its own eight. docs/performance.md says how to read what comes out.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 from tests import services
-from tests.bench import echelle, harness, load, processes, storm
+from tests.bench import echelle, harness, load, masse, processes, saml, storm
 from tests.bench.flows import WORKLOADS
 from tests.bench.grants import OWN
 from tests.bench.load import Run
@@ -40,6 +40,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--no-load", action="store_true", help="the storm alone")
     parser.add_argument("--no-storm", action="store_true")
     parser.add_argument("--no-rights", action="store_true", help="without the habilitations (H1 to H10)")
+    parser.add_argument("--masse", action="store_true", help="a file of 300,000 lines and an act of 300,000 places, too")
     parser.add_argument("--scale", type=float, default=0.02, help="of the country of habilitations; 1: three million companies")
     parser.add_argument("--serve", default="", help="options of `mag serve` in the storm, such as '--workers 1'")
     found = parser.parse_args()
@@ -136,11 +137,13 @@ def main() -> int:
             if others := [workload for workload in asked.workloads if workload not in together]:
                 rows += alone(asked, seeded, others, trips)
             print(loads_table(rows), flush=True)
+            print(f"\n### SAML\n{saml.table()}", flush=True)
         if not asked.no_storm:
             for name, found in storms(asked, seeded).items():
                 print(f"\n### {name}\n{storm_table(found)}", flush=True)
     if not asked.no_rights:
-        echelle.run(asked.scale, 1 if asked.quick else 2, ["sqlite", "postgresql"])
+        then = masse.both if asked.masse else lambda _country: None
+        echelle.run(asked.scale, 1 if asked.quick else 2, ["sqlite", "postgresql"], then=then)
     print(f"\n{time.monotonic() - began:.0f} seconds.", flush=True)
     return 0
 

@@ -396,14 +396,15 @@ def database(kind: str, folder: Path) -> Iterator[str]:
         server.stop()
 
 
-def run(scale: float, seconds: float, kinds: list[str], base: str = "") -> None:
-    """`base`: a database of that scale, made there unless it is; it stays."""
+def run(scale: float, seconds: float, kinds: list[str], base: str = "", then: Callable[[Country], None] = lambda _: None) -> None:
+    """`base`: a database of that scale, made there unless it is; it stays. `then`: what else is measured on it."""
     for kind in kinds:
         with tempfile.TemporaryDirectory(prefix="mag-echelle-") as name, nullcontext(base) if base else database(kind, Path(name)) as url:
             country = Country(url, scale)
             print(f"{kind} : base faite en {country.built:.0f} s", flush=True)
             print(table(country, list(measures(country, seconds, Path(name)))), flush=True)
             print(f"\n{HEAD}", *pages(country.app, country.nation.large, country.catalogue), sep="\n", flush=True)
+            then(country)
             with country.app.app_context():
                 db.session.remove()
                 db.engine.dispose()

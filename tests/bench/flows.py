@@ -1,4 +1,4 @@
-"""The eight operations measured on every target, as one connection does them. An operation counts when it ended as it should."""
+"""The operations measured on every target, as one connection does them. An operation counts when it ended as it should."""
 
 import base64
 import hashlib
@@ -11,7 +11,7 @@ import orjson
 
 from tests.bench.connection import Connection
 
-WORKLOADS = ("discovery", "jwks", "cc", "introspect", "userinfo", "refresh", "sso", "login")
+WORKLOADS = ("discovery", "jwks", "cc", "introspect", "userinfo", "refresh", "sso", "hop", "login")
 VERIFIER = "v" * 64
 CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
 HIDDEN = re.compile(r'<input type="hidden" name="(\w+)" value="([^"]*)">')
@@ -39,28 +39,33 @@ class Flow:
     """One partner and one browser on one connection. `target` is that of `seed.Seeded`."""
 
     def __init__(self, target: dict[str, Any], index: int = 0) -> None:
-        self.target, self.endpoints, client = target, target["endpoints"], target["client"]
+        self.target, self.endpoints = target, target["endpoints"]
         self.user = target["users"][index % len(target["users"])]
         self.connection = Connection(target["base"])
-        self.basic = basic(client)
-        self.redirect_uri = client["redirect_uri"]
+        self.redirect_uri = target["client"]["redirect_uri"]
         self.asked = {
             "response_type": "code",
-            "client_id": client["id"],
             "redirect_uri": self.redirect_uri,
-            "scope": target["scope"],
             "state": "st",
             "nonce": "no",
             "code_challenge": CHALLENGE,
             "code_challenge_method": "S256",
         }
-        self.authorize = f"{self.endpoints['authorize']}?{urlencode(self.asked)}"
+        self.become(target["client"] | {"scope": target["scope"]})
         self._tokens: dict[str, Any] = {}
         self._bare = Connection(target["base"])
 
+    def become(self, client: dict[str, str]) -> None:
+        """The partner of this connection is another from now on."""
+        self.basic = basic(client)
+        self.asked |= {"client_id": client["id"], "scope": client["scope"]}
+        self.authorize = f"{self.endpoints['authorize']}?{urlencode(self.asked)}"
+
     def prepare(self, workload: str) -> None:
         """Whatever comes before the first operation."""
-        if workload in ("introspect", "userinfo", "refresh", "sso"):
+        if workload == "hop":
+            self.become(self.target["brief"])
+        if workload in ("introspect", "userinfo", "refresh", "sso", "hop"):
             self._tokens = self._exchange()
 
     # --------------------------------------------------------------------------------------------------- the operations
@@ -89,6 +94,10 @@ class Flow:
             raise UnexpectedAnswerError("the refresh token was not rotated")
 
     def sso(self) -> None:
+        self._exchange()
+
+    def hop(self) -> None:
+        """As `sso`, for a partner that has no refresh tokens: nothing durable is written."""
         self._exchange()
 
     def login(self) -> None:

@@ -1,4 +1,4 @@
-"""MAG's own workloads: the grants, the requests and the revocation that the eight leave out. Measured on MAG alone.
+"""MAG's own workloads: the grants, the requests and the revocation that the others leave out. Measured on MAG alone.
 
 What a client signs (assertions, DPoP proofs) is signed here, by the generator, within the latency of the operation but not within
 the server's CPU. Left out on purpose: mutual TLS, which is the proxy's work, registration, and the end of a CIBA request, since
@@ -16,7 +16,7 @@ import orjson
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
-from tests.bench.flows import HIDDEN, Flow, UnexpectedAnswerError, basic
+from tests.bench.flows import HIDDEN, Flow, UnexpectedAnswerError
 
 OWN = ("assertion", "dpop", "par", "device", "device_granted", "exchange", "bearer", "ciba", "revocation")
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -43,15 +43,9 @@ class GrantFlow(Flow):
         if workload in ("exchange", "device_granted", "revocation", "par"):
             self._tokens = self._exchange()
         if workload in ("exchange", "bearer", "device", "device_granted", "ciba"):
-            self._become(self.delegate)
+            self.become(self.delegate)
         if workload == "bearer":
             self._delegated()
-
-    def _become(self, client: dict[str, str]) -> None:
-        """The partner of this connection is another from now on."""
-        self.basic = basic(client)
-        self.asked |= {"client_id": client["id"], "scope": client["scope"]}
-        self.authorize = f"{self.endpoints['authorize']}?{urlencode(self.asked)}"
 
     def _delegated(self) -> None:
         """A person grants offline access to a software, which remembers whom and by which grant."""

@@ -41,21 +41,42 @@ BITS = Masks(declarer=0b11_1111, payer=0b1_0001)
 def country(firms: int) -> dict[type[Model], list[dict[str, Any]]]:
     """Rows of every table. Account 1 is a member of GIANT portfolios; firm f has accounts and one portfolio."""
     dice = random.Random(20_260_302)
-    rows: dict[type[Model], list[dict[str, Any]]] = {table: [] for table in (
-        Declarant, models.Operation, models.Portefeuille, models.PortefeuilleClient, models.PortefeuilleMembre, models.DroitDirect)}
+    rows: dict[type[Model], list[dict[str, Any]]] = {
+        table: []
+        for table in (
+            Declarant,
+            models.Operation,
+            models.Portefeuille,
+            models.PortefeuilleClient,
+            models.PortefeuilleMembre,
+            models.DroitDirect,
+        )
+    }
     rows[models.Operation].append({"id": 1, "at": PAST, "by_id": None, "kind": "banc"})
     live = {"effective_from": PAST, "ends_at": FOREVER, "operation_id": 1}
     for account in range(1, 2 + firms * MEMBERS):
         siren = 100_000_000 + account // MEMBERS
-        rows[Declarant].append({
-            "id": account, "uid": f"u{account}", "siret": Siret.of(siren * 100_000 + 12), "nom": "Martin", "prenom": f"N{account}",
-            "cle": f"martin|n{account}", "statut": Statut.ACTIF, "role": Role.DECLARANT, "opened_at": PAST, "updated_at": PAST})
+        rows[Declarant].append(
+            {
+                "id": account,
+                "uid": f"u{account}",
+                "siret": Siret.of(siren * 100_000 + 12),
+                "nom": "Martin",
+                "prenom": f"N{account}",
+                "cle": f"martin|n{account}",
+                "statut": Statut.ACTIF,
+                "role": Role.DECLARANT,
+                "opened_at": PAST,
+                "updated_at": PAST,
+            }
+        )
         rows[models.DroitDirect].append({"declarant_id": account, "cible": siren * 100_000 + 12, **live, **BITS._asdict()})
     for folder in range(1, firms + GIANT + 1):
         members = [1] if folder > firms else range((folder - 1) * MEMBERS + 2, folder * MEMBERS + 2)
         cibles = {(200_000_000 + dice.randrange(200_000_000)) * 100_000 + 12 for _ in range(CLIENTS)}
-        rows[models.Portefeuille].append({
-            "id": folder, "siren": 100_000_000, "nom": f"P{folder}", "epoque": 1, "clients": len(cibles), **EVERYTHING._asdict()})
+        rows[models.Portefeuille].append(
+            {"id": folder, "siren": 100_000_000, "nom": f"P{folder}", "epoque": 1, "clients": len(cibles), **EVERYTHING._asdict()}
+        )
         rows[models.PortefeuilleClient] += ({"portefeuille_id": folder, "cible": c, **live, **BITS._asdict()} for c in cibles)
         rows[models.PortefeuilleMembre] += ({"declarant_id": m, "portefeuille_id": folder, **live, **EVERYTHING._asdict()} for m in members)
     return rows

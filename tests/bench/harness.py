@@ -93,6 +93,8 @@ class Harness:
     def measure(self, name: str, workload: str, seconds: float) -> Run:
         """One run; the harness says what it counts and how in its README. Loads in turn: no need to wait for a quiet machine."""
         target = self.targets[name]
+        if workload == "hop":
+            workload, target = "sso", target | {"client": target.get("brief", target["client"])}
         (Path(self.bench.STATE) / "target.json").write_text(json.dumps(target))
         tokens = self.flow.Flow(target, 0).exchange() if workload in ("introspect", "userinfo") else {}
         found = self.bench.measure(target, self.servers[name], workload, max(1, round(seconds)), 8, tokens)

@@ -48,17 +48,27 @@ def etablissements(rows: int) -> Iterator[dict[str, str]]:
         postal, town, commune = dice.choice(TOWNS)
         masked = number % 50 == 49
         yield {
-            "siren": siren, "nic": siret[9:], "siret": siret, "statutDiffusionEtablissement": "P" if masked else "O",
+            "siren": siren,
+            "nic": siret[9:],
+            "siret": siret,
+            "statutDiffusionEtablissement": "P" if masked else "O",
             "dateCreationEtablissement": f"{dice.randint(1980, 2024)}-{dice.randint(1, 12):02d}-{dice.randint(1, 28):02d}",
             "trancheEffectifsEtablissement": dice.choice(("", "01", "11", "NN")),
             "dateDernierTraitementEtablissement": "2025-01-15T10:00:00",
-            "etablissementSiege": "true" if number % 3 == 0 else "false", "nombrePeriodesEtablissement": "1",
-            "numeroVoieEtablissement": str(dice.randint(1, 200)), "typeVoieEtablissement": "RUE",
-            "libelleVoieEtablissement": dice.choice(STREETS), "codePostalEtablissement": postal,
-            "libelleCommuneEtablissement": town, "codeCommuneEtablissement": commune, "dateDebut": "2019-07-01",
-            "etatAdministratifEtablissement": "F" if dice.random() < 0.55 else "A", "caractereEmployeurEtablissement": "N",
+            "etablissementSiege": "true" if number % 3 == 0 else "false",
+            "nombrePeriodesEtablissement": "1",
+            "numeroVoieEtablissement": str(dice.randint(1, 200)),
+            "typeVoieEtablissement": "RUE",
+            "libelleVoieEtablissement": dice.choice(STREETS),
+            "codePostalEtablissement": postal,
+            "libelleCommuneEtablissement": town,
+            "codeCommuneEtablissement": commune,
+            "dateDebut": "2019-07-01",
+            "etatAdministratifEtablissement": "F" if dice.random() < 0.55 else "A",
+            "caractereEmployeurEtablissement": "N",
             "enseigne1Etablissement": f"MARTIN, {number} & FILS" if number % 10 == 0 else "",
-            "activitePrincipaleEtablissement": "47.59A", "nomenclatureActivitePrincipaleEtablissement": "NAFRev2",
+            "activitePrincipaleEtablissement": "47.59A",
+            "nomenclatureActivitePrincipaleEtablissement": "NAFRev2",
         } | (MASKED if masked else {})
 
 

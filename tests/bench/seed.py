@@ -1,4 +1,4 @@
-"""What a bench needs in MAG: a migrated database, signing keys, a client, two for MAG's own workloads, eight people with a password.
+"""What a bench needs in MAG: a migrated database, signing keys, two clients, two for MAG's own workloads, eight people with a password.
 
 Left out on purpose, so that ratios compare like with like: rights (what decisions on them cost is `tests.bench.habilitations`),
 and people's addresses, since MAG writes a mail for each sign-in from a browser it does not know.
@@ -47,7 +47,8 @@ METADATA = {
     "first_party": True,
 }
 DELEGATE_SCOPE = f"{SCOPE} offline_access"
-SIGNER_ID, DELEGATE_ID = "banc-signataire", "banc-delegue"
+BRIEF = METADATA | {"client_name": "Banc d'essai, sans renouvellement", "grant_types": ["authorization_code"]}
+SIGNER_ID, DELEGATE_ID, BRIEF_ID = "banc-signataire", "banc-delegue", "banc-bref"
 
 
 def own_clients(public_key: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -80,7 +81,8 @@ class Seeded:
     port: int
     environ: dict[str, str]
     target: dict[str, Any]
-    """In the terms of the outside harness: base, endpoints, client, users, form_marks; and `own`, for MAG's own workloads."""
+    """In the terms of the outside harness: base, endpoints, client, users, form_marks; `brief`, the client of `hop`;
+    `own`, for MAG's own workloads."""
 
 
 def seed(database_url: str, redis_url: str) -> Seeded:
@@ -102,6 +104,7 @@ def seed(database_url: str, redis_url: str) -> Seeded:
         "scope": SCOPE,
         "endpoints": ENDPOINTS,
         "client": {"id": CLIENT_ID, "secret": client_secret, "redirect_uri": REDIRECT_URI, "auth": "basic"},
+        "brief": {"id": BRIEF_ID, "secret": f"{client_secret}-bref", "redirect_uri": REDIRECT_URI, "auth": "basic", "scope": SCOPE},
         "users": [{"siret": SIRET, "nom": nom, "prenom": PRENOM, "password": PASSWORD} for nom in NOMS],
         "form_marks": ['name="password"'],
         "own": {
@@ -121,7 +124,8 @@ def _fill(settings: Settings, client_secret: str, delegate_secret: str, key: ECK
     with app.app_context():
         key_states.initialise(app.extensions["mag"].keyring, now)
         partenaire = register_partenaire(CLIENT_ID, "Banc d'essai", None, now)
-        register_client(partenaire, METADATA, now, client_id=CLIENT_ID, secret_hashes=[digest(client_secret)])
+        for client_id, metadata, secret in ((CLIENT_ID, METADATA, client_secret), (BRIEF_ID, BRIEF, f"{client_secret}-bref")):
+            register_client(partenaire, metadata, now, client_id=client_id, secret_hashes=[digest(secret)])
         for client_id, metadata in own_clients(key.as_dict(private=False)).items():
             hashes = [digest(delegate_secret)] if client_id == DELEGATE_ID else []
             register_client(partenaire, metadata, now, client_id=client_id, secret_hashes=hashes)

@@ -17,14 +17,17 @@ from idp.declarants.parcours.events import CardContested
 from idp.declarants.statuts import Role
 from idp.entreprises.siret import Siret
 from idp.notifications.models import Letter
+from idp.oidc.reception.models import Emetteur, SignalRecu
 from idp.support import enrolment
 from idp.support.models import Fonction
+from partners.suspicions.models import EMISE
 from tests import services
 from tests.browser.conftest import look_at
 from tests.facteurs import une_personne_protegee
 from tests.factories import SIRET, un_declarant
 from tests.journeys.operateurs import PASSWORD, code_of, email_of, un_operateur
 from tests.journeys.test_bureau import une_revue
+from tests.journeys.test_bureau_suspicions import declarer
 from tests.journeys.test_controles import une_entreprise
 
 pytestmark = [pytest.mark.browser, pytest.mark.parametrize("backend", ["sqlite"], indirect=True)]
@@ -41,8 +44,35 @@ def beside_a_namesake(app) -> int:
     return number
 
 
+def un_emetteur(person: int, now: datetime) -> None:
+    """A transmitter that sent some of everything, and too much."""
+    names = {
+        "code": "paie",
+        "nom": "Portail des paies",
+        "partenaire": "portail",
+        "issuer": "https://identite.portail-des-paies.fr/realms/paie",
+    }
+    where = {"audience": "https://mag.example.fr/ssf/v1/events/paie", "releve_url": "https://identite.portail-des-paies.fr/ssf/poll/7c1d"}
+    says = {"jwks": {"keys": []}, "sujets": ["compte", "mag"], "politique": {"credential-compromise": "fermer"}, "failure": "answered 503"}
+    dates = {"created_at": now, "updated_at": now, "next_try_at": now, "heard_at": now, "alerte_at": now}
+    found = Emetteur(plafond_heure=20, plafond_jour=100, enabled=True, **names, **where, **says, **dates)
+    db.session.add(found)
+    db.session.flush()
+    for number, (kind, who, effet, motif) in enumerate(
+        [
+            ("credential-compromise", person, "fermer", ""),
+            ("account-disabled", person, "noter", "plafond"),
+            ("https://schemas.openid.net/secevent/caep/event-type/risk-level-change", None, "noter", "type"),
+            ("", None, "refus", "invalid_audience: aud is not the audience registered"),
+        ]
+    ):
+        row = SignalRecu(emetteur_id=found.id, jti=f"jti-{number}", kind=kind, declarant_id=who, effet=effet, motif=motif, details={})
+        row.received_at = row.occurred_at = now
+        db.session.add(row)
+
+
 @pytest.fixture
-def seeded(app):
+def seeded(app, wsgi_app):
     """Something on every page; the secret of one operator, and the numbers of what is there."""
     now = datetime.now(UTC)
     assert app.test_cli_runner().invoke(args=["habilitations", "catalogue"]).exit_code == 0
@@ -55,6 +85,10 @@ def seeded(app):
         une_personne_protegee(app, siret=SIRET, nom=nom, prenom="Inès", email="ines@boulangerie.fr")[0] for nom in ("Garnier", "Roy")
     )
     namesake = beside_a_namesake(app)
+    (declared,), (told,) = (
+        declarer(wsgi_app, declarant_id=person.id, reference="S-1", **changes)
+        for changes in ({}, {"sens": EMISE, "reaction": "aucune", "motif": "usurpation"})
+    )
     with app.app_context():
         for _ in range(27):
             journal.record(CardContested(siret=int(SIRET), what="l'adresse, l'état (ouvert ou fermé)"), now)
@@ -77,6 +111,7 @@ def seeded(app):
         }
         tenue.ajouter(Sens.INTERDIT, Nature.DOMAINE, "fraude.fr", now, expires_at=now + timedelta(days=90), **options)
         Letter.write("cle_activation", ("Jeanne Moreau", "Boulangerie Lefèvre", "1 rue de la Paix", "75002 Paris"), b"%PDF-1.7", now)
+        un_emetteur(person.id, now)
         token = enrolment.inviter("Denis Petit", "denis@mag.test", [Fonction.CONTROLES], now, "essai")
         db.session.commit()
         return secret, {
@@ -97,6 +132,11 @@ def seeded(app):
             "facteur": f"/facteurs/{loss.id}",
             "facteur_declarer": f"/facteurs/declarer/{alone.uid}",
             "lettres": "/lettres",
+            "suspicions": "/suspicions?etat=toutes",
+            "suspicion": f"/suspicions/{declared}",
+            "suspicion-emise": f"/suspicions/{told}",
+            "signaux": "/signaux",
+            "emetteur": "/signaux/recus/paie",
             "operateurs": "/operateurs",
             "introuvable": "/controles/99999",
         }

@@ -1,7 +1,7 @@
 """« Mon compte », home and authorisations as people meet them: keyboard, no script, light and dark, from 320 pixels up."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -9,7 +9,8 @@ from idp.database import db
 from idp.declarants.models import Declarant
 from idp.habilitations.catalogue import parse, refresh, shipped
 from idp.notifications.models import Mail
-from idp.oidc.models import Consent
+from idp.oidc.client import JWT_BEARER
+from idp.oidc.models import Consent, RefreshFamily
 from tests.browser.conftest import look_at
 from tests.factories import PASSWORD, SIRET, un_administrateur, un_declarant
 from tests.journeys.test_radiation import give
@@ -210,3 +211,34 @@ def test_the_data_are_a_file(mag, signed_in):
         opened.get_by_role("button", name="Télécharger mes données").click()
 
     assert re.fullmatch(r"mag-mes-donnees-\d{4}-\d\d-\d\d\.json", waiting.value.suggested_filename)
+
+
+def test_identities_of_one_person_and_their_software_are_looked_at(app, wsgi_app, claire, mag, signed_in):
+    """From a page with nothing, to the page that names both identities, to the list and the way across."""
+    elsewhere, now = "55208131766522", datetime.now(UTC)
+    un_declarant(app, siret=elsewhere, email=OTHER, password=NEW)
+    register(wsgi_app, "paie", client_name="Paie Facile", grant_types=["authorization_code", "refresh_token", JWT_BEARER])
+    opened = signed_in("/compte/logiciels")
+    look_at(opened, "logiciels-aucun")
+    with app.app_context():
+        kept = {"client_id": "paie", "declarant_id": claire.id, "version": claire.version, "sid": "s" * 32, "offline": True}
+        dates = {"opened_at": now, "expires_at": now + timedelta(days=300)}
+        context = {"scope": ["openid", "offline_access", "habilitations:dsn"]}
+        db.session.add(RefreshFamily(id="f" * 32, current_hash="0" * 64, context=context, **kept, **dates))
+        db.session.commit()
+    opened.reload()
+    assert "Paie Facile" in main(opened)
+    look_at(opened, "logiciels")
+
+    opened.goto(f"{mag}/compte/identites")
+    look_at(opened, "identites-aucune")
+    opened.get_by_role("button", name="Relier une autre identité").click()
+    for name, text in {"siret": elsewhere, "nom": "Lefèvre", "prenom": "Claire", "password": NEW}.items():
+        opened.fill(f"#{name}", text)
+    opened.get_by_role("button", name="Se connecter", exact=True).click()
+    opened.wait_for_url("**/compte/identites/relier/*")
+    assert "552 081 317 66522" in re.sub(r"\s", " ", main(opened))
+    look_at(opened, "identites-relier")
+    opened.get_by_role("button", name="Accepter").click()
+    opened.wait_for_url("**/compte/identites?*")
+    look_at(opened, "identites")

@@ -26,7 +26,7 @@ COMMAND = (sys.executable, "-c", "from wsgi import command_line; command_line()"
 
 
 def free_base() -> int:
-    """A base whose five ports are free."""
+    """A base whose six ports are free."""
     for base in range(20000 + os.getpid() % 200 * 100, 60000, 100):
         with socket.socket() as first, socket.socket() as last:
             try:
@@ -247,7 +247,7 @@ def test_a_developer_tries_a_popup_and_reads_what_it_tells(demo: Demo, new_tab: 
     other.wait_for_url(f"{lieux.facile}/")
     tab.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', {persisted: true}))")
     watch.wait_for(state="visible")
-    assert "Votre session est terminée." in watch.evaluate("one => one.shadowRoot.textContent")
+    assert "Session terminée." in watch.evaluate("one => one.shadowRoot.textContent")
     assert tab.locator("h1").is_hidden(), "what the session showed is shown no more"
     assert said == [], "no violation of any policy"
 
@@ -318,12 +318,49 @@ def test_mails_are_caught_and_shown(demo: Demo):
     assert "<script>" not in shown
 
 
+# ------------------------------------------------------------------------------------------ the portal with accounts of its own
+
+
+@pytest.mark.parametrize("demo", ["sqlite"], indirect=True)
+def test_an_accountant_links_two_accounts_then_goes_both_ways(demo: Demo, new_tab: Callable[..., Any]):
+    """In five minutes, from the card of a portal: the address, the password and the words are those that are printed."""
+    tab, lieux = new_tab(), demo.lieux
+    tab.goto(lieux.facile)
+    tab.get_by_role("link", name="jedeclare").click()
+    tab.wait_for_url(f"{lieux.jedeclare}/")
+    tab.get_by_role("main").get_by_role("link", name="Se connecter").click()
+    tab.get_by_label("Adresse électronique").fill("ludovic@lefevre-oeuvrard.demo")
+    tab.get_by_label("Mot de passe").fill(PASSWORD)
+    tab.get_by_role("main").get_by_role("button", name="Se connecter").click()
+    assert tab.inner_text("h1") == "Bonjour Ludovic Lefèvre d'Œuvre"
+
+    tab.get_by_role("button", name="Associer mon compte à MAG").click()
+    sign_in(tab, "000 110 023 00017", "lefevre d oeuvre", "ludovic")
+    tab.get_by_role("button", name="Accepter").click()
+    tab.get_by_text("Votre compte est associé à votre identité MAG.").wait_for()
+
+    other = new_tab()
+    other.goto(f"{lieux.jedeclare}/connexion")
+    other.get_by_label("Adresse électronique").fill("ludovic@lefevre-oeuvrard.demo")
+    other.get_by_label("Mot de passe").fill(PASSWORD)
+    other.get_by_role("main").get_by_role("button", name="Se connecter").click()
+    other.get_by_role("link", name="Accepter la charte DSN").click()
+    other.get_by_role("button", name="J'accepte la charte").click()
+    other.get_by_text("Vous avez accepté cette charte le").wait_for()
+
+    tab.goto(f"{lieux.issuer}/compte/portails")
+    tab.get_by_role("link", name="Aller à jedeclare").click()
+    tab.get_by_text("Vous arrivez de MAG : aucun mot de passe ne vous a été demandé.").wait_for()
+
+
 # --------------------------------------------------------------------------------------------------- the command itself
 
 
 def test_the_table_says_where_who_and_what(demo: Demo):
-    for word in (demo.lieux.facile, demo.lieux.entreprises, demo.lieux.issuer, demo.lieux.courrier, PASSWORD, "Ludovic Lefèvre d'Œuvre"):
+    lieux = demo.lieux
+    for word in (lieux.facile, lieux.entreprises, lieux.jedeclare, lieux.issuer, lieux.courrier, PASSWORD, "Ludovic Lefèvre d'Œuvre"):
         assert word in demo.output
+    assert "jean-noel.celik@lefevre-oeuvrard.demo" in demo.output
 
 
 def test_a_second_start_keeps_the_data_and_a_busy_port_is_one_line(tmp_path: Path):

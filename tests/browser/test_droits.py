@@ -1,6 +1,6 @@
 """The pages of rights as people meet them: looked at with axe, light and dark, from 320 pixels up; used without script and by keyboard."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -9,9 +9,10 @@ from idp.entreprises.models import Entreprise, Etablissement
 from idp.entreprises.siret import Siren, Siret
 from idp.habilitations.attribution import attribuer
 from idp.habilitations.droits import Masks
-from idp.habilitations.models import Operation
+from idp.habilitations.models import DroitDirect, Operation, PortefeuilleMembre
 from idp.habilitations.plat.models import PromotionProposee
 from idp.habilitations.portefeuilles import ajouter_clients, ajouter_membre, creer
+from idp.habilitations.usages.models import Releve
 from tests.browser.conftest import look_at
 from tests.factories import PASSWORD, SIRET, un_administrateur, un_declarant
 from tests.journeys.droits import CLIENTS, DPAE, DSN, HERE, SIREN, D, clients_numbered, geste, un_catalogue
@@ -45,8 +46,18 @@ def firm(app):
         row = PromotionProposee(declarant_id=zoe.id, siren=SIREN, etablissements=2, operation_id=last, proposed_at=datetime.now(UTC))
         row.masks = Masks(declarer=5)
         db.session.add(row)
+        never_used(zoe.id)
         db.session.commit()
     return zoe, nord
+
+
+def never_used(who):
+    """Their rights are a year old, and uses are recorded since then."""
+    long_ago = datetime.now(UTC) - timedelta(days=400)
+    db.session.get_one(Releve, "usages").depuis = long_ago
+    for kind in (DroitDirect, PortefeuilleMembre):
+        for row in db.session.query(kind).filter_by(declarant_id=who):
+            row.effective_from = long_ago
 
 
 @pytest.fixture
@@ -82,6 +93,7 @@ def test_every_page_is_looked_at(mag, page, firm):
         "portefeuille-membres": f"/portefeuilles/{nord}/membres",
         "operations": "/operations",
         "suivi": "/suivi",
+        "inusites": "/suivi/services?mois=3",
         "promotions": "/promotions",
         "passation": f"/passation?de={zoe.uid}",
     }

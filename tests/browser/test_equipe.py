@@ -4,11 +4,18 @@ from datetime import UTC, datetime
 
 import pytest
 
+from idp.audit import journal
+from idp.database import db
+from idp.declarants.models import Declarant
 from idp.habilitations.catalogue import parse, refresh, shipped
+from partners.models import Partenaire
+from partners.scim.events import PersonManaged
+from partners.scim.models import Delegation
 from tests.browser.conftest import look_at
 from tests.factories import PASSWORD, SIRET, un_administrateur, un_declarant
 from tests.journeys.equipe import courriers, lien, un_candidat, un_etablissement
 from tests.journeys.test_radiation import give
+from tests.protocol.relying import write_client
 
 pytestmark = [pytest.mark.browser, pytest.mark.parametrize("backend", ["sqlite"], indirect=True)]
 
@@ -16,8 +23,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.parametrize("backend", ["sqlite"]
 @pytest.fixture
 def people(app):
     """An administrator, a déclarante with a right, a candidate."""
-    from idp.database import db
-
     un_etablissement(app)
     un_administrateur(app, email="claire@exemple.fr")
     zoe = un_declarant(app, nom="Autre", prenom="Zoé", email="zoe@exemple.fr")
@@ -26,7 +31,24 @@ def people(app):
         db.session.commit()
     give(app, zoe.id, int(SIRET))
     un_candidat(app, nom="Autre", prenom="Zoé", email="zoe.autre@ailleurs.fr", namesake=True)
+    un_partenaire(app, zoe.id)
     return zoe, un_candidat(app)
+
+
+def un_partenaire(app, declarant_id):
+    """It manages people here, and did something; another one might."""
+    with app.app_context():
+        for code in ("paie-facile", "rh-partagees"):
+            write_client(
+                code, code, {"grant_types": ["client_credentials"], "scope": "scim"}, f"secret-{code}", app.extensions["mag"].keyring
+            )
+        giver = db.session.scalar(db.select(Declarant).filter_by(prenom="Claire"))
+        assert Delegation.open(Partenaire.with_code("paie-facile"), giver, datetime.now(UTC))
+        common = {"client_id": "paie-facile", "siret": int(SIRET), "partenaire": "paie-facile", "for_whom": giver.id}
+        journal.record(PersonManaged(act="suspendre", declarant_id=declarant_id, **common))
+        journal.record(PersonManaged(act="inviter", invitation_id=1, **common))
+        db.session.commit()
+    app.extensions["mag"].versions.refresh()
 
 
 @pytest.fixture
@@ -59,6 +81,7 @@ def test_every_page_of_an_administrator_is_looked_at(app, mag, page, people):
         "demande-homonyme": namesake,
         "inviter": "/equipe/inviter",
         "administrateurs": "/compte/administrateurs",
+        "partenaires": "/equipe/partenaires",
     }
     for name, path in paths.items():
         opened.goto(mag + path)

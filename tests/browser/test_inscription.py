@@ -72,6 +72,17 @@ def fill_password(opened):
     press(opened, "Continuer")
 
 
+def send(opened):
+    """From the person's form to the end of the recap, with nothing particular."""
+    press(opened, "J'accepte les conditions")
+    opened.get_by_label("Mon entreprise", exact=False).first.check()
+    opened.get_by_label("Secteur privé").check()
+    press(opened, "Continuer")
+    press(opened, "Continuer")
+    fill_password(opened)
+    press(opened, "Tout est exact\u00a0: envoyer")
+
+
 def until_recap(opened):
     fill_siret(opened)
     press(opened, "Oui, continuer")
@@ -228,13 +239,7 @@ def test_the_pages_of_a_candidate(app, mag, visit, mailbox):
     look_at(opened, "inscription-deja")
     press(opened, "Continuer comme candidat administrateur")
     fill_person(opened)
-    press(opened, "J'accepte les conditions")
-    opened.get_by_label("Mon entreprise", exact=False).first.check()
-    opened.get_by_label("Secteur privé").check()
-    press(opened, "Continuer")
-    press(opened, "Continuer")
-    fill_password(opened)
-    press(opened, "Tout est exact\u00a0: envoyer")
+    send(opened)
     opened.goto(link_of(mailbox()[0]))
     press(opened, "Confirmer mon inscription")
     assert opened.locator("h1").inner_text() == "Votre candidature est transmise"
@@ -247,13 +252,7 @@ def test_the_pages_of_a_first_administrator_who_waits_for_a_key(mag, visit, mail
     fill_siret(opened)
     press(opened, "Oui, continuer")
     fill_person(opened, free)
-    press(opened, "J'accepte les conditions")
-    opened.get_by_label("Mon entreprise", exact=False).first.check()
-    opened.get_by_label("Secteur privé").check()
-    press(opened, "Continuer")
-    press(opened, "Continuer")
-    fill_password(opened)
-    press(opened, "Tout est exact\u00a0: envoyer")
+    send(opened)
     opened.goto(link_of(mailbox()[0]))
     press(opened, "Confirmer mon inscription")
     assert opened.locator("h1").inner_text() == "Votre inscription est en vérification"

@@ -64,7 +64,8 @@ def written() -> dict[str, Message]:
         module = importlib.import_module(".".join(path.with_suffix("").parts))
         for name, function in inspect.getmembers(module, inspect.isfunction):
             hints = get_type_hints(function)
-            if function.__module__ == module.__name__ and hints.pop("return", None) is Message and name != "letter":
+            public = function.__module__ == module.__name__ and name != "letter" and not name.startswith("_")
+            if public and hints.pop("return", None) is Message:
                 found[f"{path.parent.name}-{name}"] = call(function, hints)
     return found
 

@@ -15,7 +15,7 @@ from pypdf import PdfReader
 from idp.authentication.factors.models import FactorLoss
 from idp.database import db
 from idp.declarants.cooptation import DELAY
-from tests.browser.test_inscription import fill_password, fill_person, fill_siret, press
+from tests.browser.test_inscription import fill_person, fill_siret, press, send
 from tests.facteurs import with_totp
 from tests.factories import PASSWORD, SIRET, un_administrateur, un_declarant
 from tests.journeys.test_radiation import give, may
@@ -70,13 +70,7 @@ def become_candidate(opened, mag, read):
     fill_siret(opened)
     press(opened, "Continuer comme candidat administrateur")
     fill_person(opened)
-    press(opened, "J'accepte les conditions")
-    opened.get_by_label("Mon entreprise", exact=False).first.check()
-    opened.get_by_label("Secteur privé").check()
-    press(opened, "Continuer")
-    press(opened, "Continuer")
-    fill_password(opened)
-    press(opened, "Tout est exact\u00a0: envoyer")
+    send(opened)
     opened.wait_for_url("**/courriel")
     opened.goto(mag + read(EMAIL, "Confirmez l'inscription de votre entreprise", "/inscription/confirmer/"))
     press(opened, "Confirmer mon inscription")

@@ -7,7 +7,6 @@ from partners.models import OAuthClient
 from tests.browser.widget_scene import Chooser, button, raised, seen
 from tests.facteurs import code, with_totp
 from tests.factories import PASSWORD, PRENOM, SIRET, un_declarant
-from tests.protocol.relying import write_client
 
 pytestmark = pytest.mark.browser
 OTHER_SIRET = "35600000000048"
@@ -118,7 +117,7 @@ def test_w7_a_second_factor_goes_on_in_a_window(scene):
     person = un_declarant(scene.doors.flask, prenom="Paul", email="paul@exemple.fr")
     scene.sign_in(person)
     secret = with_totp(scene.doors.flask, person)
-    demand(scene, default_acr_values=["eidas1-mfa"])
+    scene.register(default_acr_values=["eidas1-mfa"])
     try:
         page, chooser = opened(scene)
         button(page).click()
@@ -129,21 +128,13 @@ def test_w7_a_second_factor_goes_on_in_a_window(scene):
         window.locator("button[type=submit]").first.click()
         assert seen(page, "success")["method"] == "fedcm"
     finally:
-        demand(scene)
-
-
-def demand(scene, **metadata):
-    """Portail A registers something more."""
-    with scene.doors.flask.app_context():
-        given = {"client_name": "Portail A", "grant_types": ["authorization_code", "refresh_token"], **scene.a.metadata, **metadata}
-        write_client(scene.a.name, scene.a.name, given, f"secret-de-portail-0123456789-{scene.a.name}", scene.doors.mag.keyring)
-    scene.doors.mag.versions.refresh()
+        scene.register()
 
 
 @pytest.mark.parametrize("agreed", [False, True])
 def test_w7_a_first_link_goes_on_in_a_window(scene, agreed):
     scene.sign_in(scene.claire, scene.ailleurs)
-    demand(scene, first_party=False)
+    scene.register(first_party=False)
     try:
         page, chooser = opened(scene)
         button(page).click()
@@ -155,7 +146,7 @@ def test_w7_a_first_link_goes_on_in_a_window(scene, agreed):
         else:
             assert seen(page, "cancel") == {"reason": "dismissed"}
     finally:
-        demand(scene)
+        scene.register()
         with scene.doors.flask.app_context():
             from idp.database import db
 
@@ -169,7 +160,7 @@ def test_w7_a_first_link_goes_on_in_a_window(scene, agreed):
 )
 def test_w7_an_error_of_mag_is_told_to_the_page_with_its_trace(scene, change, error):
     scene.sign_in(scene.claire, scene.ailleurs)
-    demand(scene, **change)
+    scene.register(**change)
     try:
         page, chooser = opened(scene)
         button(page).click()
@@ -177,7 +168,7 @@ def test_w7_an_error_of_mag_is_told_to_the_page_with_its_trace(scene, change, er
         chooser.read_error()
         told = seen(page, "error")
     finally:
-        demand(scene)
+        scene.register()
 
     if error == "invalid_scope":
         assert told["error"] == error

@@ -61,7 +61,7 @@ def portal(app, live_server, tmp_path: Path) -> Iterator[str]:
 def visitor() -> Iterator[Any]:
     """A browser without FedCM, as most are: the button goes by redirect."""
     switches = ["--no-sandbox", "--host-resolver-rules=MAP *.localhost 127.0.0.1", "--disable-features=FedCm"]
-    found = playwright().chromium.launch(executable_path=services.chromium(), args=switches)
+    found = playwright().chromium.launch(executable_path=services.headless(), args=switches)
     context = found.new_context(locale="fr-FR", viewport={"width": 560, "height": 200}, color_scheme="light")
     context.set_default_timeout(15_000)
     yield context.new_page()

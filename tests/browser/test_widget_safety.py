@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, quote, quote_plus, urlsplit
 import pytest
 import time_machine
 from flask import Flask, Response, request
+from playwright.sync_api import expect
 
 from partners.kit import MagKit
 from partners.kit.blueprint import SESSION
@@ -60,6 +61,7 @@ class Witness(Site):
 def stage(sqlite_template, tmp_path_factory):
     with raised(sqlite_template, tmp_path_factory.mktemp("safety"), "3pc-blocked", Witness) as found:
         found.claire = un_declarant(found.doors.flask, email="claire@exemple.fr")
+        found.allow_frames()
         yield found
 
 
@@ -117,7 +119,17 @@ def by_fedcm(scene, page):
     seen(page, "success")
 
 
-WAYS = {"redirect": by_redirect, "popup": by_popup, "fedcm": by_fedcm}
+def by_inline(scene, page):
+    button(page).click()
+    frame = page.frame_locator("mag-login iframe")
+    for name, value in {"siret": SIRET, "nom": NOM, "prenom": PRENOM, "password": PASSWORD}.items():
+        frame.locator(f"[name={name}]").fill(value)
+    expect(frame.locator("#entrer")).to_be_enabled()
+    frame.locator("#entrer").click()
+    seen(page, "success")
+
+
+WAYS = {"redirect": by_redirect, "popup": by_popup, "fedcm": by_fedcm, "inline": by_inline}
 
 
 @pytest.mark.parametrize("way", [pytest.param(name, id=f"W15-{name}") for name in WAYS])
@@ -142,7 +154,9 @@ def test_the_password_never_reaches_the_partner_and_tokens_never_reach_a_page(sc
         for spelling in SPELLINGS
         if spelling in url + headers + body
     ]
-    assert {(url.split("?")[0], where) for url, where in with_password} == {(f"{scene.issuer}/connexion", "body")}
+    assert {(url.split("?")[0], where) for url, where in with_password} == {
+        (f"{scene.issuer}/{'cadre' if way == 'inline' else 'connexion'}", "body")
+    }
     assert {urlsplit(url).netloc for url, _, _ in sent} <= {urlsplit(one).netloc for one in (scene.issuer, scene.a.origin)}
     codes = {code for one in scene.a.received for code in parse_qs(urlsplit(one.split("\n")[0].split(" ")[1]).query).get("code", ())}
     assert not [one for one in (*scene.a.answered, *page_says) for code in codes if code in one]

@@ -1,9 +1,13 @@
 """The button on a partner's page, in Chromium as people have it, with third-party cookies and without: every way ends at the partner."""
 
+from urllib.parse import urlsplit
+
 import pytest
 
+from tests import services
 from tests.browser.widget_scene import POLICIES, Chooser, button, raised, seen, until, violations
 from tests.factories import NOM, PASSWORD, PRENOM, SIRET, un_declarant
+from widget.releases import releases, tag
 
 pytestmark = pytest.mark.browser
 
@@ -95,6 +99,81 @@ def test_w5_under_a_strict_policy_nothing_complains(scene):
     assert (violations(page), complaints) == ([], [])
 
 
+ISOLATION = {
+    "coop": {"Cross-Origin-Opener-Policy": "same-origin"},
+    "coep": {"Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp"},
+}
+
+
+@pytest.mark.parametrize("headers", [pytest.param(value, id=f"W2-{name}") for name, value in ISOLATION.items()])
+def test_isolated_pages_lose_no_way(scene, headers):
+    """MAG's own pages send COOP always: both sides do here."""
+    scene.sign_in(scene.claire)
+    scene.a.headers = headers
+    try:
+        for way in ("redirect", "popup"):
+            page = scene.open(query=f"modes={way}")
+            button(page).click()
+            assert is_signed_in(page), way
+            scene.browser.clear_cookies(domain=urlsplit(scene.a.origin).hostname)
+        page = scene.open(query="modes=fedcm&stays=1")
+        chooser = Chooser(page)
+        button(page).click()
+        chooser.pass_by()
+        assert seen(page, "success") == {"method": "fedcm", "return_to": "/espace"}
+    finally:
+        scene.a.headers = {}
+
+
+def broken(fault, scene):
+    whole = tag(scene.issuer, releases()[0])
+    at = whole.index("sha384-") + 10
+    down = whole.replace(scene.issuer, f"http://mag.localhost:{services.free_port()}")
+    return {"no-script": whole, "sri": whole[:at] + ("B" if whole[at] == "A" else "A") + whole[at + 1 :], "host-down": down}[fault]
+
+
+@pytest.mark.parametrize("fault", [pytest.param(one, id=f"W4-{one}") for one in ("no-script", "sri", "host-down")])
+def test_the_link_signs_in_without_the_widget(scene, fault):
+    scene.sign_in(scene.claire)
+    page = scene.browser.new_page()
+    scene.a.tag = broken(fault, scene)
+    if fault == "no-script":
+        scene.a.headers = {"Content-Security-Policy": "default-src 'none'; script-src 'none'"}
+    try:
+        page.goto(scene.a.origin)
+        assert page.evaluate("document.querySelector('mag-login').shadowRoot") is None
+        page.locator("mag-login a").click()
+        assert is_signed_in(page)
+    finally:
+        scene.a.tag, scene.a.headers = "", {}
+
+
+def test_w6_hops_ask_no_second_password_and_a_sign_out_reaches_the_other_site(scene):
+    scene.sign_in(scene.claire)
+    for site in (scene.a, scene.b, scene.a):
+        page = scene.open(site, "modes=redirect")
+        button(page).click()
+        assert is_signed_in(page), site.name
+    watch = scene.open(scene.b, "modes=redirect")
+    watch.locator("mag-login[signed-in]").wait_for()
+    watch.clock.install()
+    page.evaluate("document.body.append(Object.assign(document.createElement('form'), { method: 'post', action: '/auth/mag/logout' }))")
+    page.evaluate("document.querySelector('form').submit()")
+    page.wait_for_url(f"{scene.a.origin}/")
+    told_within_one_look(watch)
+    page.goto(f"{scene.a.origin}/espace")
+    assert page.locator("body").inner_text() == "Personne"
+
+
+def told_within_one_look(watch):
+    """MAG tells B's server; the page asks it at its next look, and only then."""
+    until(watch, "async () => !(await (await fetch('/auth/mag/session')).json()).active")
+    assert not watch.evaluate("seen.some(([name]) => name === 'logout')")
+    watch.clock.fast_forward(5_100)
+    watch.evaluate("dispatchEvent(new Event('visibilitychange'))")
+    assert seen(watch, "logout") is None
+
+
 # -------------------------------------------------------------------------------------------------------- refused, doubled
 
 UNASKED = "addEventListener('load', () => setTimeout(() => document.querySelector('mag-login').shadowRoot.querySelector('a').click(), 200))"
@@ -177,7 +256,7 @@ def test_a_session_that_ends_at_mag_is_seen_by_the_page(scene):
     page.evaluate("new BroadcastChannel('mag-session').postMessage(1)")
 
     assert seen(page, "logout") is None
-    assert page.locator("mag-login [part=status]").inner_text() == "Votre session est terminée."
+    assert page.locator("mag-login [part=status]").inner_text() == "Session terminée."
     assert not page.evaluate("document.querySelector('mag-login').hasAttribute('signed-in')")
 
 

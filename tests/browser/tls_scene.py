@@ -1,7 +1,6 @@
 """MAG and partners' sites over TLS, in this process, for a whole file: Safari's engine keeps no `Secure` cookie without it."""
 
 import ssl
-import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -15,7 +14,6 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from werkzeug.serving import make_server
 
 from idp.config import Settings
 from idp.database import db
@@ -25,19 +23,20 @@ from tests import services
 from tests.browser.widget_scene import Site
 from tests.conftest import QUICK_HASH, SECRETS, composed
 from tests.factories import NOM, PASSWORD, PRENOM, SIRET, un_declarant
+from tests.journeys.portal import listening
 
 SECRET = "secret-du-portail-0123456789-abcdefghij"
 
 
 def certify(folder: Path) -> tuple[Path, Path]:
-    """A certificate that vouches for itself, for every name under localhost, and its key."""
+    """A certificate that vouches for itself, for localhost and every name under it, and its key."""
     key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mag.localhost")])
-    now, names = datetime.now(UTC), [x509.DNSName(f"{one}.localhost") for one in ("mag", "portail-a", "portail-b")]
+    now, hosts = datetime.now(UTC), ("localhost", *(f"{one}.localhost" for one in ("mag", "portail-a", "portail-b")))
     made = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
     made = (
         made.serial_number(x509.random_serial_number()).not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=2))
     )
-    made = made.add_extension(x509.SubjectAlternativeName(names), critical=False)
+    made = made.add_extension(x509.SubjectAlternativeName([x509.DNSName(host) for host in hosts]), critical=False)
     made = made.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
     certificate, private = folder / "certificate.pem", folder / "key.pem"
     certificate.write_bytes(made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
@@ -46,30 +45,13 @@ def certify(folder: Path) -> tuple[Path, Path]:
     return certificate, private
 
 
-@contextmanager
-def serving(application: Any, port: int, files: tuple[Path, Path]) -> Iterator[None]:
-    """Over TLS. The handshake is left to the thread of each connection: browsers open some that they never use."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(*files)
-    server = make_server("127.0.0.1", port, application, threaded=True, ssl_context=context)
-    server.socket.do_handshake_on_connect = False  # type: ignore[attr-defined]  # werkzeug made it an SSLSocket
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
 @dataclass
 class Scene:
     """MAG, two partners, and somebody who has an identity."""
 
     doors: Any
     folder: Path
-    files: tuple[Path, Path]
+    tls: ssl.SSLContext
     stack: ExitStack
     sites: dict[str, Site] = field(default_factory=dict)
 
@@ -87,7 +69,7 @@ class Scene:
             db.session.commit()
         self.doors.mag.versions.refresh()
         secret = SECRET + name
-        self.stack.enter_context(serving(site.application(secret, self.folder / f"{name}.sqlite3"), site.port, self.files))
+        self.stack.enter_context(listening(site.application(secret, self.folder / f"{name}.sqlite3"), site.port, self.tls))
         return site
 
     def sign_in(self, driver: Any) -> None:
@@ -105,12 +87,14 @@ def scene(database_url: str, folder: Path) -> Iterator[Scene]:
     settings = Settings(
         issuer=f"https://mag.localhost:{port}", secrets=SECRETS, database_url=database_url, extra_ca=str(files[0]), **QUICK_HASH
     )
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(*files)
     with pytest.MonkeyPatch.context() as patched, ExitStack() as stack:
         patched.setattr(requests.adapters, "DEFAULT_CA_BUNDLE_PATH", str(files[0]))
         doors = stack.enter_context(composed(settings))
         un_declarant(doors.flask)
-        stack.enter_context(serving(doors, port, files))
-        found = Scene(doors, folder, files, stack)
+        stack.enter_context(listening(doors, port, tls))
+        found = Scene(doors, folder, tls, stack)
         found.open("portail-a")
         found.open("portail-b")
         yield found

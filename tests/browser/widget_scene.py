@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, request
+from markupsafe import escape
 from playwright.sync_api import Error as PlaywrightError
 
 from idp.authentication import remembered
@@ -32,7 +33,7 @@ from tests import services
 from tests.conftest import QUICK_HASH, SECRETS, composed
 from tests.driver import playwright
 from tests.journeys.portal import listening
-from tests.protocol.relying import register
+from tests.protocol.relying import register, write_client
 from widget.releases import releases, tag
 
 SECRET = "secret-de-portail-0123456789-"
@@ -54,6 +55,7 @@ for (const name of ["ready", "start", "success", "cancel", "error", "logout"])
     if (stays) event.preventDefault();
     seen.push([name, event.detail]);
   });
+addEventListener("pagehide", () => document.querySelector("[keeps]") && localStorage.setItem("seen", JSON.stringify(seen)));
 for (const event of ["securitypolicyviolation"]) addEventListener(event, ({ violatedDirective, blockedURI }) =>
   seen.push(["violation", violatedDirective + " " + blockedURI]));
 """
@@ -71,6 +73,10 @@ class Site:
     scheme: str = "http"
     tag: str = ""
     """Another than that of the latest release."""
+    frames: str = "'none'"
+    """Origins whose frames its page may hold."""
+    held: list[str] | None = None
+    """With a list, answers of MAG stay there instead of being read: their addresses."""
 
     @property
     def origin(self) -> str:
@@ -101,16 +107,23 @@ class Site:
             scope=scope,
             recheck=0,
         )
+        app.before_request(self._hold)
         app.add_url_rule("/", view_func=self.home)
         app.add_url_rule(
             "/espace", "espace", view_func=lambda: f"Bonjour {identity.full_name}" if (identity := current_identity()) else "Personne"
         )
-        app.add_url_rule("/cadre", "cadre", view_func=lambda: f'<!doctype html><iframe src="{request.args["adresse"]}"></iframe>')
+        app.add_url_rule("/cadre", view_func=holder)
         app.add_url_rule("/vu.js", "vu", view_func=lambda: Response(SEEN, mimetype="text/javascript"))
         return app
 
+    def _hold(self) -> str | None:
+        if self.held is None or request.path != "/auth/mag/callback":
+            return None
+        self.held.append(request.url)
+        return "Retenu"
+
     def home(self) -> Response:
-        """`?<attribute>=<value>`: of the element; `elements`: how many; `lang`: of the page."""
+        """`?<attribute>=<value>`: of the element; `keeps`: what was seen stays once left; `elements`: how many; `lang`: of the page."""
         given = request.args.to_dict()
         number, lang = int(given.pop("elements", 1)), given.pop("page", "fr")
         common = {"client-id": self.name, "start": "/auth/mag/start", "session": "/auth/mag/session", "return-to": "/espace", **given}
@@ -118,10 +131,17 @@ class Site:
         elements = f"<mag-login {attributes}>{LINK}</mag-login>\n" * number
         body = PAGE.format(lang=lang, tag=self.tag or tag(self.issuer, releases()[0]), elements=elements)
         policy = (
-            f"default-src 'none'; script-src 'self' {self.issuer}; connect-src 'self' {self.issuer}; base-uri 'none'; "
-            "require-trusted-types-for 'script'; trusted-types 'none'"
+            f"default-src 'none'; script-src 'self' {self.issuer}; connect-src 'self' {self.issuer}; frame-src {self.frames}; "
+            "base-uri 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
         )
         return Response(body, headers={"Content-Security-Policy": policy, **self.headers})
+
+
+def holder() -> str:
+    """A page that holds a frame of whatever address it is given, as high as its page, or in a sandbox."""
+    address, sandbox = escape(request.args["adresse"]), ' sandbox="allow-scripts"' if "sandbox" in request.args else ""
+    style = "border:0;width:28rem;height:60rem"
+    return f'<!doctype html><meta charset="utf-8"><body style="margin:0"><iframe id="f" style="{style}"{sandbox} src="{address}"></iframe>'
 
 
 @contextmanager
@@ -208,6 +228,19 @@ class Scene:
     def issuer(self) -> str:
         issuer: str = self.doors.mag.settings.issuer
         return issuer
+
+    def register(self, **metadata: Any) -> None:
+        """The first partner, as the operator changes it."""
+        with self.doors.flask.app_context():
+            given = {"client_name": "Portail A", "grant_types": ["authorization_code", "refresh_token"], **self.a.metadata, **metadata}
+            write_client(self.a.name, self.a.name, given, SECRET + self.a.name, self.doors.mag.keyring)
+        self.doors.mag.versions.refresh()
+
+    def allow_frames(self) -> None:
+        """The registry gives the first partner the mode `inline`, and its pages hold frames of MAG."""
+        self.a.frames = self.issuer
+        modes = ["fedcm", "popup", "redirect", "inline"]
+        self.register(widget_modes=modes, widget_inline_reason="Un guichet sans fenêtre, accord du 12 mars.")
 
     def begin(self) -> None:
         """Nobody is signed in anywhere, and the browser knows it."""

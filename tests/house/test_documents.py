@@ -15,6 +15,25 @@ def test_every_test_that_conformance_names_exists() -> None:
     assert not [name for name in named if not list((ROOT / "tests").rglob(name))]
 
 
+def lacking(text: str) -> list[str]:
+    """Checks (C1…) that a line says a test shows, where that file has no such number."""
+    found = []
+    for name, said in re.findall(r"`(?:[a-z]+/)?(test_[a-z_0-9]+\.py)` \(([^)`]*)\)", text):
+        shown = "".join(path.read_text() for path in (ROOT / "tests").rglob(name))
+        found += [f"{name}: {check}" for check in re.findall(r"\bC\d+b?\b", said) if not re.search(rf"{check}(?![0-9b])", shown)]
+    return found
+
+
+def test_every_check_is_named_by_the_test_that_shows_it() -> None:
+    rows = re.findall(r"^\| (C\d+b?) \|(.*)$", (ROOT / "docs" / "verifications.md").read_text(), re.M)
+    said = [f"`{name}` ({check})" for check, row in rows for name in re.findall(r"`(?:[a-z]+/)?(test_[a-z_0-9]+\.py)`", row)]
+
+    assert len(said) > 150
+    assert lacking("\n".join([(ROOT / "docs" / "conformance.md").read_text(), *said])) == []
+    nobodys = f"C{90 + 9}"
+    assert lacking(f"`test_documents.py` ({nobodys})") == [f"test_documents.py: {nobodys}"]
+
+
 def test_every_link_between_documents_leads_somewhere() -> None:
     dead = []
     for document in DOCUMENTS:
@@ -39,6 +58,16 @@ def test_every_chapter_that_a_link_names_exists() -> None:
                 lost.append(f"{document.relative_to(ROOT)} → {target}#{chapter}")
 
     assert not lost
+
+
+def test_sequence_diagrams_can_be_drawn() -> None:
+    """In Mermaid a semicolon ends a statement, even in the words of an arrow, and what follows is no statement."""
+    broken = []
+    for document in DOCUMENTS:
+        for diagram in re.findall(r"^```mermaid\nsequenceDiagram\n(.*?)^```", document.read_text(), flags=re.S | re.M):
+            broken += [f"{document.relative_to(ROOT)}: {line.strip()}" for line in diagram.splitlines() if re.search("[;#]", line)]
+
+    assert not broken
 
 
 # --------------------------------------------------------------------------------------------------------- security checks

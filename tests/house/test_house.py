@@ -97,8 +97,8 @@ PLANTED = [
     (
         "the-forms-of-another-room",
         "idp/oidc/views.py",
-        "import idp.authentication.forms",
-        "nobody imports the edge: imports idp.authentication.forms",
+        "import idp.authentication.recours.forms",
+        "nobody imports the edge: imports idp.authentication.recours.forms",
     ),
     ("http-in-an-operation", "idp/oidc/planted.py", "from idp import http", "nobody imports the edge: imports idp.http"),
     ("redis-away-from-home", "idp/oidc/planted.py", "import redis.asyncio", "each library has one home: imports redis"),

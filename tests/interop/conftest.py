@@ -41,14 +41,19 @@ def secret_of(client_id: str, signs: str = "") -> str:
 
 @pytest.fixture(scope="module")
 def serve(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., str]]:
-    """`serve(backend, clients, **environ)`: MAG at its issuer's port, the clients and the person written first; the issuer."""
+    """`serve(backend, clients, **environ)`: MAG at its issuer's port, the clients and the person written first; the issuer.
+
+    `more`: called with the application, in its context, for what else is to be written.
+    """
     started: list[Callable[[], None]] = []
 
-    def start(name: str, clients: Clients, issuer: str = "", signs: str = "", **environ: str) -> str:
+    def start(
+        name: str, clients: Clients, issuer: str = "", signs: str = "", more: Callable[[Any], None] | None = None, **environ: str
+    ) -> str:
         backend = standing(name, request, tmp_path_factory, started)
         issuer = issuer or f"http://127.0.0.1:{services.free_port()}"
         settings = Settings(issuer=issuer, secrets=SECRETS, database_url=backend.database_url, redis_url=backend.redis_url, **QUICK_HASH)
-        prepare(settings, clients, signs)
+        prepare(settings, clients, signs, more)
         port = int(issuer.rpartition(":")[2])
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("MAG_")}
         environment = {**inherited, "PYTHONPATH": str(ROOT), **backend.environ(), "MAG_ISSUER": issuer, **environ}
@@ -80,7 +85,7 @@ def standing(name: str, request: pytest.FixtureRequest, folders: pytest.TempPath
     return Backend(name, server.create(database, request.getfixturevalue("postgresql_template")), redis.url)
 
 
-def prepare(settings: Settings, clients: Clients, signs: str) -> None:
+def prepare(settings: Settings, clients: Clients, signs: str, more: Callable[[Any], None] | None = None) -> None:
     """The person, a right of theirs, the clients."""
     doors = create_wsgi(settings)
     person = factories.un_declarant(doors.flask, nom="Lefèvre", prenom="Anne", email="anne@exemple.fr")
@@ -94,6 +99,8 @@ def prepare(settings: Settings, clients: Clients, signs: str) -> None:
         for client_id, metadata in clients.items():
             given = {"client_name": f"Client {client_id}", **metadata}
             onboarding.register_client(owner, given, now, client_id=client_id, secret=secret_of(client_id, signs), seals=doors.mag.keyring)
+        if more:
+            more(doors)
         db.session.commit()
         db.session.remove()
         db.engine.dispose()

@@ -50,7 +50,7 @@ class Browser:
         if response.status_code == 200:
             return response
         assert response.status_code == 303, response.text
-        return self.follow(urljoin(page.url, response.headers["Location"]), until)
+        return self.follow(urljoin(response.url, response.headers["Location"]), until)
 
     def sign_in(self, address: str, identity: dict[str, str], until: str) -> str:
         """The person signs in unless they are already; where the partner's own address begins, with its answer."""

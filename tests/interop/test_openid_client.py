@@ -83,6 +83,7 @@ SHOWN: dict[str, dict[str, Any]] = {
     "ciba": {**SIGNS, **ES256, "backchannel_token_delivery_mode": "poll", "backchannel_authentication_request_signing_alg": "ES256"},
     "portail": {**SIGNS, **ES256, "audience": ["https://paie.test"]},
     "paie": {**ES256, "exchange": ["https://dsn.test"], "introspect": ["https://paie.test", "https://dsn.test"]},
+    "caisse": {**ES256, "exchange": ["https://caisse.test"], "introspect": ["https://dsn.test", "https://caisse.test"]},
 }
 """What each client tells MAG, and the library."""
 GRANTS: dict[str, list[str]] = {
@@ -90,6 +91,7 @@ GRANTS: dict[str, list[str]] = {
     "appareil": [DEVICE, "refresh_token"],
     "ciba": [CIBA],
     "paie": [EXCHANGE],
+    "caisse": [EXCHANGE],
     "portail": ["authorization_code", "refresh_token", BEARER],
 }
 PLAIN = ["authorization_code", "refresh_token", "client_credentials"]
@@ -243,6 +245,19 @@ def test_a_service_exchanges_a_token_and_a_software_acts_by_its_key(play: Journe
     assert seen["type"] == "urn:ietf:params:oauth:token-type:access_token"
     assert seen["next"] == {"aud": "https://dsn.test", "scope": "email", "act": {"sub": "paie"}}
     assert seen["acted"] == "anne@exemple.fr"
+
+
+def test_two_services_exchange_one_after_the_other_each_by_its_own_key(play: Journey, issuer: str) -> None:
+    """RFC 8693 sections 2.2.2 and 4.1, RFC 9449 section 5."""
+    parties = {name: as_client(issuer, client) for name, client in {"portal": "portail", "service": "paie", "next": "caisse"}.items()}
+
+    seen = play("openid_client/chained.mjs", issuer=issuer, **parties)
+
+    assert seen["types"] == ["dpop", "dpop", "dpop"]
+    assert seen["told"] == {"aud": "https://caisse.test", "scope": "email", "act": {"sub": "caisse", "act": {"sub": "paie"}}}
+    assert (seen["bound"], seen["no_longer"]) == (True, True)
+    assert (seen["without_a_key"], seen["link_without_a_key"]) == ("invalid_request", "invalid_request")
+    assert (seen["wrong_audience"], seen["not_aimed_at_it"]) == ("invalid_target", "invalid_request")
 
 
 def test_a_client_registers_itself_works_and_is_removed(play: Journey, issuer: str) -> None:

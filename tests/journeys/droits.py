@@ -2,13 +2,11 @@
 
 import html
 import re
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from flask import Flask
-from sqlalchemy import event
 
 from idp.database import db
 from idp.declarants.models import Declarant
@@ -20,6 +18,7 @@ from idp.habilitations.gesture import Gesture
 from idp.habilitations.portefeuilles import ajouter_clients, ajouter_membre, creer
 from tests.factories import SIRET, csrf_in, un_declarant
 from tests.journeys.equipe import administrateur_connecte, texte, un_etablissement
+from tests.protocol import work
 
 D, P, C, T = Droit
 HERE = int(SIRET)
@@ -82,22 +81,10 @@ def un_cabinet(app: Flask, client: Any) -> Cabinet:
     return Cabinet(claire, zoe, bruno, nord)
 
 
-@contextmanager
 def statements(app: Flask) -> Any:
     """How many statements both ways to the database run: `found()`."""
     with app.app_context():
-        engine, held = db.engine, app.extensions["mag"].connections
-    seen: list[str] = []
-    before = held.count
-
-    def note(_c: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
-        seen.append(statement)
-
-    event.listen(engine, "before_cursor_execute", note)
-    try:
-        yield lambda: len(seen) + held.count - before
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
+        return work.statements(db.engine, app.extensions["mag"].connections)
 
 
 def simuler(client: Any, **fields: Any) -> Any:

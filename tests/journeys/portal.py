@@ -1,5 +1,6 @@
 """A partner's site on the kit, and MAG listening for it, for journeys that cross both."""
 
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,22 +28,16 @@ SCOPE = "openid profile siret habilitations:dsn habilitations:ducs"
 @contextmanager
 def serving(wsgi_app: Any) -> Iterator[None]:
     """MAG listens at its issuer's port."""
-    port = urlsplit(wsgi_app.mag.settings.issuer).port
-    server = make_server("127.0.0.1", port or 0, wsgi_app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    try:
+    with listening(wsgi_app, urlsplit(wsgi_app.mag.settings.issuer).port or 0):
         yield
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 @contextmanager
-def listening(app: Flask, port: int) -> Iterator[None]:
-    """A partner's site listens, for what MAG tells it."""
-    server = make_server("127.0.0.1", port, app, threaded=True)
+def listening(application: Any, port: int, tls: ssl.SSLContext | None = None) -> Iterator[None]:
+    """An application listens in this process. TLS handshakes are left to each connection's thread: browsers open some for nothing."""
+    server = make_server("127.0.0.1", port, application, threaded=True, ssl_context=tls)
+    if tls:
+        server.socket.do_handshake_on_connect = False  # type: ignore[attr-defined]  # werkzeug made it an SSLSocket
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     try:

@@ -313,6 +313,8 @@ PAGES = {
     "/recours": {Fonction.ASSISTANCE, Fonction.SECURITE},
     "/facteurs": {Fonction.ASSISTANCE, Fonction.SECURITE},
     "/lettres": {Fonction.ASSISTANCE},
+    "/signaux": {Fonction.SECURITE},
+    "/suspicions": {Fonction.SECURITE},
     "/operateurs": {Fonction.SECURITE},
 }
 ACTS = {
@@ -331,6 +333,11 @@ ACTS = {
     "/facteurs/1/refuser": "/facteurs",
     "/facteurs/declarer/x": "/facteurs",
     "/lettres/1/imprimee": "/lettres",
+    "/signaux/x/essayer": "/signaux",
+    "/signaux/x/relancer": "/signaux",
+    "/signaux/x/suspendre": "/signaux",
+    "/signaux/x/reprendre": "/signaux",
+    "/suspicions/x/clore": "/suspicions",
     "/operateurs/1/desactiver": "/operateurs",
 }
 

@@ -55,7 +55,7 @@ def demander(client, cabinet, cibles=CLIENTS[:20]):
 def test_another_administrator_agrees_to_an_act_and_it_is_done_in_one_operation_that_is_undone(app, client, second, cabinet):
     before = operations(app)
     preview = simuler(client, **attribution(cabinet.bruno, CLIENTS[:20]))
-    assert "Au-delà de 10 droits, une seconde personne" in texte(preview)
+    assert "Au-delà de 10 droits en 24 heures, une seconde personne" in texte(preview)
     sent = confirmer(client, preview)
     path = sent.headers["Location"]
 

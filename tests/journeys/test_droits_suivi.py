@@ -1,24 +1,31 @@
 """Joiners and leavers, promotions proposed, rights that nobody uses, accounts that look shared."""
 
+import html
+import re
 from datetime import UTC, datetime, timedelta
+from string import ascii_lowercase
 
 import pytest
 from sqlalchemy import select
 
 from idp.audit.models import AuditEvent
+from idp.authentication.factors.models import KnownDevice
 from idp.database import db
 from idp.declarants.models import Declarant
 from idp.entreprises.models import Etablissement
 from idp.entreprises.siret import Siret
 from idp.habilitations import decision
 from idp.habilitations.attribution import attribuer, exclure
-from idp.habilitations.droits import Masks
+from idp.habilitations.droits import Catalogue, Grain, Heritage, Masks, Service
+from idp.habilitations.espace.suivi import models
+from idp.habilitations.espace.suivi.heritage import origins
 from idp.habilitations.espace.suivi.indices import Compte, indices
 from idp.habilitations.models import DroitDirect, Operation
+from idp.habilitations.perimetre import Position
 from idp.habilitations.plat.models import PromotionProposee
 from idp.habilitations.portefeuilles import creer
 from tests.factories import csrf_in, un_declarant
-from tests.journeys.droits import CLIENTS, DSN, HERE, SIREN, C, D, P, fait, geste, un_cabinet
+from tests.journeys.droits import CLIENTS, DSN, HERE, SIREN, C, D, P, clients_numbered, fait, geste, un_cabinet
 from tests.journeys.equipe import administrateur_connecte, texte, un_etablissement
 
 SECOND = 73282932000082
@@ -173,6 +180,7 @@ def test_the_report_tells_what_serves_nobody(app, client, cabinet):
     closed = CLIENTS[0]
     with app.app_context():
         attribuer(geste(app), cabinet.bruno.id, closed, "dpae", {D})
+        attribuer(geste(app), cabinet.bruno.id, HERE, "cpf", {C})
         db.session.add(Etablissement(siret=Siret.of(closed), actif=False, siege=True, statut_diffusion="O", commune="LYON"))
         creer(geste(app), SIREN, "Vide", DSN)
         bruno = db.session.get(Declarant, cabinet.bruno.id)
@@ -186,7 +194,7 @@ def test_the_report_tells_what_serves_nobody(app, client, cabinet):
     assert "Vide</a> : aucun membre" in page
     assert "BOULANGERIE" in page
     assert "2 comptes ont la même adresse électronique" in page
-    assert "Passeport de prévention" in page
+    assert "Passeport de prévention <small>0 personne l'a reçu, 1 l'a par héritage seul" in page
     assert "Bruno Blanc</a> <small>" not in texte(client.get("/equipe/droits/suivi?mois=12"))
     assert client.get("/equipe/droits/suivi?mois=x&suite=zz").status_code == 200
 
@@ -200,6 +208,104 @@ def test_another_company_s_rights_are_not_reported(app, client, new_client, cabi
 
     assert "Nord" not in page.text
     assert "Zoé" not in page.text
+
+
+def suite(page, liste):
+    """The address that a list goes on at; None at its end."""
+    found = re.search(rf'href="(/equipe/droits/suivi\?mois=6&amp;{liste}=[0-9.]+)#{liste}"', page.text)
+    return html.unescape(found[1]) if found else None
+
+
+def test_every_list_goes_on_beyond_its_page(app, client, cabinet):
+    """Beyond the first twenty-five by name, too: an account that looks shared is never left out."""
+    many = clients_numbered(600_000_000, 26)
+    for letter in ascii_lowercase:
+        un_declarant(app, nom="Service paie", prenom=f"Zoé {letter}", email=f"zoe.{letter}@exemple.fr")
+    last = un_declarant(app, nom="Zzz", prenom="Anne", email="standard@exemple.fr")
+    with app.app_context():
+        for letter in ascii_lowercase:
+            creer(geste(app), SIREN, f"Vide {letter}", DSN)
+        for cible in many:
+            attribuer(geste(app), cabinet.bruno.id, cible, "dpae", {D})
+            db.session.add(Etablissement(siret=Siret.of(cible), actif=False, siege=True, statut_diffusion="O"))
+        attribuer(geste(app), last.id, many[0], "dpae", {D})
+        db.session.commit()
+
+    first = client.get("/equipe/droits/suivi")
+    pages = {liste: client.get(suite(first, liste)) for liste in ("partages", "portefeuilles", "fermes")}
+
+    shown, after = (re.findall(r"Service paie|Anne Zzz</a> : l'adresse", texte(one)) for one in (first, pages["partages"]))
+    assert (len(shown), after) == (25, ["Service paie", "Anne Zzz</a> : l'adresse"])
+    assert (texte(first).count(": aucun membre"), texte(pages["portefeuilles"]).count(": aucun membre")) == (25, 1)
+    assert (texte(first).count("</span> : Bruno Blanc"), texte(pages["fermes"]).count("</span> : Bruno Blanc")) == (25, 1)
+    assert "</span> : Anne Zzz" in texte(pages["fermes"])
+    for liste, page in pages.items():
+        assert suite(page, liste) is None
+        assert "Revenir au début" in texte(page)
+    assert client.get("/equipe/droits/suivi?partages=x&portefeuilles=-1&fermes=1.2.3").status_code == 200
+
+
+def test_what_a_page_looks_at_is_bounded_and_the_next_one_takes_it_from_there(app, client, cabinet):
+    with app.app_context():
+        for cible in CLIENTS[:5]:
+            attribuer(geste(app), cabinet.bruno.id, cible, "dpae", {D})
+        db.session.add(Etablissement(siret=Siret.of(CLIENTS[4]), actif=False, siege=True, statut_diffusion="O"))
+        db.session.commit()
+        here = range(HERE, HERE + 1)
+
+        begun = models.closed_establishments(here, after=Position(), limit=25, most=4)
+        ended = models.closed_establishments(here, after=begun.following, limit=25, most=4)
+        first = models.last_looked_at(here, after=0, most=2)
+        several = models.last_looked_at(here, after=0, most=3)
+
+    assert (begun.rangees, begun.following) == ((), Position(cabinet.bruno.id, CLIENTS[3]))
+    assert ([(one.id, cible) for one, cible in ended.rangees], ended.following) == ([(cabinet.bruno.id, CLIENTS[4])], None)
+    assert (first, several) == (cabinet.zoe.id, None)
+
+
+def test_browsers_are_counted_beyond_the_first_page(app, client, cabinet):
+    with app.app_context():
+        for n in range(5):
+            KnownDevice.saw(cabinet.bruno.id, f"{n}" * 64, "Firefox", "10.0.0.0/24", 1, datetime.now(UTC))
+        db.session.commit()
+
+    assert "Bruno Blanc</a> : 5 navigateurs différents s'y connectent" in texte(client.get("/equipe/droits/suivi"))
+
+
+def test_proposals_go_on_beyond_their_page(app, client, proposee):
+    several = [un_declarant(app, nom="Autre", prenom=f"Ana {letter}", email=f"ana.{letter}@exemple.fr") for letter in ascii_lowercase]
+    with app.app_context():
+        for one in several:
+            row = PromotionProposee(declarant_id=one.id, siren=SIREN, etablissements=2, operation_id=1, proposed_at=datetime.now(UTC))
+            row.masks = Masks(declarer=4)
+            db.session.add(row)
+        db.session.commit()
+
+    assert "27 propositions attendent" in texte(client.get("/equipe/droits/suivi"))
+    page = client.get("/equipe/droits/promotions")
+    following = re.search(r'href="(/equipe/droits/promotions\?apres=[0-9.]+)"', page.text)[1]
+    second = client.get(following)
+
+    assert (page.text.count('id="promotion-'), second.text.count('id="promotion-')) == (25, 2)
+    assert ("Suite de la liste" in second.text, "Revenir au début" in second.text) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("held", "said"),
+    [
+        pytest.param([{"passeport": {D}}], [("P", 1, 0)], id="given"),
+        pytest.param([{"atmp": {D}}, {"atmp": {D}}], [("P", 0, 2)], id="inherited alone"),
+        pytest.param([{"atmp": {D}, "passeport": {D}}, {"atmp": {D}}], [("P", 1, 1)], id="both, then one"),
+        pytest.param([{}], [], id="nobody has it"),
+    ],
+)
+def test_given_and_inherited_are_told_apart(held, said):
+    services = [Service(0, "atmp", "A", Grain.SIRET, frozenset({D})), Service(1, "passeport", "P", Grain.SIRET, frozenset({D}))]
+    catalogue = Catalogue.build(services, [Heritage(("passeport", D), ("atmp", D))])
+
+    found = origins(catalogue, [catalogue.masks({code: frozenset(rights) for code, rights in one.items()}) for one in held])
+
+    assert [(one.libelle, one.donne, one.herite) for one in found] == said
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,7 @@ def hrefs(page, start):
         f"/equipe/droits/etablissements/{HERE}",
         "/equipe/droits/services",
         "/equipe/droits/services/dsn",
+        "/equipe/droits/suivi/services",
     ],
 )
 def test_pages_of_administrators_are_for_them_alone(app, client, path):

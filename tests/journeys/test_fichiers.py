@@ -1,17 +1,21 @@
 """A mass file from end to end: exported, edited, sent, checked line by line, applied in one operation, undone."""
 
+import html
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
-from sqlalchemy import func, select
+from sqlalchemy import func, insert, select
 
 from idp.audit.models import AuditEvent
 from idp.database import db
 from idp.declarants.statuts import Role
+from idp.habilitations.droits import Droit
+from idp.habilitations.fichiers import tableur
 from idp.habilitations.fichiers.models import FichierContenu, FichierDroits, FichierLigne
 from idp.habilitations.fichiers.statuts import Etat
-from idp.habilitations.models import Operation
+from idp.habilitations.models import DroitDirect, Operation
 from tests.factories import SIRET, csrf_in, se_connecter, un_declarant
 from tests.journeys.equipe import administrateur_connecte, courriers, envoyer, texte, un_etablissement
 from tests.journeys.fichiers import (
@@ -254,6 +258,24 @@ def test_what_is_exported_changes_nothing_when_it_is_sent_back(app, client, zoe,
         again = le_fichier(app, verifier(app, client, content=exported.data, name=f"export.{kind}"))
         assert (again.etat, again.bilan["lues"], again.bilan["inchangees"]) == (Etat.VERIFIE, lines, lines), portee
     assert events(app, "FichierExported") == 2
+
+
+def test_an_export_too_long_for_a_workbook_leads_to_its_csv(app, client, zoe):
+    donner(app, zoe.id, OTHER)
+    with app.app_context():
+        [given] = db.session.scalars(select(DroitDirect))
+        same = {name: getattr(given, name) for name in ("declarant_id", "effective_from", "ends_at", "operation_id", *Droit)}
+        rows = [{**same, "cible": 40_000_000_000_012 + i * 100_000} for i in range(tableur.MOST_SHEET)]
+        db.session.execute(insert(DroitDirect), rows)
+        db.session.commit()
+
+    page = client.get(f"{PLACE}/export.xlsx")
+
+    assert page.status_code == 422
+    assert "Un classeur XLSX a 20 000 lignes au plus. Téléchargez plutôt le fichier CSV" in texte(page).replace("\u202f", " ")
+    [instead] = re.findall(r'href="([^"]*export.csv[?]personne=[^"]*)"', page.text)
+    assert client.get(html.unescape(instead)).data.count(b"\r\n") == tableur.MOST_SHEET + 2
+    assert events(app, "FichierExported") == 1
 
 
 def test_a_file_is_applied_in_one_operation_and_undone_within_a_day(app, client, zoe):

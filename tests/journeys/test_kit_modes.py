@@ -82,7 +82,7 @@ def test_a_popup_ends_on_a_page_that_tells_where_to_go_and_nothing_else(served, 
     assert page.status_code == 200
     assert message(page) == {"flow": FLOW, "return_to": "/espace?a=b"}
     issuer = portal.kit.config.issuer
-    script = f'crossorigin="anonymous" integrity="{PIN}" src="{issuer}/widget/1.0.0/mag-done.js"'
+    script = f'crossorigin="anonymous" integrity="{PIN}" src="{issuer}/widget/1.1.0/mag-done.js"'
     assert script in page.text
     assert 'href="/espace?a=b"' in page.text, "without the script, a link"
     policy = page.headers["Content-Security-Policy"]

@@ -244,7 +244,7 @@ def test_an_address_changed_by_a_recovery_is_taken_back_from_the_former_one(app,
     assert back.status_code == 200
     assert read(app, declarant).email == "claire@exemple.fr"
     assert len(facts(app, "EmailChanged")) == 1
-    assert kinds(app, declarant) == ["identifier-changed", "identifier-changed"]
+    assert kinds(app, declarant) == ["credential-change", "identifier-changed", "identifier-changed"]
     assert se_connecter(client, password=NEW).status_code == 422, "the password of whoever changed it no longer serves"
 
 

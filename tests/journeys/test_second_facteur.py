@@ -474,7 +474,16 @@ def test_a_policy_about_rights_leads_who_holds_them_to_a_factor(app, client, new
 
 
 @pytest.mark.parametrize(
-    "words", [["role", "chef"], ["droit", "voler"], ["service", "rien"], ["partenaire", "personne"], ["tous", "x"], ["genre"]]
+    "words",
+    [
+        ["role", "chef"],
+        ["droit", "voler"],
+        ["service", "rien"],
+        ["partenaire", "personne"],
+        ["partenaire", "saml:personne"],
+        ["tous", "x"],
+        ["genre"],
+    ],
 )
 def test_a_rule_about_nothing_is_refused(app, words):
     assert app.test_cli_runner().invoke(args=["facteurs", "politique", "exiger", *words]).exit_code != 0

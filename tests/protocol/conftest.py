@@ -13,6 +13,7 @@ from sqlalchemy import select
 from werkzeug.test import Client, TestResponse
 
 from idp.audit.models import AuditEvent
+from idp.authentication.levels import AMR
 from idp.authentication.session import COOKIE, open_session
 from idp.config import Settings
 from idp.database import db
@@ -79,7 +80,7 @@ def un_declarant(new_declarant: Callable[..., int]) -> int:
 def sign_in(wsgi_app: Any) -> Callable[..., None]:
     """`sign_in(browser, declarant_id)`: the browser now bears the cookie of a session that was really opened."""
 
-    def act(browser: Client, declarant_id: int, *, at: datetime | None = None, acr: str = "eidas1") -> None:
+    def act(browser: Client, declarant_id: int, *, at: datetime | None = None, acr: str = "eidas1", amr: tuple[str, ...] = AMR) -> None:
         mag = wsgi_app.mag
         presented = browser.get_cookie(COOKIE, domain="mag.test")
         with wsgi_app.flask.app_context():
@@ -89,7 +90,7 @@ def sign_in(wsgi_app: Any) -> Callable[..., None]:
                 mag.ephemeral,
                 mag.settings,
                 declarant,
-                amr=("pwd",),
+                amr=amr,
                 acr=acr,
                 now=at or datetime.now(UTC),
                 presented=presented.value if presented else "",

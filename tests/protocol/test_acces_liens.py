@@ -12,8 +12,8 @@ from idp.database import db
 from idp.ephemeral import Counter
 from idp.oidc.client_metadata import InvalidClientMetadataError
 from partners.acces.creation import MEMBERS
-from partners.acces.endpoints import A_MINUTE, PAGE
 from partners.acces.models import Lien
+from partners.liens_api import A_MINUTE, PAGE
 from partners.models import Partenaire
 from partners.terms import Terms, settle
 

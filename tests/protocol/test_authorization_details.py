@@ -17,7 +17,7 @@ from tests.factories import csrf_in
 from tests.protocol.conftest import SIRET
 from tests.protocol.relying import answer_of, hidden_fields
 
-TYPE = "urn:mag:habilitation"
+TYPE, OF_APPLICATIONS = "urn:mag:habilitation", "urn:mag:interops"
 SCOPE = "openid habilitations:dsn habilitations:dpae"
 HERE, THERE = str(siret_of(1)), str(siret_of(2))
 BOTH = (Droit.DECLARER, Droit.PAYER)
@@ -470,8 +470,8 @@ def test_9449_details_live_in_tokens_bound_to_a_key(partner, portail, signed_in)
     assert bound.redeem(code).json["authorization_details"][0]["siret"] == HERE
 
 
-def test_discovery_names_the_type(portail):
-    assert portail.call("/.well-known/openid-configuration", "GET").json["authorization_details_types_supported"] == [TYPE]
+def test_discovery_names_the_types(portail):
+    assert portail.call("/.well-known/openid-configuration", "GET").json["authorization_details_types_supported"] == [TYPE, OF_APPLICATIONS]
 
 
 def test_the_person_s_own_establishment_may_be_named(portail, signed_in, act):

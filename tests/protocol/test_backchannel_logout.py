@@ -16,8 +16,8 @@ from idp.config import Settings
 from idp.database import Version, db
 from idp.declarants.models import Declarant
 from idp.errors import InvalidRequestError
-from idp.oidc.backchannel.messenger import LEASE, Messenger
-from idp.oidc.backchannel.models import CLAIM, LogoutNotice, Participation
+from idp.oidc.backchannel.models import STATEMENTS, LogoutNotice, Participation
+from idp.oidc.delivery.messenger import LEASE, Messenger
 from idp.oidc.models import ImportedSubject
 from partners.models import OAuthClient
 from tests.factories import PASSWORD, SIRET, csrf_in, se_connecter, un_declarant
@@ -213,6 +213,19 @@ def test_only_who_must_be_told_and_has_no_refresh_token_is_written_down(wsgi_app
         assert len(list(db.session.scalars(select(Participation)))) == rows
 
 
+def test_a_second_sign_in_puts_off_the_end_of_a_participation(wsgi_app, told, signed_in, sign_in, un_declarant, code_flow):
+    portail, ends, sids = told(grant_types=["authorization_code"]), [], set()
+    for hours in (0, 1):
+        sign_in(signed_in, un_declarant, at=datetime.now(UTC) + timedelta(hours=hours))
+        sids.add(code_flow(portail).claims["sid"])
+        with wsgi_app.flask.app_context():
+            ends += db.session.scalars(select(Participation.expires_at))
+
+    assert len(sids) == 1
+    assert len(ends) == 2
+    assert ends[1] - ends[0] >= timedelta(hours=1)
+
+
 @ONLY_SQLITE
 def test_a_client_that_revoked_its_tokens_may_still_have_somebody_signed_in(told, signed_in, code_flow, receiver):
     portail, other = told(), told("autre")
@@ -372,7 +385,7 @@ def test_a_partner_that_is_away_is_left_alone_for_a_while_and_it_does_not_count(
         calls.append(url)
         raise InvalidRequestError("no answer")
 
-    portail, process = told(), Messenger(messenger.connections, messenger.mint, messenger.clients, away)
+    portail, process = told(), Messenger(messenger.connections, messenger.outboxes, away)
     for _ in range(2):
         browser = new_client()
         sign_in(browser, un_declarant)
@@ -388,6 +401,34 @@ def test_a_partner_that_is_away_is_left_alone_for_a_while_and_it_does_not_count(
 
 
 @ONLY_SQLITE
+def test_a_partner_that_accepts_slowly_is_left_alone_for_a_while(
+    wsgi_app, told, new_client, sign_in, un_declarant, code_flow, by_hand, notices, monkeypatch
+):
+    """Its rows would hold every place, and those of others would wait."""
+    messenger, calls, clock = wsgi_app.mag.messenger, [], [0.0]
+    monkeypatch.setattr("idp.oidc.delivery.messenger.monotonic", lambda: clock[0])
+
+    def slow(url, _body, _headers):
+        calls.append(url)
+        clock[0] += 4.9
+        return 200
+
+    portail, process = told(), Messenger(messenger.connections, messenger.outboxes, slow)
+    for _ in range(2):
+        browser = new_client()
+        sign_in(browser, un_declarant)
+        leave(browser, code_flow(portail, browser=browser))
+        process.step(None)
+        if process._in_flight:
+            process.step(process._mailbox.get(timeout=5))
+
+    assert len(calls) == 1
+    assert [(one.sent_at is not None, one.tries) for one in notices()] == [(True, 1), (False, 0)]
+    with time_machine.travel(datetime.now(UTC) + timedelta(minutes=2)):
+        assert by_hand() == (1, 0)
+
+
+@ONLY_SQLITE
 def test_a_mistake_of_ours_is_logged_and_the_notice_tried_again(wsgi_app, told, signed_in, code_flow, by_hand, notices, caplog):
     messenger = wsgi_app.mag.messenger
 
@@ -395,7 +436,7 @@ def test_a_mistake_of_ours_is_logged_and_the_notice_tried_again(wsgi_app, told, 
         raise ValueError("unforeseen")
 
     leave(signed_in, code_flow(told()))
-    done = Messenger(messenger.connections, messenger.mint, messenger.clients, broken).send_due()
+    done = Messenger(messenger.connections, messenger.outboxes, broken).send_due()
 
     assert (done.sent, done.failed) == (0, 1)
     assert "unexpected error" in caplog.text
@@ -519,7 +560,7 @@ def test_of_several_processes_one_sends_each_notice(wsgi_app, told, new_client, 
 def test_a_notice_claimed_by_a_process_that_died_is_anybody_s_after_its_lease(wsgi_app, told, signed_in, code_flow, receiver, by_hand):
     leave(signed_in, code_flow(told()))
     now = datetime.now(UTC)
-    assert wsgi_app.mag.connections.one(CLAIM, now=now, until=now + LEASE) is not None
+    assert wsgi_app.mag.connections.one(STATEMENTS.claim, now=now, until=now + LEASE) is not None
     assert by_hand() == (0, 0)
 
     with time_machine.travel(now + LEASE + timedelta(seconds=1)):
@@ -532,7 +573,7 @@ def test_what_a_process_wrote_before_it_died_is_found_by_another(wsgi_app, told,
     messenger = wsgi_app.mag.messenger
     messenger.stop()
     leave(signed_in, code_flow(told()))
-    other = Messenger(messenger.connections, messenger.mint, messenger.clients, messenger.post, poll=0.05)
+    other = Messenger(messenger.connections, messenger.outboxes, messenger.post, poll=0.05)
     other.start()
     receiver.wait("/portail")
     other.stop()

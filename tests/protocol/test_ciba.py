@@ -3,6 +3,7 @@
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 
 import orjson
 import pytest
@@ -15,8 +16,9 @@ from idp.declarants.models import Declarant
 from idp.declarants.statuts import Statut
 from idp.notifications.models import Mail
 from idp.oidc.decoupled import ciba
+from tests.conftest import composed
 from tests.protocol.receiver import receiving
-from tests.protocol.relying import hidden_fields
+from tests.protocol.relying import hidden_fields, register
 
 CIBA = "urn:openid:params:grant-type:ciba"
 ONLY_SQLITE = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
@@ -430,6 +432,14 @@ def test_ours_nobody_is_pestered_whether_she_exists_or_not(centre, anne):
         for _ in range(ciba.MOST_FOR_ONE):
             assert ask(centre, login_hint=hint).status_code == 200
         refused(ask(centre, login_hint=hint), "access_denied", 403)
+
+
+@ONLY_SQLITE
+def test_ours_a_test_identity_is_asked_as_often_as_a_certification_suite_wants(settings, anne):
+    with composed(replace(settings, test_identities=(f"{SIRET}|Lefèvre|Anne",))) as doors:
+        centre = caller(partial(register, doors))
+        for _ in range(ciba.MOST_FOR_ONE + 1):
+            assert ask(centre, login_hint=f"{SIRET}|LEFEVRE|anne").status_code == 200
 
 
 @ONLY_SQLITE

@@ -362,10 +362,13 @@ def test_franceconnect_prompts_and_hints(franceconnect, signed_in):
     assert "code" in asks(fs, signed_in, idp_hint="impots", ui_locales="fr")[1]
 
 
-def test_franceconnect_words_of_amr_by_registration(franceconnect, signed_in):
-    fs = franceconnect(amr_names="franceconnect")
+@pytest.mark.parametrize(("names", "word"), [({}, "totp"), ({"amr_names": "franceconnect"}, "otp")])
+def test_franceconnect_words_of_amr_by_registration(franceconnect, new_client, un_declarant, sign_in, names, word):
+    """RFC 8176 section 2 calls a code `otp`; MAG says `totp`, as ProConnect does."""
+    fs, browser = franceconnect(**names), new_client()
+    sign_in(browser, un_declarant, acr="eidas1-mfa", amr=("pwd", "totp", "mfa"))
 
-    assert check_id_token(fs, redeems(fs, signed_in))["amr"] == ["pwd"]
+    assert unverified_claims(redeems(fs, browser)["id_token"])["amr"] == ["pwd", word, "mfa"]
 
 
 def test_franceconnect_logout_comes_back_with_state(franceconnect, signed_in):

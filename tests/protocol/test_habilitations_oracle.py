@@ -21,9 +21,17 @@ from idp.declarants.models import Declarant
 from idp.declarants.statuts import Role, Statut
 from idp.entreprises.siret import Siret
 from idp.habilitations import attribution, decision, models, portefeuilles
+from idp.habilitations.annuaire.noms import Annuaire
 from idp.habilitations.catalogue import Description, refresh
 from idp.habilitations.droits import EVERYTHING, FOREVER, Catalogue, Droit, Exigence, Grain, Heritage, Service, siren_of
+from idp.habilitations.espace.gestes import personnes
+from idp.habilitations.espace.gestes.acte import Demande
+from idp.habilitations.espace.gestes.simulation import difference, simuler, told
+from idp.habilitations.espace.lecture import Lecteur
+from idp.habilitations.espace.portee import Portee
 from idp.habilitations.explication import expliquer
+from idp.habilitations.fichiers.lignes import Ligne, Titulaire
+from idp.habilitations.fichiers.releve import Lecture, comparer
 from idp.habilitations.gesture import AttributionRefusedError, Gesture
 from idp.habilitations.perimetre import Position, Target, merged
 from idp.habilitations.questions import Question, check_many, who_can
@@ -461,6 +469,111 @@ def test_an_explanation_says_what_the_check_says(connections: Connections, histo
             assert told.reasons
             assert not (told.granted and told.conseil)
             assert told.granted or told.conseil or not exists((service, droit)) or not is_enabled((service, droit))
+
+
+# ----------------------------------------------------------------------------------------------------------------- previews
+
+ADMINISTRATOR = 4
+FORMS = {"attribuer": personnes.attribuer, "retirer": personnes.retirer, "exclure": personnes.ecarter, "reintegrer": personnes.readmettre}
+ASKED = st.one_of(
+    st.tuples(st.sampled_from(("attribuer", "retirer")), st.sampled_from((1, 1, 2)), place, rights),
+    st.tuples(st.sampled_from(("exclure", "reintegrer")), st.sampled_from((1, 1, 2)), place, excluded),
+)
+Held = dict[tuple[int, int], dict[str, frozenset[Droit]]]
+
+
+def administered(connections: Connections, history: Any) -> World:
+    """The firm of accounts 1 and 2 has an administrator."""
+    world = opened(connections)
+    world.play(history)
+    administrator = un_declarant(ADMINISTRATOR, SIRENS[2])
+    administrator.role = Role.ADMINISTRATEUR
+    db.session.add(administrator)
+    db.session.commit()
+    return world
+
+
+def asking(world: World, who: int, where: int, rights: Any) -> Demande:
+    """The form of an act, as the pages send it."""
+    portee = Portee.of(db.session.get_one(Declarant, ADMINISTRATOR))
+    fields = {"personne": [f"u{who}"], "cible": [str(where)], "droit": [f"{code}.{droit}" for code, droit in world.pairs(rights)]}
+    return Demande(portee, Lecteur(world.connections, CATALOGUE, world.now, Annuaire(world.connections)), fields)
+
+
+def naively(world: World, places: Any, now: datetime) -> Held:
+    """What the naive engine holds there."""
+    found: Held = {}
+    for who, where in places:
+        pairs = [pair for pair in PAIRS if world.naive.may(who, where, pair, now)]
+        found[who, where] = {code: frozenset(droit for one, droit in pairs if one == code) for code, _ in pairs}
+    return found
+
+
+@settings(max_examples=10, deadline=None, **QUICK)
+@given(history=HISTORIES, asked=ASKED)
+@example(history=DECLARING, asked=("retirer", 1, SIRETS[6], DECLARE))  # what declarations opened goes too
+@example(history=CORNERS, asked=("attribuer", 2, X, {"atmp": frozenset({D})}))  # opens two hours later, and what inherits from it
+@example(history=TYPICAL, asked=("exclure", 1, SIRENS[1], {"passeport": frozenset({D}), "atmp": frozenset({D}), "cpf": frozenset({D})}))
+@example(history=TYPICAL, asked=("reintegrer", 1, SIRETS[4], {"dsn": frozenset({D, P, C})}))
+def test_a_preview_says_what_the_naive_engine_sees_change(connections: Connections, history: Any, asked: Any) -> None:
+    world = administered(connections, history)
+    kind, who, where, rights = asked
+    demande = asking(world, who, where, rights)
+    try:
+        acte = FORMS[kind](demande)
+        shown = simuler(demande, acte)
+    except AttributionRefusedError:
+        db.session.rollback()
+        return
+    before = naively(world, acte.places, acte.horizon)
+    db.session.rollback()
+
+    world.play([(0, (kind, who, where, rights, None, None) if kind == "attribuer" else asked)])
+
+    after = naively(world, acte.places, acte.horizon)
+    gained, lost = difference(before, after), difference(after, before)
+    people = {one: db.session.get_one(Declarant, one) for one in (1, 2, 3)}
+    assert (set(shown.gains), set(shown.pertes)) == (set(told(gained, people, CATALOGUE)), set(told(lost, people, CATALOGUE)))
+    assert (shown.gagnes, shown.perdus) == (sum(map(len, gained.values())), sum(map(len, lost.values())))
+
+
+def without_dates(gesture: Any) -> Any:
+    """The same, from now on and without end: a file tells days, histories tell hours."""
+    kind, *rest = gesture
+    return (kind, *rest[:-2], None, None) if kind in ("attribuer", "clients", "membre") else gesture
+
+
+UNDATED = st.lists(st.tuples(soon, GESTURES.map(without_dates)), min_size=5, max_size=25)
+LINES = st.lists(st.tuples(st.sampled_from((1, 2)), place, st.sampled_from(("dsn", "cpf", "passeport")), st.frozensets(
+    st.sampled_from((D, P, C)), max_size=3)), min_size=1, max_size=8, unique_by=lambda one: one[:3])
+
+
+@settings(max_examples=10, deadline=None, **QUICK)
+@given(history=UNDATED, lines=LINES)
+@example(
+    history=[*TYPICAL[:4], (1, ("exclure", 1, SIRETS[4], {"dsn": frozenset({D, C})}))],
+    lines=[(1, SIRETS[3], "dsn", frozenset({D, P})), (1, SIRETS[3], "cpf", frozenset()), (1, SIRETS[4], "dsn", frozenset({D})),
+           (2, SIRETS[0], "dsn", frozenset({D})), (1, SIRETS[0], "dsn", frozenset({D}))],
+)
+def test_a_report_of_a_file_says_what_the_naive_engine_sees_change(connections: Connections, history: Any, lines: Any) -> None:
+    """A line is what one person has from now on, on one target, for one service, before inheritance and declarations."""
+    world = administered(connections, history)
+    wanted = dict(enumerate((who, where, code, droits & CATALOGUE.services[code].droits) for who, where, code, droits in lines))
+    lecture = Lecture(lues=len(wanted))
+    for number, (who, where, code, droits) in wanted.items():
+        lecture.lignes.append(Ligne(number, Titulaire("d", who), where, code, dict.fromkeys(droits)))
+        lecture.cellules[number] = ""
+    gesture = Gesture(ADMINISTRATOR, CATALOGUE, world.now)
+
+    releve = comparer(gesture, Portee.of(db.session.get_one(Declarant, ADMINISTRATOR)), lecture, lambda _done, _total: None)
+
+    found = {one.ligne.numero: (frozenset(one.avant), frozenset(one.ligne.fins)) for one in releve.changements}
+    refused = {one.numero for one in releve.refus}
+    for number, (who, where, code, droits) in wanted.items():
+        had = frozenset(droit for droit in CATALOGUE.services[code].droits if world.naive.given(who, where, (code, droit), world.now))
+        if number not in refused:
+            assert found.get(number) == ((had, droits) if had != droits else None), (number, wanted[number])
+    assert releve.bilan["changees"] + releve.bilan["inchangees"] == len(wanted) - len(refused)
 
 
 def test_only_the_named_services_are_disclosed(connections: Connections) -> None:

@@ -378,7 +378,7 @@ JSON = st.recursive(
 MEMBERS = st.dictionaries(st.sampled_from(["typ", "alg", "jwk", "crit", "b64", "kid", "jti", "htm", "htu", "iat", "ath", "nonce"]), JSON)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(header=MEMBERS, claims=MEMBERS, signature=st.binary(max_size=70))
 def test_C31b_a_proof_of_anything_is_refused_clearly(machine, header, claims, signature):
     """Of a good proof, some members are anything; the rest is right, so that each rule is reached."""
@@ -390,7 +390,7 @@ def test_C31b_a_proof_of_anything_is_refused_clearly(machine, header, claims, si
     assert is_clear(machine.call("/token", data={"grant_type": "client_credentials"}, headers=headers), 400)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(changes=MEMBERS)
 def test_C31b_a_signed_proof_that_says_anything_is_never_a_5xx(machine, changes):
     changed = {name: value for name, value in changes.items() if name not in ("typ", "alg", "jwk", "crit", "b64", "kid")}
@@ -399,7 +399,7 @@ def test_C31b_a_signed_proof_that_says_anything_is_never_a_5xx(machine, changes)
     assert machine.call("/token", data={"grant_type": "client_credentials"}, headers=headers).status_code in (200, 400)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     text=st.text(st.characters(max_codepoint=255, exclude_characters="\r\n\0"), max_size=60)
     | st.binary(max_size=80).map(lambda b: f":{b64(b)}:")

@@ -247,7 +247,7 @@ FIELDS = {
     "services": ("services",),
     "mot-de-passe": ("nouveau", "confirmation"),
 }
-HOSTILE = ("\x00", b"\xed\xa0\x80", "'\";--", "𝟷" * 14, "A" * 30_000, "../../etc", "{{7*7}}", "\u202e\u0000")
+HOSTILE = ("\x00", b"\xed\xa0\x80", "'\";--", "𝟷" * 14, "A" * 30_000, "../../etc", "{{7919*7907}}", "\u202e\u0000")
 
 
 @pytest.mark.parametrize("etape", FIELDS)
@@ -259,7 +259,7 @@ def test_C32_hostile_text_is_a_refusal_and_never_a_fault(client, etape):
         for hostile in HOSTILE:
             response = parcours.send(etape, **{field: hostile})
             assert response.status_code in (200, 303, 400, 413, 422, 429), (field, hostile)
-            assert "49" not in response.text or hostile != "{{7*7}}"
+            assert str(7919 * 7907) not in response.text
 
 
 def test_a_password_is_never_shown_again_nor_logged(app, client):

@@ -192,11 +192,19 @@ DESCRIBED = {
     "/access/v1": "/.well-known/oauth-protected-resource/access/v1",
     "/attestations/v1": "/.well-known/oauth-protected-resource/attestations/v1",
     "/acces/v1": "/.well-known/oauth-protected-resource/acces/v1",
+    "/ssf/v1": "/.well-known/oauth-protected-resource/ssf/v1",
+    "/interops/v1": "/.well-known/oauth-protected-resource/interops/v1",
+    "/scim/v2": "/.well-known/oauth-protected-resource/scim/v2",
+    "/rattachement/v1": "/.well-known/oauth-protected-resource/rattachement/v1",
 }
 ASKED = {
     "/access/v1": ("POST", "/access/v1/evaluation"),
     "/attestations/v1": ("POST", "/attestations/v1"),
     "/acces/v1": ("GET", "/acces/v1/liens"),
+    "/ssf/v1": ("GET", "/ssf/v1/streams"),
+    "/interops/v1": ("POST", "/interops/v1/traces"),
+    "/scim/v2": ("GET", "/scim/v2/Users"),
+    "/rattachement/v1": ("GET", "/rattachement/v1/liens"),
 }
 """How a resource that GET does not reach is asked."""
 

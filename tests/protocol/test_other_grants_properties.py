@@ -23,7 +23,7 @@ TEXTS = st.one_of(
     st.text(st.characters(categories=["Cc", "Cf", "Zs", "Nd"]), max_size=20),
 )
 FORMS = st.dictionaries(st.sampled_from(NAMES), TEXTS, max_size=6)
-OFTEN = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+OFTEN = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 KNOWN = {
     *("invalid_request", "invalid_grant", "invalid_scope", "invalid_target", "unauthorized_client", "authorization_pending", "slow_down"),
     *("expired_token", "access_denied", "invalid_binding_message"),

@@ -7,6 +7,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
@@ -23,7 +24,8 @@ from joserfc.jwk import ECKey, OKPKey, RSAKey
 from idp.config import Secret, Settings
 from idp.oidc.client import Client
 from partners import outgoing
-from partners.outgoing import Fetcher, JwksCache, OutgoingRefusedError, is_public, read_keys
+from partners.outgoing import Fetcher, OutgoingRefusedError, is_public
+from partners.published_keys import JwksCache, read_keys
 
 HOST = "partenaire.exemple.fr"
 
@@ -389,6 +391,19 @@ def publish(site: Site, *kids: str) -> None:
 
 def kids(found: Any) -> set[str]:
     return {key.kid for key in found.keys}
+
+
+def test_so_many_clients_at_most_are_kept_and_the_oldest_makes_room(site, cache, client, monkeypatch):
+    publish(site, "k1")
+    monkeypatch.setattr(JwksCache, "MANY", 2)
+    first, second, third = (replace(client, client_id=name) for name in ("un", "deux", "trois"))
+    for one in (first, second, third, second, third):
+        assert kids(cache.get(one, "k1")) == {"k1"}
+    assert len(site.requests) == 3
+
+    cache.get(first, "k1")
+
+    assert len(site.requests) == 4
 
 
 def test_keys_are_fetched_once_and_kept_five_minutes(site, cache, client, clock):

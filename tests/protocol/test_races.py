@@ -26,13 +26,15 @@ from idp.authentication import password_change
 from idp.authentication.session import COOKIE, close_every_session
 from idp.config import Settings
 from idp.database import db
-from idp.declarants import inscription
+from idp.declarants import inscription, transitions
 from idp.declarants.models import Declarant
+from idp.declarants.statuts import Act, By
 from idp.habilitations import catalogue
 from idp.habilitations.attribution import attribuer, retirer
 from idp.habilitations.decision import rights_version
 from idp.habilitations.droits import Droit
 from idp.habilitations.gesture import Gesture
+from idp.oidc import removal
 from idp.oidc.models import RefreshFamily
 from partners import onboarding
 from tests import services as servers
@@ -379,22 +381,27 @@ def test_a_password_changed_during_fifty_sign_ins_leaves_no_session_of_the_old_o
     assert 303 in {reply.status_code for reply in renewed}
 
 
-def test_C46_a_suspension_during_fifty_refreshes_leaves_nothing_alive(race, partners, signed_in, code_flow, un_declarant, wsgi_app, change):
-    """And ten redemptions: whoever was quicker than the suspension holds tokens that open nothing."""
+@pytest.mark.parametrize("ends", ["suspendu", "radie"])
+def test_C46_an_end_during_fifty_refreshes_leaves_nothing_alive(race, partners, signed_in, code_flow, un_declarant, wsgi_app, change, ends):
+    """Of a suspension, of a removal; and ten redemptions: whoever was quicker holds tokens that open nothing."""
     portail = partners["portail"]
     families = [code_flow(portail) for _ in range(50)]
     codes = [portail.code(signed_in) for _ in range(10)]
 
-    def suspend() -> None:
-        """What `mag declarants suspendre` does."""
-        declarant = db.session.get(Declarant, un_declarant)
-        assert declarant is not None
-        inscription.suspendre(declarant, datetime.now(UTC))
-        close_every_session(wsgi_app.mag.ephemeral, wsgi_app.mag.settings, declarant)
+    def end() -> None:
+        """What `mag declarants suspendre` does, and what closes an account."""
+        declarant, mag, now = db.session.get_one(Declarant, un_declarant), wsgi_app.mag, datetime.now(UTC)
+        if ends == "radie":
+            removal.end_sessions(mag.ephemeral, mag.settings, declarant)
+            transitions.apply(declarant, Act.FERMER, By.SOI, now)
+            removal.remove(mag.settings, mag.registry, declarant, now)
+            return
+        inscription.suspendre(declarant, now)
+        close_every_session(mag.ephemeral, mag.settings, declarant)
 
     renewals = [token(portail, "refresh_token", refresh_token=one.refresh_token) for one in families]
     acknowledged: list[float] = []
-    replies = race([*renewals, *(code_request(portail, code) for code in codes)], lambda: acknowledged.append(change(suspend)))
+    replies = race([*renewals, *(code_request(portail, code) for code in codes)], lambda: acknowledged.append(change(end)))
 
     assert {reply.status_code for reply in replies} <= {200, 400}
     assert {reply.error for reply in replies if reply.status_code == 400} <= {"invalid_grant"}

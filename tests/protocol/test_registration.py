@@ -623,7 +623,7 @@ METADATA = st.dictionaries(
 
 
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
-@effort(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@effort(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(metadata=METADATA)
 def test_random_metadata_never_gives_a_500_and_never_a_privilege(send, wsgi_app, metadata):
     """What is registered can be read, sent back, used and removed."""

@@ -54,7 +54,7 @@ def test_no_account_makes_a_longer_token(services, wsgi_app, person, data, many)
     catalogue: Catalogue = mag.catalogue()
     codes = frozenset(catalogue.services)
     client = read_client("portail", {"redirect_uris": ["https://portail.test/"], "scope": " ".join(SCOPE + code for code in codes)})
-    rights = Rights(mag.settings, mag.connections, mag.catalogue, mag.keyring)
+    rights = Rights(mag.settings, mag.connections, mag.catalogue, mag.keyring, mag.carnet)
     claims = rights.claims(client, declarant_id, codes, now, Handle(declarant_id, 3, "f" * 22, "s" * 22))
     acting = Acting(next(iter(held), 10**13), ()).completed(codes)
 

@@ -218,6 +218,18 @@ def test_a_backchannel_request_costs_the_same_for_somebody_and_for_nobody(partne
     assert cost(lambda: pending(centre.token(CIBA, auth_req_id=asked.pop()))) == (2, 0, 0)
 
 
+def test_a_backchannel_request_that_was_agreed_to_has_its_tokens_for_two(partner, un_declarant, signed_in, cost):
+    """CIBA Core section 10: the request and its answer, spent as a code is; the family of its refresh token."""
+    given = {"grant_types": [CIBA, "refresh_token"], "redirect_uris": [], "response_types": []}
+    centre, asked = partner("centre", backchannel_token_delivery_mode="poll", **given), []
+    for _ in range(2):
+        told = granted(centre.post("/bc-authorize", {"scope": "openid", "login_hint": "anne.lefevre@exemple.fr"}))
+        signed_in.post("/demandes", data={**hidden_fields(signed_in.get("/demandes")), "reponse": "accepter"})
+        asked.append(told["auth_req_id"])
+
+    assert cost(lambda: granted(centre.token(CIBA, auth_req_id=asked.pop()))) == (2, 1, 0)
+
+
 def test_a_revocation_costs_one_and_what_it_writes_in_one_go(partner, code_flow, cost, no_orm):
     """RFC 7009: the family closed and the line of journal, BEGIN and COMMIT included; whose family it is, for a refresh token."""
     portail = partner()

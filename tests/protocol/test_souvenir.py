@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from idp.database import db
+from idp.database import Connections, db
 from idp.habilitations.attribution import attribuer
 from idp.habilitations.decision import rights_version
 from idp.habilitations.questions import Question, check_many
@@ -88,15 +88,19 @@ def test_two_accounts_that_do_not_fit_together_take_turns(app, cabinet, now):
     """Each fits alone: Zoé's answers, with an origin each, then Bruno's, without any."""
     mag = app.extensions["mag"]
     zoe, bruno = of(cabinet.zoe.id), of(cabinet.bruno.id)
-    few = Souvenirs(mag.connections, most=len(CLIENTS) * (ANSWER + ORIGIN))
+    own, catalogue = Connections(mag.settings.database_url), mag.catalogue()
+    few = Souvenirs(own, most=len(CLIENTS) * (ANSWER + ORIGIN))
 
     def ask(questions):
-        before = mag.connections.count
-        few.check_many(mag.catalogue(), questions[0].declarant_id, "1", questions, now)
+        before = own.count
+        few.check_many(catalogue, questions[0].declarant_id, "1", questions, now)
         assert 0 < few.octets <= len(CLIENTS) * (ANSWER + ORIGIN)
-        return mag.connections.count - before
+        return own.count - before
 
-    assert [ask(one) for one in (zoe, zoe, bruno, bruno, zoe)] == [1, 0, 1, 0, 1]
+    try:
+        assert [ask(one) for one in (zoe, zoe, bruno, bruno, zoe)] == [1, 0, 1, 0, 1]
+    finally:
+        own.drop()
 
 
 def test_one_account_begins_again_beyond_its_share(app, cabinet, asks, now):

@@ -16,6 +16,7 @@ from idp.declarants.statuts import Act, By, Role, Statut, StatutRefusedError
 from idp.entreprises.siret import Siret
 from idp.oidc import dormancy
 from tests.conftest import ISSUER
+from tests.databases import WAITING
 from tests.factories import SIRET, un_administrateur, un_declarant
 from tests.journeys.equipe import relu, un_candidat, un_etablissement
 
@@ -76,8 +77,7 @@ def test_time_does_not_erase_whom_an_operator_is_validating(app, nina):
 def blocked(app):
     """Whether a transaction waits for another."""
     with app.app_context():
-        waiting = text("select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'")
-        return bool(db.session.scalar(waiting))
+        return bool(db.session.scalar(text(WAITING)))
 
 
 @pytest.mark.parametrize("other", ["key", "time"])

@@ -169,4 +169,4 @@ def test_discovery_says_the_levels_that_mag_answers(partner):
     document = partner().call("/.well-known/openid-configuration", "GET").json
 
     assert document["acr_values_supported"] == ["eidas0", "eidas0-mfa", "eidas1", "eidas1-mfa"]
-    assert document["amr_values_supported"] == ["pwd", "totp", "pop", "mfa"]
+    assert document["amr_values_supported"] == ["pwd", "totp", "pop", "fed", "mfa", "otp"]

@@ -31,6 +31,34 @@ def test_w13_a_file_is_what_its_hash_says_and_within_its_budget(client, release,
     assert len(gzip.compress(answer.data, 9, mtime=0)) <= BUDGETS[name][1]
 
 
+@pytest.mark.parametrize(
+    ("name", "whole", "broken"),
+    [
+        pytest.param("mag-login.js", '["Session terminée.", "Session ended."]', '["Session terminée."]', id="W12-no-english"),
+        pytest.param("mag-login.js", '["Rouvrir la fenêtre", "Reopen the window"]', '["", "Reopen the window"]', id="W12-no-french"),
+        pytest.param("mag-login.js", '["Session terminée.", "Session ended."]', '["Session terminée.", " "]', id="W12-blank"),
+        pytest.param("mag-login.js", "const WORDS = {", "const TEXTS = {", id="W12-no-words"),
+        pytest.param("mag-inline.js", '["Connexion avec MAG", "Sign in with MAG"]', '["Connexion avec MAG"]', id="W12-title"),
+    ],
+)
+def test_a_missing_translation_fails_the_build(name, whole, broken):
+    source = (publication.SOURCES / name).read_text("utf-8")
+    publication.check_words(name, source)
+    assert source.count(whole) == 1
+
+    with pytest.raises(PublicationRefusedError, match="words"):
+        publication.check_words(name, source.replace(whole, broken))
+
+
+def test_w12_every_word_shown_has_its_texts():
+    """What the element says by name is in its list: nothing else could be shown."""
+    source = (publication.SOURCES / "mag-login.js").read_text("utf-8")
+    known = set(re.findall(r"^  (\w+): \[", source, re.M))
+
+    assert {"signin", "continue", "link"} | set(re.findall(r'put\(\w+, "(\w+)"\)', source)) <= known
+    assert set(re.findall(r'\bsay\("(\w+)"\)', source)) <= known
+
+
 @pytest.mark.parametrize("name", LATEST.files)
 def test_w13_nothing_evaluates_nor_writes_markup(name):
     text = (FOLDER / LATEST.version / name).read_text("utf-8")
@@ -107,10 +135,10 @@ def test_one_that_nobody_loads_yet_is_written_again(tmp_path):
 
 def test_the_next_version_comes_first_and_the_former_stays(tmp_path, monkeypatch):
     former = publish(MADE, "2026-01-01", tmp_path)
-    monkeypatch.setattr(publication, "version", lambda: "1.1.0")
+    monkeypatch.setattr(publication, "version", lambda: "9.0.0")
     publish(MADE, "2026-02-02", tmp_path)
 
-    assert [release.version for release in releases(tmp_path)] == ["1.1.0", former.version]
+    assert [release.version for release in releases(tmp_path)] == ["9.0.0", former.version]
 
 
 def test_a_release_that_is_too_heavy_or_cannot_be_made_is_refused(tmp_path):

@@ -1,7 +1,7 @@
 """What an answer costs, counted rather than timed: a busy machine makes clocks lie, and counts do not."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 from flask import Flask
 from sqlalchemy import event
 
-from idp.database import db
+from idp.database import Connections, db
 
 
 @dataclass
@@ -24,6 +24,22 @@ class Work:
         """Equal for works that no clock would tell apart."""
         text = hashlib.sha256("\n".join(self.statements).encode()).hexdigest()
         return text, len(self.statements), tuple(self.hashes), self.trips
+
+
+@contextmanager
+def statements(engine: Any, held: Connections) -> Iterator[Callable[[], int]]:
+    """How many statements both ways to the database run: `found()`."""
+    seen: list[str] = []
+    before = held.count
+
+    def note(_c: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        seen.append(statement)
+
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield lambda: len(seen) + held.count - before
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
 
 
 @contextmanager

@@ -1,12 +1,17 @@
 """The choices of the page of trials, as an address says them."""
 
+import re
+from pathlib import Path
 from urllib.parse import parse_qsl
 
 import pytest
 
 from partners.kit.origins import same_origin_path
-from partners.portals.essais import Essai
+from partners.portals.essais import MODES, Essai
 from partners.portals.portail import unbroken
+from partners.portals.views import POLICY
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_a_first_visit_is_the_default_and_stays():
@@ -61,3 +66,12 @@ def test_what_is_good_is_kept_and_what_is_not_is_the_default():
 
 def test_french_punctuation_stays_on_its_line():
     assert unbroken("Quoi ? « Oui » : a:b") == "Quoi\u00a0? «\u00a0Oui\u00a0»\u00a0: a:b"
+
+
+def test_every_way_of_the_button_can_be_tried():
+    """Those of the source, and the page lets them work."""
+    source = (ROOT / "widget" / "mag-login.js").read_text("utf-8")
+    methods = set(re.findall(r"^    (?:async )?(\w+)(?:\(\) \{|: \(\) =>)", source.split("const methods = {")[1].split("\n  };")[0], re.M))
+
+    assert methods == {"fedcm", "popup", "inline", "redirect"} == {mode for modes in MODES for mode in modes.split()}
+    assert "frame-src {mag}" in POLICY

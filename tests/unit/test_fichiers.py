@@ -1,8 +1,10 @@
 """Mass files, without a database: what a line makes of a place, and what a spreadsheet may put in a file."""
 
 import io
+import tracemalloc
 import zipfile
 from datetime import UTC, date, datetime, timedelta
+from itertools import repeat
 from pathlib import Path
 
 import pytest
@@ -111,6 +113,32 @@ def test_csv_is_what_french_spreadsheets_open():
 
     assert written.startswith(b"\xef\xbb\xbf")
     assert written.decode("utf-8-sig").splitlines() == ["siret;nom", "784 671 695 00087;'=HYPERLINK(1)", ';"Œuvre; ""x"""']
+
+
+def test_a_workbook_is_bounded_before_it_is_written(tmp_path):
+    """Reading goes no further than the line that is too many, and nothing is written."""
+    path, read = tmp_path / "droits.xlsx", []
+
+    def rows():
+        for number in range(300_000):
+            read.append(number)
+            yield ["x"]
+
+    with pytest.raises(tableur.ClasseurTropLongError):
+        tableur.write_xlsx(path, rows(), title="Droits")
+    assert (path.exists(), len(read)) == (False, tableur.MOST_SHEET + 2)
+
+
+def test_a_csv_takes_no_more_memory_for_more_lines():
+    row = ["784 671 695 00087", "Lefèvre", "Claire", "", "784 671 695 00087", "dsn", "declarer payer"]
+    peaks = []
+    for many in (1_000, 20_000):
+        tracemalloc.start()
+        assert sum(map(len, tableur.csv_of(repeat(row, many)))) > many * 70
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+
+    assert peaks[1] < peaks[0] + 64_000
 
 
 def test_xlsx_holds_texts_and_no_formula(tmp_path):
