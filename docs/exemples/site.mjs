@@ -150,11 +150,11 @@ const page = (reponse, titre, texte, statut = 200, tete = '') => reponse.writeHe
 /** La dernière page d'une fenêtre : un script de MAG, dont l'empreinte est vérifiée, passe le message à la page qui l'a ouverte. */
 async function pageDeFenetre(reponse, titre, texte, statut, message) {
   const { releases } = await document(`${MAG}/widget/releases.json`);
-  const { integrity } = releases.find((une) => une.version === '1.0.0').files['mag-done.js'];
+  const { integrity } = releases.find((une) => une.version === '1.1.0').files['mag-done.js'];
   reponse.setHeader('Content-Security-Policy', `default-src 'none'; script-src ${MAG}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`);
   const dit = JSON.stringify(message).replaceAll('<', '\\u003c');
   page(reponse, titre, texte, statut, `<script type="application/json" id="mag-done">${dit}</script>`
-    + `<script type="module" crossorigin="anonymous" integrity="${integrity}" src="${MAG}/widget/1.0.0/mag-done.js"></script>`);
+    + `<script type="module" crossorigin="anonymous" integrity="${integrity}" src="${MAG}/widget/1.1.0/mag-done.js"></script>`);
 }
 
 async function refuser(demande, reponse, refus, transaction) {

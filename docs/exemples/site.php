@@ -230,14 +230,14 @@ function page_de_fenetre(string $titre, string $texte, int $statut, array $messa
 {
     $fichier = 'mag-done.js';
     foreach (document(MAG . '/widget/releases.json')['releases'] as $version) {
-        if ($version['version'] === '1.0.0') {
+        if ($version['version'] === '1.1.0') {
             $empreinte = $version['files'][$fichier]['integrity'];
         }
     }
     header("Content-Security-Policy: default-src 'none'; script-src " . MAG . "; base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
     $json = json_encode($message, JSON_UNESCAPED_SLASHES | JSON_HEX_TAG);
     page($titre, $texte, $statut, "<script type=\"application/json\" id=\"mag-done\">$json</script>"
-        . '<script type="module" crossorigin="anonymous" integrity="' . $empreinte . '" src="' . MAG . "/widget/1.0.0/$fichier\"></script>");
+        . '<script type="module" crossorigin="anonymous" integrity="' . $empreinte . '" src="' . MAG . "/widget/1.1.0/$fichier\"></script>");
 }
 
 function refuser(Refus $refus, ?array $transaction): void
