@@ -26,6 +26,7 @@ FLOOR_PACKAGES = (
     "flask", "authlib", "joserfc", "pyjwt", "argon2-cffi", "cryptography", "redis[hiredis]", "granian", "orjson", "psycopg[binary,pool]",
     "sqlalchemy",
 )  # fmt: skip
+WRK = services.Need("wrk", ("wrk",), lambda: shutil.which("wrk"))
 STATE = Path(os.environ.get("BENCH_STATE") or ("/var/lib/mag-bench" if os.geteuid() == 0 else Path.home() / ".cache" / "mag-bench"))
 
 
@@ -38,7 +39,7 @@ def folder() -> Path | None:
 def install() -> bool:
     """Bring the two peers into the state folder; say what is missing, and answer False, when that cannot be."""
     if not shutil.which("wrk") and os.geteuid() == 0 and shutil.which("apt-get"):
-        services.install(["wrk"])
+        services.install([WRK])
     missing = [name for name in ("wrk", "npm", "psql", "redis-cli", "taskset") if not shutil.which(name)]
     if missing:
         print(f"The outside harness needs {', '.join(missing)}: apt-get install wrk npm postgresql redis-server", flush=True)
