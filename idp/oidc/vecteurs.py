@@ -102,9 +102,10 @@ class Vecteurs:
 
         `before`: of the token that it is exchanged for. Raises InvalidTargetError.
         """
-        spoken, on = self.clients.conventions().between(client.client_id, audience), day(now)
+        spoken = self.clients.conventions().between(client.client_id, audience)
         if not spoken and not (before and before.convention):
             return None
+        on = day(now)
         found = [one for one in spoken if one.in_force(on) and set(audience) <= one.audiences]
         if len(found) != 1:
             raise InvalidTargetError(description="no agreement in force opens this audience to this client")
