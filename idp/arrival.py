@@ -4,7 +4,7 @@ Only this file opens sessions, and only when no step remains (C42). Steps are pa
 ends by `proceed`, which alone knows what is next.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
@@ -107,22 +107,34 @@ def telling_others(doing: slo.Logout, chain: slo.Chain) -> Response:
     """
     chain, departure = doing.onward(chain)
     if departure is None or departure.ends:
-        journal.record(LogoutSpread(sid=chain.sid, confirmed=len(chain.confirmed), failed=len(chain.failed)), doing.now)
+        spread = {"sid": chain.sid, "client_id": chain.alone or None, "confirmed": len(chain.confirmed), "failed": len(chain.failed)}
+        journal.record(LogoutSpread(**spread), doing.now)  # type: ignore[arg-type]  # a dict has one type of values
         db.session.commit()
     if departure is not None:
-        return departing(departure)
+        return departing(departure, PARTED if chain.alone else SIGNED_OUT)
     ends, final = urlencode({"saml": slo.seal_ends(http.mag().keyring, chain, doing.now)}), chain.final or http.path("/deconnexion")
     return see(f"{final}{'&' if '?' in final else '?'}{ends}")
 
 
-def departing(departure: Departure) -> Response:
+SIGNED_OUT = {
+    "heading": "Déconnexion des autres sites",
+    "lead": "Votre session MAG est fermée. Les sites que vous aviez ouverts sont prévenus l'un après l'autre.",
+}
+PARTED = {
+    "heading": "Déconnexion du site",
+    "lead": "C'est retiré. Le site est prévenu, puis vous revenez ici. Votre session MAG reste ouverte.",
+}
+
+
+def departing(departure: Departure, words: Mapping[str, str] = SIGNED_OUT) -> Response:
     """To one of them. After a form, by a page that goes on by itself: the policy of the form's page would stop a redirect elsewhere."""
     if departure.fields:
         at = urlsplit(departure.url)
         http.page_policy(f"{at.scheme}://{at.netloc}")
-        words = {"heading": "Déconnexion des autres sites", "lead": "Les sites que vous aviez ouverts sont prévenus l'un après l'autre."}
         return make_response(render_template("saml/envoi.html", action=departure.url, fields=departure.fields, method="post", **words))
-    return make_response(render_template("saml/sortie.html", url=departure.url)) if request.method == "POST" else see(departure.url)
+    if request.method != "POST":
+        return see(departure.url)
+    return make_response(render_template("saml/sortie.html", url=departure.url, **words))
 
 
 def beyond_here(final: str) -> Response | None:

@@ -40,6 +40,7 @@ from idp.oidc.tokens import Reader
 from idp.oidc.told import told
 from idp.oidc.wire import is_form_or_empty
 from idp.saml import slo
+from idp.saml.events import SiteLeftOpen
 from idp.saml.models import SamlParticipation
 from idp.saml.provider import CODE, Sites
 from idp.seals import digest
@@ -215,6 +216,8 @@ def agreements() -> ResponseReturnValue:
             Sites(mag.registry, mag.saml.providers), found.person, known_services(mag.catalogue()), http.now(), _seen(found.person)
         ),
         withdrawn="retrait" in request.args,
+        ends=slo.read_ends(mag.keyring, request.args.get("saml", ""), http.now()),
+        left=visitor.left_told(),
         csrf=http.csrf_token(f"autorisations|{found.session.sid}"),
     )
 
@@ -233,16 +236,31 @@ def _seen(person: Declarant) -> list[Seen]:
 @bp.post("/autorisations")
 def withdraw() -> ResponseReturnValue:
     """The agreement ends, and whatever the site kept: devices, and softwares that act while nobody is there, too."""
-    found, mag = visitor.required(), http.mag()
+    found, mag, now = visitor.required(), http.mag(), http.now()
     http.check_csrf(f"autorisations|{found.session.sid}")
     client_id = request.form.get("client", "")
-    seen = SamlParticipation.forget(found.person.id, client_id) > 0
-    ended = disconnect(found.person, client_id, http.now(), seen=seen)
+    sids = [one.sid for one in SamlParticipation.of_person(found.person.id, now) if one.client_id == client_id]
+    ended = disconnect(found.person, client_id, now, seen=bool(sids))
     if ended is None:
         return redirect(http.path("/autorisations"), 303)
+    if elsewhere := len([sid for sid in sids if sid != found.session.sid]):
+        journal.record(SiteLeftOpen(declarant_id=found.person.id, client_id=client_id, sessions=elsewhere), now)
     db.session.commit()
     mag.ephemeral.end(*map(guard_of_family, ended), lifetime=mag.settings.access_token_lifetime + 60)
-    return redirect(f"{http.path('/autorisations')}?retrait=1", 303)
+    return _withdrawn(found.session, client_id, elsewhere=elsewhere > 0)
+
+
+def _withdrawn(session: Session, client_id: str, *, elsewhere: bool) -> Response:
+    """A site of SAML is told by this browser of its end in this session; `elsewhere`: it takes part in sessions of others too.
+
+    Until it says that it ended its own, it still takes part: the end of the session tells it again.
+    """
+    mag = http.mag()
+    provider = mag.saml.providers.with_code(client_id.removeprefix(CODE)) if elsewhere else None
+    left = visitor.to_say((provider.name if provider else client_id,) if elsewhere else ())
+    final = f"{http.path('/autorisations')}?{urlencode({'retrait': 1, **left})}"
+    here = next((one for one in SamlParticipation.of_session(session.sid) if one.client_id == client_id), None)
+    return telling_others(slo.Logout(mag, http.now()), slo.parted_here(session.sid, here, final)) if here else see(final)
 
 
 # ------------------------------------------------------------------------------------------------------ end of session

@@ -31,8 +31,18 @@ class ProviderChanged(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogoutSpread(Event):
-    """Service providers were told of the end of a session: how many said that they ended theirs, how many did not."""
+    """Service providers were told of the end of a session: how many said that they ended theirs, how many did not.
+
+    `client_id`: of the one that the person took out of a session that goes on.
+    """
 
     sid: str
     confirmed: int
     failed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteLeftOpen(Event):
+    """A person ended what a service provider had of them, and it takes part in sessions of other browsers, which alone can tell it."""
+
+    sessions: int

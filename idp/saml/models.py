@@ -103,13 +103,10 @@ class SamlParticipation(Model):
         db.session.execute(delete(cls).where(cls.sid == sid), execution_options={"synchronize_session": False})
 
     @classmethod
-    def forget(cls, declarant_id: int, client_id: str) -> int:
-        """What one service provider had of a person; how many sessions."""
-        done: Any = db.session.execute(
-            delete(cls).where(cls.declarant_id == declarant_id, cls.client_id == client_id),
-            execution_options={"synchronize_session": False},
-        )
-        return int(done.rowcount)
+    def forget_one(cls, sid: str, client_id: str) -> None:
+        """A service provider that ended its part of a session which goes on."""
+        own = delete(cls).where(cls.sid == sid, cls.client_id == client_id)
+        db.session.execute(own, execution_options={"synchronize_session": False})
 
     @classmethod
     def purge(cls, now: datetime) -> int:

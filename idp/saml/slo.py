@@ -74,9 +74,12 @@ class Chain:
     relay_state: str = ""
     final: str = ""
     """Path of the page that ends it, when nobody is to be answered."""
+    alone: str = ""
+    """`client_id` of the one that is told, when the session goes on without it."""
 
     def dump(self) -> str:
-        return orjson.dumps(asdict(self)).decode()
+        """Without `alone` when it is empty: code of before it reads chains too while MAG is deployed."""
+        return orjson.dumps({name: value for name, value in asdict(self).items() if value or name != "alone"}).decode()
 
     @classmethod
     def load(cls, text: str) -> "Chain":
@@ -120,7 +123,10 @@ class Logout:
         return Asked(provider.entity_id, identifier(message), name, ours, arrived.relay_state, named_some=bool(indexes))
 
     def answered(self, arrived: Arrived) -> Chain:
-        """A LogoutResponse to the request on its way: the chain, this link told. Raises MessageRefusedError, StaleMessageError."""
+        """A LogoutResponse to the request on its way: the chain, this link told; `telling_others` commits.
+
+        Raises MessageRefusedError, StaleMessageError.
+        """
         provider, message = self._verified(arrived, "samlp:LogoutResponse")
         found = self.mag.ephemeral.take(KIND, digest(message.get("InResponseTo", "")))
         if found is None:
@@ -130,6 +136,8 @@ class Logout:
             raise MessageRefusedError("an answer of somebody else")
         status = one(message, "samlp:Status")
         codes = [code.get("Value") for code in status.iter(named("samlp:StatusCode"))] if status is not None else []
+        if chain.alone and codes == [SUCCESS]:
+            SamlParticipation.forget_one(chain.sid, chain.alone)
         return _noted(chain, provider.name, succeeded=codes == [SUCCESS])
 
     def _verified(self, arrived: Arrived, name: str) -> tuple[ServiceProvider, Element]:
@@ -234,6 +242,11 @@ def _noted(chain: Chain, name: str, *, succeeded: bool) -> Chain:
 def begun_here(sid: str, participants: Sequence[Participant], final: str) -> Chain:
     """A logout that MAG, or a client of OpenID Connect, asked for: it ends at a page."""
     return Chain(sid=sid, waiting=tuple(map(_link, participants)), final=final)
+
+
+def parted_here(sid: str, participant: Participant, final: str) -> Chain:
+    """The person takes one service provider out of a session that goes on. ours: it takes part until it says that it ended its own."""
+    return Chain(sid=sid, waiting=(_link(participant),), final=final, alone=participant.client_id)
 
 
 # -------------------------------------------------------------------------------------------------- for the page that ends it
