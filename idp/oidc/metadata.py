@@ -19,7 +19,7 @@ from idp.oidc.client import CONTENT_ENCS, KEY_ALGS, RESPONSE_MODES, RESPONSE_TYP
 from idp.oidc.client_auth import SYMMETRIC, auth_methods
 from idp.oidc.details import TYPES
 from idp.oidc.link_prefixes import SCOPE as LINKS_SCOPE
-from idp.oidc.profiles import PROMPTS, SIGNING_ALGS, by_every_name
+from idp.oidc.profiles import SIGNING_ALGS, STANDARD_PROMPTS, by_every_name
 from idp.oidc.server import GRANTS
 from idp.oidc.vecteurs import SUSPICIONS_SCOPE, TRACES_SCOPE
 from idp.oidc.wire import DPOP_ALGS
@@ -55,7 +55,11 @@ class Offer:
 
 
 def authorization(offer: Offer) -> Members:
-    """Core section 3, RFC 7636, RFC 9207, RFC 9101 section 10.5, RFC 9126 section 5, RFC 9396 section 10."""
+    """Core section 3, RFC 7636, RFC 9207, RFC 9101 section 10.5, RFC 9126 section 5, RFC 9396 section 10, Prompt Create 1.0 section 4.2.
+
+    ours: `select_organization`, which no specification has, is not announced: Nimbus, with which Spring Security reads, refuses the
+    whole document for it.
+    """
     front_channel = offer.settings.front_channel_tokens
     return {
         "authorization_endpoint": offer.at("/authorize"),
@@ -74,7 +78,7 @@ def authorization(offer: Offer) -> Members:
         "require_request_uri_registration": True,
         "require_signed_request_object": False,
         "request_object_signing_alg_values_supported": list(CLIENT_ALGS),
-        "prompt_values_supported": sorted(PROMPTS),
+        "prompt_values_supported": sorted(STANDARD_PROMPTS),
         "display_values_supported": ["page"],
         "authorization_details_types_supported": sorted({*TYPES, APPLICATION}),
     }

@@ -21,7 +21,9 @@ STRONG_ALGS = ("ES256", "PS256", "EdDSA")
 """FAPI 2.0 Security Profile section 5.4.1."""
 NEW_NAMES = {"EdDSA": "Ed25519"}
 """RFC 9864 section 2.2: libraries write the new name. Of what clients sign MAG reads both; it writes the one that FAPI 2.0 lists."""
-PROMPTS = frozenset({"none", "login", "consent", "select_account", "select_organization", "create"})
+STANDARD_PROMPTS = frozenset({"none", "login", "consent", "select_account", "create"})
+"""Core section 3.1.2.1, Prompt Create 1.0 section 4."""
+PROMPTS = STANDARD_PROMPTS | {"select_organization"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -112,7 +112,9 @@ def test_26_hints_that_mean_nothing_here_never_cause_an_error(portail, signed_in
         assert "code" in answer_of(portail.ask(signed_in, **hints))[1], hints
 
 
-def test_discovery_lists_every_prompt(client):
-    listed = client.get("/.well-known/openid-configuration").json["prompt_values_supported"]
+@pytest.mark.parametrize("document", ["openid-configuration", "oauth-authorization-server"])
+def test_the_prompts_of_the_specifications_alone_are_announced(client, document):
+    """A Java client reads no document that names another; `select_organization` is told in `docs/partenaires.md`."""
+    listed = client.get(f"/.well-known/{document}").json["prompt_values_supported"]
 
-    assert set(listed) == {"none", "login", "consent", "select_account", "select_organization", "create"}
+    assert set(listed) == {"none", "login", "consent", "select_account", "create"}
