@@ -154,6 +154,7 @@ from partners.rattachement import association as rattachement_association
 from partners.rattachement import endpoints as rattachement_endpoints
 from partners.rattachement import views as rattachement_views
 from partners.rattachement.models import Rattachement
+from partners.rattachement.navigation import venues
 from partners.rattachement.navigation import views as navigation_views
 from partners.rattachement.navigation.jetons import Jetons
 from partners.rattachement.question import views as question_views
@@ -339,6 +340,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["mag"] = mag = create_mag(settings)
     app.extensions["mag_amont"] = Amont.build(settings, mag.ephemeral, mag.keyring, Fetcher(settings))
     app.extensions["mag_sortie"] = partial(sortie.take, app.extensions["mag_amont"])
+    app.extensions["mag_lien"] = venues.use
     app.extensions["mag_reception"] = receive_signals(mag, Fetcher(settings), partial(transaction, app.app_context))
     app.extensions["mag_offres"] = app.jinja_env.globals["fournisseurs_de"] = Offres(app.extensions["mag_amont"])
     around = Surroundings(mag.catalogue, settings.issuer, Reads(mag.connections, mag.annuaire))

@@ -358,6 +358,9 @@ def _open(person: Declarant, found: Entree) -> Response:
         birth=found.birth,
         link=found.link,
     )
+    if found.link:
+        use: Callable[[str, datetime], None] = current_app.extensions["mag_lien"]
+        use(found.link, now)
     if person.second_factor and found.is_strong:
         losses.cancel(mag.settings, person, "used", now)
         person.renforcer_at = None

@@ -261,10 +261,10 @@ def open_for(
     subject: dict[str, Any] = {"declarant_id": declarant.id, "siret": int(declarant.siret), "client_id": client_id}
     how: dict[str, Any] = {"amr": " ".join(amr), "acr": acr, "sid": session.sid, "version": session.version}
     event = ConnexionOpened(new_device=not known and not vouched, device=words, link=link or None, **how, **subject)
-    alone = (known or vouched) and not db.session.is_modified(declarant) and not db.session.new
+    alone = known and not vouched and not db.session.is_modified(declarant) and not db.session.new
     if not known and not vouched:
         _meet(means, declarant, device, now, words or UNKNOWN, network_of(address) if address else "")
-    if alone:  # the transaction of a page costs more than all the rest here
+    if alone:  # the transaction of a page costs more than all the rest here; that of a link says in one whether it still lives
         journal.write(means.connections, event, now)
     else:
         journal.record(event, now)

@@ -214,6 +214,13 @@ class Issuer:
         note("token issued", grant=kind, client_id=client.client_id, declarant_id=grant.declarant_id)
         return answer
 
+    def terms(self, client: Client, audience: Sequence[str], confirmation: Confirmation | None, now: datetime) -> Terms | None:
+        """Under what a token would be made, asked before the journal says that it is. Raises InvalidTargetError, InvalidProofError."""
+        terms = self.vecteurs.terms(client, audience_of(client, audience), now)
+        if terms is not None:
+            terms.check_possession(confirmation)
+        return terms
+
     def _access_token(
         self,
         client: Client,
@@ -225,9 +232,7 @@ class Issuer:
         kind: str,
     ) -> tuple[str, Facts, int]:
         audience = audience or grant.context.get("resource", ())
-        terms = self.vecteurs.terms(client, audience_of(client, audience), now)
-        if terms is not None:
-            terms.check_possession(confirmation)
+        terms = self.terms(client, audience, confirmation, now)
         facts = self.facts(client, grant, scope, now, confirmation, aimed=bool(audience))
         extra = {**facts.in_access_token, **confirmed(confirmation), **self.profiles(client, grant, facts.handle, scope, terms, now)}
         token, life = self.signed(client, facts.sub, scope, facts.handle, extra, audience, terms, now, kind)

@@ -27,6 +27,10 @@ class Links(Protocol):
         """What the partner's word is worth now, for whoever it vouches for. Raises NotVouchedError."""
         ...
 
+    def used(self, client: Client, session: Session, scope: Sequence[str], now: datetime) -> None:
+        """A token of this session is made next. Raises NotVouchedError for a link that ended meanwhile."""
+        ...
+
 
 def speaks_of_a_link(unverified_assertion: str) -> bool:
     """By what it says of itself; it is verified as such afterwards, or refused."""

@@ -1,19 +1,23 @@
 """Linking, unlinking and linking again: the row, the journal, the mails, the partner's signals. Nothing here commits.
 
-Both accounts were proved before `rattacher` is called. Sessions that the partner's word opened end with the link: `sessions_of` says which,
-and the caller ends them first, before anything of the transaction is flushed.
+Both accounts were proved before `rattacher` is called. Sessions that the partner's word opened end with the link: the caller ends them
+first (`end_sessions`), before anything of the transaction is flushed.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from idp.audit import journal
 from idp.audit.events import ConnexionOpened, ConsentGiven
 from idp.audit.models import AuditEvent
+from idp.authentication.session import guard_of_session
 from idp.config import Settings
 from idp.declarants.models import LINKED, UNLINKED, AccountEvent, Declarant
+from idp.ephemeral import Ephemeral
 from idp.notifications.messages import Message
 from idp.notifications.models import Mail
+from idp.oidc import logout
 from idp.oidc.claims import is_about_a_person
 from idp.oidc.client_auth import Clients
 from idp.oidc.models import Consent
@@ -139,11 +143,27 @@ def write(place: Place, kind: str, row: Rattachement, message: Message) -> None:
         Mail.write(kind, row.declarant.email, message, place.now, row.declarant_id)
 
 
-def sessions_of(row: Rattachement, settings: Settings, now: datetime, *, but: str = "") -> list[str]:
-    """Sessions that this link opened and that may still live, by `sid`; not the one where the person is."""
+def end_sessions(
+    place: Place, store: Ephemeral, row: Rattachement, but: Collection[str] = (), *, client_id: str | None = None
+) -> list[str]:
+    """The store first, then what the database says of each session; which ones ended.
+
+    To be called before the link is closed, for what it opened; and, `but` for those, once that is committed: something may have opened
+    between. What opens later finds the link closed (`Rattachement.use`).
+    """
+    sids = sessions_of(row, place.settings, place.now, but)
+    if sids:
+        store.end(*map(guard_of_session, sids), lifetime=place.settings.session_lifetime)
+    for sid in sids:
+        logout.ended(place.clients, sid, row.declarant_id, client_id, "rattachement", place.now)
+    return sids
+
+
+def sessions_of(row: Rattachement, settings: Settings, now: datetime, but: Collection[str] = ()) -> list[str]:
+    """Sessions that this link opened and that may still live, by `sid`."""
     since = now - timedelta(seconds=settings.session_lifetime)
     found, before = set[str](), None
     while page := AuditEvent.of_person(row.declarant_id, OPENINGS, since, before=before, limit=200):
         found |= {str(event.details.get("sid", "")) for event in page if event.details.get("link") == row.id}
         before = page[-1].id
-    return sorted(found - {"", but})
+    return sorted(found - {"", *but})

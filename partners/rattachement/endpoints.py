@@ -8,9 +8,8 @@ a page.
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from idp.authentication.session import guard_of_session
+from idp.database import db
 from idp.logs import note
-from idp.oidc import logout
 from idp.oidc.bearer import Bearers
 from idp.oidc.client import Client
 from idp.oidc.metadata import LINKED
@@ -72,13 +71,13 @@ class Liens(LiensApi):
         row = self._named(client, environ)
         if row is None:
             return NOT_FOUND
-        sids = association.sessions_of(row, self.mag.settings, now) if row.closed_at is None else []
-        if sids:
-            self.mag.ephemeral.end(*map(guard_of_session, sids), lifetime=self.mag.settings.session_lifetime)
-        for sid in sids:
-            logout.ended(self.mag.registry, sid, row.declarant_id, client.client_id, "rattachement", now)
-        if association.delier(self._place(now), row, Side.PARTENAIRE, client_id=client.client_id):
-            note("link of accounts ended", client_id=client.client_id, rattachement=row.id)
+        if row.closed_at is None:
+            place, store, who = self._place(now), self.mag.ephemeral, client.client_id
+            ended = association.end_sessions(place, store, row, client_id=who)
+            if association.delier(place, row, Side.PARTENAIRE, client_id=who):
+                note("link of accounts ended", client_id=who, rattachement=row.id)
+            db.session.commit()
+            association.end_sessions(place, store, row, ended, client_id=who)
         self.mag.messenger.wake()
         return Answer(204, b"")
 

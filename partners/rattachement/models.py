@@ -134,6 +134,12 @@ class Rattachement(Model):
         """By whoever closed it, and nobody else."""
         return self.closed_at is not None and self.closed_by == side and self.closed_at > now - UNDO
 
+    @classmethod
+    def use(cls, identifier: str, now: datetime) -> bool:
+        """Whether it lives, and leads somebody to MAG now: of this and of an end at once, one comes first and the other sees it."""
+        living = update(cls).where(cls.id == identifier, cls.closed_at.is_(None)).values(used_at=now).returning(cls.id)
+        return db.session.execute(living).first() is not None
+
     def close(self, side: Side, now: datetime) -> bool:
         """Whether this ended it: of two at once, one did."""
         ended = update(Rattachement).where(Rattachement.id == self.id, Rattachement.closed_at.is_(None))

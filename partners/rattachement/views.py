@@ -12,10 +12,9 @@ from flask.typing import ResponseReturnValue
 
 from idp import http, visitor
 from idp.arrival import see
-from idp.authentication.session import guard_of_session
 from idp.database import db
 from idp.notifications.messages import day_in_words, in_words
-from idp.oidc import logout, third_party_login
+from idp.oidc import third_party_login
 from idp.oidc.responses import joined
 from idp.visitor import Visitor
 from partners.rattachement import accord, association, attente, preuve
@@ -122,27 +121,20 @@ def _purpose(found: Visitor) -> str:
 
 @bp.post(f"{PAGE}/delier")
 def unlink() -> ResponseReturnValue:
-    """At once; the sessions that the partner's word opened end too. May be undone for a week."""
-    found = visitor.required(back=PAGE)
+    """At once; the sessions that the partner's word opened end too, this one among them. May be undone for a week."""
+    found, place, store = visitor.required(back=PAGE), _place(), http.mag().ephemeral
     http.check_csrf(_purpose(found))
     row = Rattachement.named(request.form.get("lien", "")[:22], declarant_id=found.person.id)
     if row is None or row.closed_at is not None:
         return visitor.see(PAGE)
-    end_sessions(row, but=found.session.sid)
-    done = association.delier(_place(), row, Side.MAG)
+    own = [] if found.session.link == row.id else [found.session.sid]
+    ended = association.end_sessions(place, store, row, own)
+    done = association.delier(place, row, Side.MAG)
+    db.session.commit()
+    association.end_sessions(place, store, row, [*own, *ended])
     db.session.commit()
     http.mag().messenger.wake()
     return visitor.see(PAGE, **({"fait": "delie"} if done else {}))
-
-
-def end_sessions(row: Rattachement, *, but: str = "") -> None:
-    """The store first, then what the database says of each."""
-    mag, now, person = http.mag(), http.now(), row.declarant_id
-    sids = association.sessions_of(row, mag.settings, now, but=but)
-    if sids:
-        mag.ephemeral.end(*map(guard_of_session, sids), lifetime=mag.settings.session_lifetime)
-    for sid in sids:
-        logout.ended(mag.registry, sid, person, None, "rattachement", now)
 
 
 @bp.post(f"{PAGE}/retablir")

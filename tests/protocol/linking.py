@@ -1,11 +1,18 @@
 """A partner that links accounts, and what it signs."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
+from sqlalchemy import event
+
+from idp.database import db
 from tests.protocol.relying import answer_of, hidden_fields
 
 SCOPE = "openid siret rattachement:liens"
+PATIENCE = 20
+"""Seconds."""
 
 
 def un_portail(partner, name="jedeclare", **metadata):
@@ -76,3 +83,30 @@ def link(browser, client, **changes):
 def machine(client, path, method="GET"):
     token = client.token("client_credentials", scope="rattachement:liens").json["access_token"]
     return client.call(path, method, headers={"Authorization": f"Bearer {token}"})
+
+
+def end(client):
+    """Its one link ends, at the partner's."""
+    (found,) = machine(client, "/rattachement/v1/liens").json["liens"]
+    assert machine(client, f"/rattachement/v1/liens/{found['id']}", "DELETE").status_code == 204
+
+
+@contextmanager
+def just_before(app, change, act):
+    """`act` once, between what a request read and the statement by which it changes links to `change`: as another request would."""
+    done = []  # a thread of its own: one of the same thread would share its transaction
+
+    def meanwhile(_connection, _cursor, statement, *_):
+        said = statement.startswith("UPDATE rattachements") and change in statement
+        if said and not done:
+            with ThreadPoolExecutor(1) as another:
+                done.append(another.submit(act).result(PATIENCE))
+
+    with app.app_context():
+        engine = db.engine
+    event.listen(engine, "before_cursor_execute", meanwhile)
+    try:
+        yield
+    finally:
+        event.remove(engine, "before_cursor_execute", meanwhile)
+    assert done, "no such statement"

@@ -10,7 +10,9 @@ from joserfc.jwk import ECKey, OctKey
 from idp.authentication.session import close_every_session
 from idp.database import db
 from idp.declarants.models import Declarant
+from idp.habilitations.pagm import Possession
 from idp.logs import configure, logger
+from tests.protocol.agreements import DSN, agree
 from tests.protocol.relying import answer_of, hidden_fields
 
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -200,6 +202,17 @@ def test_ours_a_grant_without_offline_access_is_not_one(paie, signed_in):
 @pytest.mark.parametrize("scope", ["openid email", "autre", "openid siret inconnu"])
 def test_ours_scope_is_never_wider_than_the_grant(paie, grant, scope):
     refused(bear(paie, assertion(paie, grant), scope=scope), "invalid_scope")
+
+
+@ONLY_SQLITE
+def test_what_an_agreement_refuses_is_not_told_as_used(partner, signed_in, wsgi_app, journal):
+    """RFC 9449 section 5: the agreement asks for a key, and none is proved."""
+    paie = software(partner, "paie", audience=[DSN])
+    grant = granted(paie, signed_in)
+    agree(wsgi_app, "paie-dsn", "paie", "fournisseur", possession=Possession.DPOP)
+
+    assert bear(paie, assertion(paie, grant)).json["error"] == "invalid_dpop_proof"
+    assert journal("DelegationUsed") == []
 
 
 # ------------------------------------------------------------------------------------------------------------- successes

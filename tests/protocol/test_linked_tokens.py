@@ -14,10 +14,12 @@ from idp.declarants.models import Declarant
 from idp.declarants.parcours import conditions
 from idp.declarants.parcours.models import ConditionsAcceptees
 from idp.declarants.statuts import Statut
+from idp.habilitations.pagm import Possession
 from partners import onboarding
 from partners.models import Partenaire
 from tests.factories import csrf_in
-from tests.protocol.linking import asked, dated, late_browser_of, link, machine, propose, un_portail
+from tests.protocol.agreements import DSN, agree
+from tests.protocol.linking import asked, dated, end, just_before, late_browser_of, link, machine, propose, un_portail
 from tests.protocol.relying import hidden_fields
 from tests.protocol.test_jwt_bearer import refused
 from tests.protocol.test_step_up import exiger
@@ -207,6 +209,39 @@ def test_a_rule_that_asks_for_two_factors_is_not_passed_by_a_partner_s_word(link
     exiger(app, "partenaire", "jedeclare", "--delai", "0")
 
     is_refused(bear(linked), "M600716")
+
+
+def test_a_link_that_ends_while_a_token_is_made_for_it_gives_none(linked, app, journal):
+    with just_before(app, "used_at", lambda: end(linked)):
+        answer = bear(linked)
+
+    is_refused(answer, "M600709")
+    assert journal("LinkedTokenIssued") == [], "nothing was issued"
+    assert journal("NavigationRefused")[-1]["reason"] == "unlinked meanwhile"
+
+
+def test_a_token_that_is_made_while_its_link_ends_dies_with_it(linked, app, journal):
+    given = []
+    with just_before(app, "closed_by", lambda: given.append(linked.tokens(bear(linked)))):
+        end(linked)
+
+    assert not linked.is_alive(given[0])
+    assert len(journal("SessionClosed")) == 1
+
+
+@ONLY_SQLITE
+def test_what_an_agreement_refuses_is_not_told_as_issued(partner, signed_in, wsgi_app, journal):
+    """RFC 9449 section 5: the agreement asks for a key, and none is proved."""
+    portail = un_portail(partner, grant_types=GRANTS, audience=[DSN])
+    link(signed_in, portail)
+    agree(wsgi_app, "portail-dsn", "jedeclare", "fournisseur", possession=Possession.DPOP)
+
+    text = vouched(portail)
+    assert (refusal := bear(portail, text)).json["error"] == "invalid_dpop_proof", refusal.text
+    assert journal("LinkedTokenIssued") == []
+    portail.dpop = ECKey.generate_key("P-256")
+    assert bear(portail, text).json["token_type"] == "DPoP", "nor was the assertion spent"
+    assert len(journal("LinkedTokenIssued")) == 1
 
 
 # ----------------------------------------------------------------------------------------------------------- what is given

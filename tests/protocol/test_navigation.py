@@ -1,7 +1,8 @@
 """From a partner to MAG without a password: what its word opens, what that is worth, and everything that opens nothing."""
 
 import time
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 import time_machine
@@ -10,13 +11,15 @@ from joserfc.jwk import ECKey
 from idp.authentication.session import COOKIE
 from idp.database import db
 from idp.declarants.models import Declarant
+from idp.declarants.parcours import conditions
+from idp.declarants.parcours.models import ConditionsAcceptees
 from idp.declarants.statuts import Statut
 from partners import onboarding
 from partners.models import Partenaire
 from partners.rattachement.navigation.views import A_MINUTE
 from tests import saml
 from tests.factories import csrf_in
-from tests.protocol.linking import dated, late_browser_of, link, machine, un_portail
+from tests.protocol.linking import dated, end, just_before, late_browser_of, link, machine, un_portail
 from tests.protocol.relying import answer_of, hidden_fields
 
 ONLY_SQLITE = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
@@ -309,6 +312,60 @@ def test_unlinking_ends_what_the_word_opened(linked, client, signed_in):
 
     assert not is_signed_in(client)
     assert is_signed_in(signed_in)
+
+
+@pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
+def test_a_link_that_ends_while_its_session_opens_opens_none(linked, client, app, journal):
+    with just_before(app, "used_at", lambda: end(linked)):
+        answer = enter(client, vouched(linked))
+
+    assert (answer.status_code, "M600709" in answer.text) == (403, True)
+    assert not is_signed_in(client)
+    assert journal("ConnexionOpened") == journal("NavigationOpened") == []
+    assert journal("NavigationRefused")[-1]["reason"] == "unlinked meanwhile"
+
+
+@pytest.mark.parametrize("side", ["mag", "partenaire"])
+def test_a_session_that_opens_while_its_link_ends_dies_with_it(linked, client, signed_in, app, side):
+    page = signed_in.get("/compte/portails")
+    named = machine(linked, "/rattachement/v1/liens").json["liens"][0]["id"]
+    with just_before(app, "closed_by", lambda: enter(client, vouched(linked))):
+        if side == "mag":
+            signed_in.post("/compte/portails/delier", data={**hidden_fields(page), "lien": named})
+        else:
+            end(linked)
+
+    assert not is_signed_in(client)
+    assert is_signed_in(signed_in)
+
+
+@ONLY_SQLITE
+def test_a_link_that_ends_before_the_last_step_opens_nothing(linked, client, un_declarant, app, monkeypatch):
+    (first, *_) = shipped = conditions.every()
+    newer = replace(first, version="2099-1", effective_on=date(2026, 1, 2), sha256="2" * 64)
+    monkeypatch.setattr(conditions, "every", lambda: (*shipped, newer))
+    with app.app_context():
+        ConditionsAcceptees.keep(un_declarant, first.version, first.sha256, datetime.now(UTC))
+        db.session.commit()
+    step = enter(client, vouched(linked)).location
+    page = client.get(step)
+    end(linked)
+
+    answer = client.post("/connexion/conditions", data={**hidden_fields(page), "conditions": newer.version, "accord": "oui"})
+
+    assert (answer.status_code, "M600709" in answer.text) == (403, True)
+    assert not is_signed_in(client)
+
+
+@ONLY_SQLITE
+def test_unlinking_from_the_very_session_that_the_word_opened_ends_it(linked, client):
+    enter(client, vouched(linked))
+    page = client.get("/compte/portails")
+    named = machine(linked, "/rattachement/v1/liens").json["liens"][0]["id"]
+
+    client.post("/compte/portails/delier", data={**hidden_fields(page), "lien": named})
+
+    assert not is_signed_in(client)
 
 
 @ONLY_SQLITE

@@ -39,6 +39,7 @@ class JwtBearerGrant(Grant):
         self.granted = self._granted(self._claims(self.form["assertion"]), datetime.now(UTC))
         self.scope = self.narrowed_scope(self.granted.context["scope"])
         self.audience = self.aimed_at(self.granted.context.get("resource", ()))
+        self.context.issuer.terms(self.granted_to, self.audience, self.confirmation, datetime.now(UTC))
 
     def _claims(self, assertion: str) -> Claims:
         """Section 3; the jti last, so that what is refused spends nothing."""

@@ -33,12 +33,18 @@ class LinkedAccountGrant(Grant):
         self.scope = self.narrowed_scope(scope for scope in sorted(client.scope) if is_about_a_person(scope) and scope != NEVER)
         if not self.scope:
             raise InvalidScopeError("this client has no scope about a person")
-        self.audience = self.aimed_at()
+        self.audience, self.links = self.aimed_at(), self.context.links
+        self.context.issuer.terms(client, self.audience, self.confirmation, datetime.now(UTC))
         try:
-            self.session = self.context.links.vouched(client, self.form["assertion"], self.scope, datetime.now(UTC))
+            self.session = self.links.vouched(client, self.form["assertion"], self.scope, datetime.now(UTC))
         except NotVouchedError as error:
             raise InvalidGrantError(str(error)) from None
 
     def answer(self) -> dict[str, Any]:
+        """The link is asked once more, and told, before anything is minted: what ends it from now on ends the token."""
+        try:
+            self.links.used(self.granted_to, self.session, self.scope, datetime.now(UTC))
+        except NotVouchedError as error:
+            raise InvalidGrantError(str(error)) from None
         granted = make_granted(self.granted_to.client_id, self.scope, resource=self.audience)
         return self.context.issuer.for_vouched(self.granted_to, self.session, granted, self.confirmation, self.audience)

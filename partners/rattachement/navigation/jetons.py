@@ -4,7 +4,8 @@ RFC 7523 sections 2.1 and 3, for `idp/oidc/grants/linked_account.py`. Everything
 only a person could answer: conditions of use, agreement, second factor. The client that authenticates is the one that signs.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Protocol
 
@@ -64,10 +65,31 @@ class Jetons:
         self.mag, self.context = mag, context
 
     def vouched(self, client: Client, unverified_assertion: str, scope: Sequence[str], now: datetime) -> Session:
+        """Raises NotVouchedError."""
+        with self._refusing(client, now), transaction(self.context):
+            return self._vouched(client, unverified_assertion, scope, now)
+
+    def used(self, client: Client, session: Session, scope: Sequence[str], now: datetime) -> None:
+        """In one transaction with the line that says what the link opened: whoever ends it finds that line. Raises NotVouchedError."""
+        event = LinkedTokenIssued(
+            link=session.link,
+            partenaire=client.partenaire,
+            acr=session.acr,
+            sid=session.sid,
+            scope=" ".join(scope),
+            declarant_id=session.declarant_id,
+            client_id=client.client_id,
+            siret=int(session.siret),
+        )
+        with self._refusing(client, now), transaction(self.context):
+            venues.use(session.link, now)
+            journal.record(event, now)
+
+    @contextmanager
+    def _refusing(self, client: Client, now: datetime) -> Iterator[None]:
         """Raises NotVouchedError, once the journal says why."""
         try:
-            with transaction(self.context):
-                return self._vouched(client, unverified_assertion, scope, now)
+            yield
         except RefusedError as error:
             with transaction(self.context):
                 refused = NavigationRefused(partenaire=client.partenaire, client_id=client.client_id, reason=str(error)[:200])
@@ -84,18 +106,6 @@ class Jetons:
         porte = venues.opened(mag.registry, mag.settings, venue, row, now)
         session = self._session(porte, venue)
         self._check_person(client, porte, session, scope, now)
-        row.used_at = now
-        event = LinkedTokenIssued(
-            link=row.id,
-            partenaire=client.partenaire,
-            acr=session.acr,
-            sid=session.sid,
-            scope=" ".join(scope),
-            declarant_id=session.declarant_id,
-            client_id=client.client_id,
-            siret=int(porte.person.siret),
-        )
-        journal.record(event, now)
         return session
 
     def _session(self, porte: Porte, venue: Venue) -> Session:

@@ -11,6 +11,7 @@ from idp.authentication.entree import Entree
 from idp.authentication.levels import FEDERATED, agreed_level
 from idp.authentication.session import Birth, Session
 from idp.config import Settings
+from idp.database import db
 from idp.declarants.models import Declarant
 from idp.declarants.statuts import Statut
 from idp.oidc.client_auth import Clients
@@ -56,6 +57,13 @@ def opened(clients: Clients, settings: Settings, venue: Venue, row: Rattachement
     if venue.auth_time + settings.session_lifetime <= now.timestamp():
         raise ConnexionAncienneError(f"{found.code}: signed in at {venue.auth_time}")
     return Porte(row, found, person)
+
+
+def use(identifier: str, now: datetime) -> None:
+    """In the transaction of the line that says what opens: whoever ends the link finds that line. Raises NonRattacheError."""
+    if not Rattachement.use(identifier, now):
+        row = db.session.get(Rattachement, identifier)
+        raise NonRattacheError("unlinked meanwhile", row.partenaire.nom if row else "ce site")
 
 
 def entree(settings: Settings, porte: Porte, venue: Venue, demande: str) -> Entree:

@@ -120,7 +120,11 @@ def enter(mot: str) -> ResponseReturnValue:
         return see(http.path("/connexion") + (f"?{urlencode({'demande': venue.demande, 'autre': 1})}" if venue.demande else ""))
     porte = _porte(venue)
     assert venue is not None  # noqa: S101  # `_porte` sees to it
-    return _open(porte, venue)
+    try:
+        return _open(porte, venue)
+    except MagError as error:
+        _refused(error, porte.accord.code)
+        raise
 
 
 def _porte(venue: Venue | None) -> Porte:
@@ -223,7 +227,6 @@ def _led(venue: Venue) -> Response:
 
 def _note(porte: Porte, venue: Venue, acr: str) -> None:
     row, person = porte.rattachement, porte.person
-    row.used_at = http.now()
     event = NavigationOpened(
         rattachement=row.id,
         partenaire=porte.accord.code,
