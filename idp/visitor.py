@@ -184,41 +184,63 @@ def see(address: str, **query: str) -> Response:
 # -------------------------------------------------------------------------------------------------------------------- menu
 
 MENU = (
-    ("/", "Accueil", False),
-    ("/compte", "Mon compte", False),
-    ("/compte/securite", "Sécurité", False),
-    ("/droits", "Mes droits", False),
-    ("/compte/identites", "Mes identités", False),
-    ("/compte/portails", "Mes portails", False),
-    ("/autorisations", "Mes autorisations", False),
-    ("/compte/logiciels", "Mes logiciels", False),
-    ("/compte/administrateurs", "Mes administrateurs", False),
-    ("/compte/etablissement", "Mon établissement", False),
-    ("/equipe", "Espace administrateur", True),
-    ("/equipe/droits", "Habilitations", True),
+    ("Accueil", (("/", "Accueil"),)),
+    (
+        "Mon compte",
+        (
+            ("/compte", "Vue d'ensemble"),
+            ("/compte/securite", "Sécurité"),
+            ("/compte/identites", "Mes identités"),
+            ("/compte/logiciels", "Mes logiciels"),
+        ),
+    ),
+    (
+        "Mes droits",
+        (
+            ("/droits", "Mes habilitations"),
+            ("/compte/administrateurs", "Mes administrateurs"),
+            ("/compte/etablissement", "Mon établissement"),
+        ),
+    ),
+    ("Mes portails", (("/compte/portails", "Comptes associés"), ("/autorisations", "Mes autorisations"))),
+    ("Espace administrateur", (("/equipe", "Équipe"), ("/equipe/droits", "Habilitations"))),
 )
-"""Address, label, for administrators alone."""
+"""Label of a group, and its pages: address, label. A group leads to its first page; the others show once one is in it."""
+ADMINISTRATORS = "/equipe"
+"""For administrators alone, as all that is below."""
 
 
-def menu() -> list[tuple[str, str]]:
+@dataclass(frozen=True, slots=True)
+class Group:
+    """An entry of the menu. `pages`: address, label, whether it is the page shown."""
+
+    label: str
+    pages: tuple[tuple[str, str, bool], ...]
+
+    @property
+    def open(self) -> bool:
+        return any(shown for _, _, shown in self.pages)
+
+
+def menu() -> list[Group]:
     """What the visitor may open; nothing for a stranger."""
     found = current()
     if found is None:
         return []
-    return [(address, label) for address, label, administrators in MENU if found.person.role.administers or not administrators]
-
-
-def here(address: str) -> bool:
-    """Whether this entry of the menu is the nearest one above the page shown."""
-    above = [whole for whole, _, _ in MENU if _holds(whole)]
-    return bool(above) and address == max(above, key=len)
+    nearest = max((address for _, pages in MENU for address, _ in pages if _holds(address)), key=len, default="")
+    return [
+        Group(label, tuple((address, name, address == nearest) for address, name in pages))
+        for label, pages in MENU
+        if found.person.role.administers or pages[0][0] != ADMINISTRATORS
+    ]
 
 
 def _holds(address: str) -> bool:
+    """Whether the page shown is this one, or below it."""
     path, whole = request.path.rstrip("/"), http.path(address).rstrip("/")
     return path == whole or (address != "/" and path.startswith(f"{whole}/"))
 
 
 def install(app: Flask) -> None:
     """Give the templates the menu."""
-    app.jinja_env.globals.update(menu=menu, here=here)
+    app.jinja_env.globals.update(menu=menu)

@@ -122,6 +122,14 @@ def test_the_menu_says_where_one_is_once(claire, client, path, entry):
     assert re.findall(r'<a href="([^"]+)" aria-current="page"', page) == [entry]
 
 
+def test_the_menu_shows_the_pages_of_the_group_that_one_is_in_and_of_no_other(claire, client):
+    home, factors = client.get("/").text, client.get("/compte/securite").text
+
+    assert 'href="/compte/logiciels"' in factors
+    assert 'href="/compte/logiciels"' not in re.findall(r'<nav class="menu".*?</nav>', home, re.S)[0]
+    assert re.findall(r'<a href="([^"]+)" aria-current="true"', factors) == ["/compte"]
+
+
 @pytest.mark.parametrize("path", ["/device", "/demandes"])
 def test_pages_of_what_is_asked_elsewhere_have_the_menu_too(claire, client, new_client, path):
     assert 'aria-label="Votre espace"' in client.get(path).text

@@ -288,9 +288,9 @@ def test_the_menu_leads_there(client, new_client, cabinet):
     theirs = new_client()
     se_connecter(theirs, nom="Blanc", prenom="Bruno")
 
-    assert 'href="/equipe/droits"' in client.get("/").text
+    assert 'href="/equipe/droits"' in client.get("/equipe").text
     assert 'href="/droits"' in theirs.get("/").text
-    assert 'href="/equipe/droits"' not in theirs.get("/").text
+    assert 'href="/equipe/droits"' not in theirs.get("/droits").text
 
 
 # ------------------------------------------------------------------------------------------------------------------ bounds
