@@ -84,6 +84,12 @@ NEEDS = {
     "mellon": Need("Apache's mod_auth_mellon", ("apache2-bin", "libapache2-mod-auth-mellon"), lambda: apache("mod_auth_mellon")),
     "node": Need("Node.js", ("nodejs",), lambda: shutil.which("node")),
     "npm": Need("npm", ("npm",), lambda: shutil.which("npm")),
+    "maven": Need(
+        "Maven and a JDK",
+        ("maven", "default-jdk-headless"),
+        lambda: shutil.which("mvn") and shutil.which("javac"),
+        optional=True,
+    ),
     "php": Need("PHP on the command line", ("php-cli",), lambda: shutil.which("php")),
     "curl": Need("curl", ("curl",), lambda: shutil.which("curl")),
     "openssl": Need("openssl", ("openssl",), lambda: shutil.which("openssl")),

@@ -1,4 +1,4 @@
-"""What foreign clients need: a MAG served once for a whole file, with its clients and its person; npm's packages; Node."""
+"""What foreign clients need: a MAG served once for a whole file, with its clients and its person; npm's packages; Node; Maven."""
 
 import hashlib
 import json
@@ -125,6 +125,11 @@ def folder() -> Iterator[Path]:
     shutil.rmtree(found)
 
 
+def kept(source: bytes) -> Path:
+    """Where what is made once from this source stays, for the next tests too."""
+    return Path(tempfile.gettempdir()) / f"mag-interop-{os.getuid()}-{hashlib.sha256(source).hexdigest()[:12]}"
+
+
 # ----------------------------------------------------------------------------------------------------------- JavaScript clients
 
 
@@ -133,8 +138,7 @@ def installed() -> Callable[[Path], Path]:
     """`installed(source)`: the npm packages of a folder that has a lock, installed once for all, under a name that tells which."""
 
     def find(source: Path) -> Path:
-        lock = (source / "package-lock.json").read_bytes()
-        folder = Path(tempfile.gettempdir()) / f"mag-interop-{os.getuid()}-{hashlib.sha256(lock).hexdigest()[:12]}"
+        folder = kept((source / "package-lock.json").read_bytes())
         if not (folder / "node_modules").exists():
             install(source, folder)
         return folder / "node_modules"
@@ -179,3 +183,40 @@ def play(packages: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[.
         return json.loads(done.stdout)  # type: ignore[no-any-return]
 
     return run
+
+
+# -------------------------------------------------------------------------------------------------------------------- Java
+
+
+@pytest.fixture(scope="session")
+def packaged() -> Callable[[Mapping[str, str]], Path]:
+    """`packaged(files)`: the folder of a project that Maven packaged, once for all, under a name that tells its files."""
+
+    def find(files: Mapping[str, str]) -> Path:
+        if not (need := services.NEEDS["maven"]).find():
+            pytest.skip(f"{need.what} cannot be installed here: apt-get install {' '.join(need.packages)}")
+        folder = kept(json.dumps(files, sort_keys=True).encode())
+        if not folder.exists():
+            package(files, folder)
+        return folder
+
+    return find
+
+
+def package(files: Mapping[str, str], folder: Path) -> None:
+    """`-U`: what could not be fetched the last time is asked for again."""
+    fresh = Path(tempfile.mkdtemp(prefix="mag-maven-"))
+    for name, text in files.items():
+        (fresh / name).parent.mkdir(parents=True, exist_ok=True)
+        (fresh / name).write_text(text, "utf-8")
+    done = subprocess.run(["mvn", "-q", "-B", "-U", "package"], cwd=fresh, check=False, capture_output=True, text=True, timeout=500)
+    if done.returncode == 0:
+        try:
+            fresh.rename(folder)
+        except OSError:  # another worker was first
+            shutil.rmtree(fresh)
+        return
+    shutil.rmtree(fresh)
+    if "Could not transfer artifact" in done.stdout:  # what Maven says of a network; of what is not there, "Could not find artifact"
+        pytest.skip("Maven Central cannot be reached from here, and its packages are not in Maven's cache")
+    pytest.fail(f"Maven cannot package the project: {done.stdout}", pytrace=False)

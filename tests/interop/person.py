@@ -49,7 +49,7 @@ class Browser:
         response = self.request("POST", urljoin(page.url, unescape(action[1])), data=data)
         if response.status_code == 200:
             return response
-        assert response.status_code == 303, response.text
+        assert response.status_code in (302, 303), response.text
         return self.follow(urljoin(response.url, response.headers["Location"]), until)
 
     def sign_in(self, address: str, identity: dict[str, str], until: str) -> str:

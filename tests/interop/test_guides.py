@@ -1,6 +1,6 @@
 """The partners' guides, stack by stack: what a reader copies is what runs here, against a served MAG.
 
-Python, Node and Apache are played as written, but for addresses, the secret and what http asks of a library. PHP, Java and .NET are
+Python, Node, Java and Apache are played as written, but for addresses, the secret and what http asks of a library. PHP and .NET are
 not: their registrations are accepted by MAG, and what they write is compared with what it publishes.
 """
 
@@ -8,9 +8,10 @@ import json
 import os
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 import requests
@@ -23,10 +24,12 @@ from tests.journeys.portal import listening
 pytestmark = pytest.mark.interop
 DOCS = Path(__file__).parents[2] / "docs"
 GUIDES = {path.stem: path.read_text("utf-8") for path in sorted((DOCS / "guides").glob("*.md"))}
-PLAYED = ("apache", "node", "python-flask")
+PLAYED = ("apache", "java-spring", "node", "python-flask")
 MODULES = Path("/usr/lib/apache2/modules")
 PATIENCE = 15
 """Seconds."""
+JVM = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
+"""What a short life is cheaper with."""
 HEADERS = '<Location /prive>\nHeader always set X-Claim-Siret "%{OIDC_CLAIM_siret}e"\n</Location>\n'
 """What the application behind Apache would read."""
 
@@ -165,6 +168,77 @@ def test_apache(
     assert "Mon portail" in browser.follow(f"{site}/prive/page.txt").text
 
 
+def test_java_spring(
+    issuer: str,
+    ports: dict[str, int],
+    packaged: Callable[[Mapping[str, str]], Path],
+    start_process: Callable[..., services.Server],
+) -> None:
+    """The project is what the page alone makes; the addresses of here are arguments of the program, which has nothing to warn of."""
+    guide, port, client = GUIDES["java-spring"], ports["java-spring"], "spring.security.oauth2.client"
+    files = dict(re.findall(r"^`(\S+)`[^`\n]*:\n\n```\w+\n(.*?)^```", guide, re.S | re.M))
+    secret, jar = re.findall(r"^\$ (\w+)=3kP… java -jar (\S+)$", blocks("java-spring", "console")[0], re.M)[0]
+    here = {
+        "server.address": "127.0.0.1",
+        "server.port": port,
+        f"{client}.provider.mag.issuer-uri": issuer,
+        f"{client}.registration.mag.client-id": "java-spring",
+    }
+    command = ["java", *JVM, "-jar", str(packaged(files) / jar), *(f"--{name}={value}" for name, value in here.items())]
+    server = start_process(command, port, **{secret: secret_of("java-spring")})
+    site = f"http://127.0.0.1:{port}"
+
+    browser, page = visit(site, issuer, "/espace")
+    assert page.json() == {"nom": "Anne Lefèvre", "siret": factories.SIRET}
+    leave_mag(browser, issuer)
+    until_asked_again(browser, f"{site}/espace")
+
+    browser, page = visit(site, issuer, "/espace")
+    assert browser.request("POST", f"{site}/logout").status_code == 403, "without the value of the form"
+    assert browser.get(f"{site}/espace").status_code == 200
+    assert browser.submit(browser.get(f"{site}/")).url == f"{site}/"
+    assert "Mon portail" in browser.follow(f"{site}/espace").text
+
+    spring_refuses(site, issuer)
+    spring_stands_behind_a_proxy(site, issuer)
+    (version,) = re.findall(r"<version>(\d+\.\d+\.\d+)</version>", files["pom.xml"])
+    assert f"telle qu'elle est écrite, avec Spring Boot {version}" in guide
+    assert f"(v{version})" in server.output()
+    assert not re.search(r" (WARN|ERROR) |Exception", server.output())
+
+
+def departure(browser: Browser, site: str, **sent: str) -> dict[str, str]:
+    """What a Spring site asks of MAG."""
+    asked = browser.get(f"{site}/oauth2/authorization/mag", sent=sent).headers["Location"]
+    return dict(parse_qsl(urlsplit(asked).query))
+
+
+def spring_refuses(site: str, issuer: str) -> None:
+    """Notices that are none, returns that nobody left for, and those that bring no code of MAG's."""
+    for notice in ({"logout_token": "faux"}, {"logout_token": ""}, {}):
+        assert requests.post(f"{site}/logout/connect/back-channel/mag", data=notice, timeout=10).status_code == 400
+    browser, back = Browser(), f"{site}/login/oauth2/code/mag"
+    lost = browser.get(f"{back}?code=faux&state=faux&iss={issuer}")
+    assert (lost.status_code, lost.text.split()[-1]) == (400, "authorization_request_not_found")
+    assert "| `authorization_request_not_found` au retour |" in GUIDES["java-spring"]
+    for answer, code in (("code=faux", "invalid_grant"), ("error=access_denied", "access_denied"), ("error=<b>", "<b>")):
+        refused = browser.get(f"{back}?{answer}&state={departure(browser, site)['state']}&iss={issuer}")
+        assert (refused.status_code, refused.text.split()[-1]) == (400, code)
+        assert refused.headers["Content-Type"].startswith("text/plain"), "nothing of the address is a page"
+        assert refused.headers["X-Content-Type-Options"] == "nosniff"
+    assert browser.get(f"{site}/espace").status_code == 302
+
+
+def spring_stands_behind_a_proxy(site: str, issuer: str) -> None:
+    """https outside, http inside; then the error of whose proxy tells another name."""
+    start = requests.get(f"{site}/espace", allow_redirects=False, timeout=10)
+    assert {"secure", "httponly", "samesite=lax"} <= {part.strip().lower() for part in start.headers["Set-Cookie"].split(";")}
+    proxy = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "portail.example.fr"}
+    assert departure(Browser(), site, **proxy)["redirect_uri"] in registered("java-spring", "https://portail.example.fr")["redirect_uris"]
+    asked = departure(Browser(), site, **proxy | {"X-Forwarded-Host": "interne.example.fr"})
+    assert "M500001" in requests.get(f"{issuer}/authorize", params=asked, timeout=10).text
+
+
 # --------------------------------------------------------------------------------------------------------------- not played
 
 
@@ -172,7 +246,6 @@ def test_apache(
     ("guide", "language", "of_issuer", "of_scopes"),
     [
         pytest.param("php", "php", r"OpenIDConnectClient\('(.*?)'", r"addScope\(\[(.*?)\]", id="php"),
-        pytest.param("java-spring", "yaml", r"issuer-uri: (\S+)", r"^ *scope: (.*)$", id="java-spring"),
         pytest.param("dotnet", "csharp", r'Authority = "(.*?)"', r"((?:\s*options\.Scope\.Add.*\n)+)", id="dotnet"),
     ],
 )
