@@ -1,6 +1,8 @@
 # The verbs of the house. `make demo` is the first to try; `make test` is the one that must pass.
 
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
+# Debian's own first: it is the one that MAG is locked for, and it is built optimised, which others seldom are.
+PYTHON ?= $(shell for python in /usr/bin/python3.11 python3.11 python3; do \
+	"$$python" -c 'import ensurepip, venv' 2>/dev/null && command -v "$$python" && exit; done; command -v python3.11 || command -v python3)
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 VENV := .venv
 BIN := $(VENV)/bin
