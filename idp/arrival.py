@@ -357,6 +357,7 @@ def _open(person: Declarant, found: Entree) -> Response:
         acr=found.acr,
         birth=found.birth,
         link=found.link,
+        switched=found.switched,
     )
     if found.link:
         use: Callable[[str, datetime], None] = current_app.extensions["mag_lien"]

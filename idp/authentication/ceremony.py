@@ -246,6 +246,7 @@ def open_for(
     acr: str = "",
     birth: Birth | None = None,
     link: str = "",
+    switched: bool = False,
 ) -> Opened:
     """A new session under a new identifier, the device trusted, the journal written, the owner told of a new device.
 
@@ -255,8 +256,9 @@ def open_for(
     """
     acr, vouched = acr or level_of(amr), bool(link)
     known = device.trusted(means.seals, declarant.id, declarant.version, now, declarant.forgotten_devices)
+    store, settings = means.store, means.settings
     session, cookie = open_session(
-        means.store, means.settings, declarant, amr=amr, acr=acr, now=now, presented=presented, born=birth, link=link
+        store, settings, declarant, amr=amr, acr=acr, now=now, presented=presented, born=birth, link=link, switched=switched
     )
     subject: dict[str, Any] = {"declarant_id": declarant.id, "siret": int(declarant.siret), "client_id": client_id}
     how: dict[str, Any] = {"amr": " ".join(amr), "acr": acr, "sid": session.sid, "version": session.version}

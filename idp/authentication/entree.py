@@ -74,9 +74,14 @@ class Entree:
         return MFA in self.amr
 
     @property
+    def switched(self) -> bool:
+        """The person signed in before under another identity of theirs, whose means these are."""
+        return self.birth is not None and not self.link and FEDERATED not in self.amr
+
+    @property
     def untyped(self) -> bool:
-        """A provider above MAG signed the person in: nothing that they alone know was asked here."""
-        return FEDERATED in self.amr and not self.is_strong
+        """A provider above MAG signed the person in, or the password was another identity's: nothing that opens this one was asked here."""
+        return (FEDERATED in self.amr or self.switched) and not self.is_strong
 
     def dump(self, binding: str) -> str:
         values = (self.declarant_id, self.version, self.amr, self.demande, self.remember, self.raised, self.put_off, self.weak)
@@ -140,7 +145,8 @@ def next_step(declarant: Declarant, entree: Entree, *, password_due: bool, condi
     """The next one of the steps that remain; None: the session opens. Steps never route to one another.
 
     Whoever comes from a partner is asked for nothing of what they know: the session is worth what was agreed, and what demands more
-    asks for it then. Whoever comes from a provider above MAG chooses neither a password nor a factor before the password was typed (C45).
+    asks for it then. Whoever comes from a provider above MAG, or from another identity, chooses neither a password nor a factor before the
+    password was typed (C45).
     """
     if entree.link:
         return Step.CONDITIONS if conditions_due else None

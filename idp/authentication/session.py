@@ -50,6 +50,8 @@ class Session:
     """14 digits; empty in sessions of before."""
     link: str = ""
     """The link of accounts through which a partner vouched for the person."""
+    switched: bool = False
+    """They signed in under another identity of theirs, and went on under this one: its own password was not asked."""
 
     @property
     def vouched(self) -> bool:
@@ -58,8 +60,10 @@ class Session:
 
     @property
     def elsewhere(self) -> bool:
-        """A partner vouched for the person, or a provider above MAG signed them in: neither password nor passkey was asked here."""
-        return self.vouched or FEDERATED in self.amr
+        """A partner vouched for the person, a provider above MAG signed them in, or they came from another identity of theirs: neither the
+        password nor a passkey of this one was asked here.
+        """
+        return self.vouched or self.switched or FEDERATED in self.amr
 
     @property
     def birth(self) -> "Birth":
@@ -70,7 +74,7 @@ class Session:
         return orjson.dumps(
             [
                 *(self.sid, self.declarant_id, self.version, self.uid, self.auth_time, self.amr, self.acr, self.expires_at),
-                *(self.siret, self.link),
+                *(self.siret, self.link, *([True] if self.switched else [])),
             ]
         ).decode()
 
@@ -99,12 +103,14 @@ def open_session(
     presented: str = "",
     born: Birth | None = None,
     link: str = "",
+    switched: bool = False,
 ) -> tuple[Session, str]:
     """A new session, and the value of its cookie. Whatever the browser `presented` before is worth nothing from now on (C37).
 
     Signing in again as the same person keeps `sid`, so that partners go on knowing the session; as another, the session
     presented ends everywhere. As a person whose sessions were closed while they signed in, the new one is worth nothing.
-    `born`: nobody signs in here. The person did before, and another session goes on; or elsewhere, and a partner says when (`link`).
+    `born`: nobody signs in here. The person did before, and another session goes on (`switched`: under another identity); or elsewhere, and
+    a partner says when (`link`).
     """
     before = find_session(store, settings, presented, now)
     if before is not None:
@@ -117,7 +123,7 @@ def open_session(
     until, siret = at + settings.session_lifetime, str(declarant.siret)
     if born is not None:
         at, until = min(at, born.auth_time), born.expires_at
-    session = Session(sid, declarant.id, declarant.version, declarant.uid, at, tuple(amr), acr, until, siret, link)
+    session = Session(sid, declarant.id, declarant.version, declarant.uid, at, tuple(amr), acr, until, siret, link, switched)
     guards = (guard_of_session(session.sid), guard_of_declarant(declarant.id, declarant.version))
     store.put(KIND, digest(cookie), session.dump(), min(settings.session_idle, settings.session_lifetime), guards=guards)
     return session, cookie

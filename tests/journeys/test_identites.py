@@ -58,6 +58,12 @@ def switch(client, to, page=PAGE, **form):
     return client.post("/connexion/bascule", data={"csrf": csrf_in(opened.text), "identite": to, **form})
 
 
+def exiger(app, *words):
+    result = app.test_cli_runner().invoke(args=["facteurs", "politique", "exiger", *words])
+    app.extensions["mag"].versions.refresh()
+    assert result.exit_code == 0, result.output
+
+
 # ---------------------------------------------------------------------------------------------------------------- refusals
 
 
@@ -155,6 +161,44 @@ def test_what_the_other_identity_demands_more_is_asked(both, client, app):
     answer = switch(client, both[0].id)
 
     assert "/connexion/second-facteur" in answer.location
+    assert session_of(app, client).declarant_id == both[1].id
+
+
+@ONLY_SQLITE
+@pytest.mark.parametrize("page", ["/compte/adresse", "/compte/fermeture", "/compte/securite/application", "/compte/donnees"])
+def test_the_password_of_one_does_not_touch_the_keys_of_the_other(both, client, page):
+    """However recent: whoever stole it would take both accounts for ever."""
+    relier(client)
+    assert client.get(page).status_code == 200
+
+    switch(client, both[0].id)
+    answer = client.get(page)
+
+    assert "/connexion?demande=" in answer.location
+    se_connecter(client, demande=demande_in(answer.location))
+    assert client.get(page).status_code == 200
+
+
+@ONLY_SQLITE
+def test_nor_does_closing_the_other_sessions(both, client):
+    relier(client)
+    switch(client, both[0].id)
+
+    client.post("/compte/sessions", data={"csrf": csrf_in(client.get("/compte/coordonnees").text), "toutes": "1"})
+
+    assert "/connexion?demande=" in client.get("/compte/adresse").location
+
+
+@ONLY_SQLITE
+def test_a_factor_that_the_other_identity_must_set_up_waits_for_its_password(both, client, app):
+    relier(client)
+    exiger(app, "tous", "--delai", "10")
+
+    answer = switch(client, both[0].id)
+
+    assert answer.location.startswith("/connexion?demande=")
+    page = client.get(answer.location)
+    assert NOM in page.text, "the form is filled in"
     assert session_of(app, client).declarant_id == both[1].id
 
 

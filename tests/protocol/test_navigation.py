@@ -8,6 +8,7 @@ import pytest
 import time_machine
 from joserfc.jwk import ECKey
 
+from idp.authentication.factors.models import KnownDevice
 from idp.authentication.session import COOKIE
 from idp.database import db
 from idp.declarants.models import Declarant
@@ -240,6 +241,26 @@ def test_what_touches_keys_or_others_asks_for_the_password(linked, client, page,
 
     assert answer.status_code == 303
     assert "/connexion?demande=" in answer.location
+
+
+@ONLY_SQLITE
+def test_closing_the_other_sessions_does_not_make_a_session_of_mag_s_own(linked, client, app, signed_in):
+    """The session goes on under a new identifier: it governs nobody, gains no factor, makes no device known, and ends with the link."""
+    enter(client, vouched(linked, auth_time=int(time.time())))
+    csrf = csrf_in(client.get("/compte/mot-de-passe").text)
+
+    answer = client.post("/compte/sessions", data={"csrf": csrf, "toutes": "1"})
+
+    assert answer.location.endswith("fait=toutes")
+    assert (is_signed_in(client), is_signed_in(signed_in)) == (True, False)
+    close(app, role="administrateur_declarant")
+    for page in ("/equipe", "/equipe/droits", "/compte/securite/application"):
+        assert "/connexion?demande=" in client.get(page).location
+    with app.app_context():
+        assert db.session.scalars(db.select(KnownDevice)).all() == []
+    assert told(linked, client)["amr"] == ["fed"]
+    end(linked)
+    assert not is_signed_in(client)
 
 
 @ONLY_SQLITE

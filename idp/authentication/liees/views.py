@@ -1,18 +1,20 @@
 """Which identity: the chooser that partners ask for, « Mes identités », and the change from one to another of the same person.
 
 A change opens nothing that was not proved: the session keeps its age, its end and its level, and what the other identity demands beyond
-is asked then. Whoever comes by a partner's word types a password first: that word was about one identity.
+is asked then; what asks for a recent sign-in asks for the password of that identity, a factor to be set up too. Whoever comes by a
+partner's word types a password first: that word was about one identity.
 """
 
+from dataclasses import replace
 from urllib.parse import urlencode
 
 from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 
 from idp import http, visitor
-from idp.arrival import Asked, proceed, remembered_here, see
+from idp.arrival import Asked, proceed, remaining, remembered_here, see
 from idp.audit import journal
-from idp.authentication.entree import Entree
+from idp.authentication.entree import Entree, Step
 from idp.authentication.liees import reliure
 from idp.authentication.liees.events import IdentiteSwitched
 from idp.authentication.liees.models import IdentiteLiee
@@ -77,11 +79,12 @@ def switch() -> ResponseReturnValue:
     other = next((one for one in IdentiteLiee.of(found.person.id) if str(one.id) == wanted), None) if found else None
     if found is None or other is None:
         return see(f"{http.path('/connexion')}{'?' + urlencode({'demande': asked.token, 'autre': 1}) if asked.token else ''}")
-    if found.session.vouched or other.password_locked_at is not None or other.renforcer_at is not None:
+    entree = Entree(declarant_id=other.id, version=other.version, amr=found.session.amr, birth=found.session.birth)
+    closed = found.session.vouched or other.password_locked_at is not None or other.renforcer_at is not None
+    if closed or remaining(other, entree, http.now()) is Step.HERE:
         token = asked.token or visitor.sealed(PAGE, {}, f"{other.siret}|{other.nom}|{other.prenom}")
         return see(f"{http.path('/connexion')}?{urlencode({'demande': token, 'autre': 1})}")
-    token = asked.token or visitor.sealed("/", {})
-    entree = Entree(declarant_id=other.id, version=other.version, amr=found.session.amr, demande=token, birth=found.session.birth)
+    entree = replace(entree, demande=asked.token or visitor.sealed("/", {}))
     before = found.person.id
     response = proceed(other, entree)
     journal.record(IdentiteSwitched(other=before, declarant_id=other.id, client_id=asked.client_id, siret=int(other.siret)), http.now())

@@ -112,23 +112,34 @@ def _changed(found: Visitor, person: Declarant, password: str) -> Response:
 def _go_on(response: Response, found: Visitor, person: Declarant, *, typed: bool = False) -> None:
     """This browser stays signed in, under a new session: every other one has ended. The store first, then the journal.
 
-    Its sign-in is as old as it was (C42, C45), unless the password was just `typed` and it never vouched for more than a password.
+    Its sign-in is as old as it was (C42, C45), unless the password was just `typed` and it never vouched for more than a password. What a
+    partner's word opened stays that: it ends with the link, governs nobody, and makes no device known.
     """
     mag, now, before = http.mag(), http.now(), found.session
     anew = typed and before.amr == levels.AMR
     presented, birth = request.cookies.get(COOKIE, ""), None if anew else before.birth
     session, cookie = open_session(
-        mag.ephemeral, mag.settings, person, amr=before.amr, acr=before.acr, now=now, presented=presented, born=birth
+        mag.ephemeral,
+        mag.settings,
+        person,
+        amr=before.amr,
+        acr=before.acr,
+        now=now,
+        presented=presented,
+        born=birth,
+        link=before.link,
+        switched=before.switched and not anew,
     )
-    device = device_here().with_entry(mag.keyring, Kind.TRUSTED, person.id, person.version, now)
     set_session_cookie(response, cookie)
-    http.set_cookie(response, devices.COOKIE, device.dump(), max_age=devices.LIFETIME)
     words = device_words(request.user_agent.string)
-    how: dict[str, Any] = {"amr": " ".join(before.amr), "acr": before.acr, "device": words}
+    how: dict[str, Any] = {"amr": " ".join(before.amr), "acr": before.acr, "device": words, "link": before.link or None}
     opened = ConnexionOpened(declarant_id=person.id, siret=int(person.siret), sid=session.sid, version=session.version, **how)
     journal.record(opened, now)
     SamlParticipation.renew(before.sid, session.sid)
-    KnownDevice.saw(person.id, device.hash, words, network_of(http.client_address()), person.version, now)
+    if not before.vouched:
+        device = device_here().with_entry(mag.keyring, Kind.TRUSTED, person.id, person.version, now)
+        http.set_cookie(response, devices.COOKIE, device.dump(), max_age=devices.LIFETIME)
+        KnownDevice.saw(person.id, device.hash, words, network_of(http.client_address()), person.version, now)
 
 
 # ------------------------------------------------------------------------------------------------------------ the sessions
