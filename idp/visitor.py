@@ -121,11 +121,17 @@ def recent(*, back: str = "") -> Visitor:
     return required(max_age=RECENT, back=back)
 
 
+def own(*, back: str = "") -> Visitor:
+    """The visitor, for whom no partner vouches: its word says who they are, and changes neither what reaches them nor what proves them."""
+    found = required(back=back)
+    if found.session.vouched:
+        raise HTTPException(response=to_sign_in(found, back=back))
+    return found
+
+
 def administrator() -> Visitor:
     """The visitor, who administers an establishment and signed in here: a partner's word governs nobody. Raises AdministratorsOnlyError."""
-    found = required()
-    if found.session.vouched:
-        raise HTTPException(response=to_sign_in(found))
+    found = own()
     if not found.person.role.administers:
         raise AdministratorsOnlyError(f"declarant {found.person.id}")
     return found

@@ -25,6 +25,8 @@ from tests.protocol.relying import answer_of, hidden_fields
 
 ONLY_SQLITE = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 AGO = 1800
+WORDS = {"uid": "x", "reference": "x", "code": "dsn", "kind": "csv", "quoi": "services"}
+"""Of addresses, beside numbers."""
 browser_of = pytest.fixture(late_browser_of)
 
 
@@ -231,16 +233,61 @@ def test_the_level_never_exceeds_what_was_agreed(partner, signed_in, client, agr
 
 
 @ONLY_SQLITE
-@pytest.mark.parametrize("page", ["/compte/adresse", "/compte/fermeture", "/compte/securite/application", "/equipe"])
+@pytest.mark.parametrize(
+    "page", ["/compte/adresse", "/compte/coordonnees", "/compte/fermeture", "/compte/donnees", "/compte/securite/application"]
+)
 def test_what_touches_keys_or_others_asks_for_the_password(linked, client, page, app):
     enter(client, vouched(linked, auth_time=int(time.time())))
-    if page == "/equipe":
-        close(app, role="administrateur_declarant")
 
     answer = client.get(page)
 
     assert answer.status_code == 303
     assert "/connexion?demande=" in answer.location
+
+
+@ONLY_SQLITE
+def test_a_partner_s_word_governs_nobody(linked, client, app):
+    """Every address of the administrators' space, whatever its method: the password first."""
+    enter(client, vouched(linked, auth_time=int(time.time())))
+    close(app, role="administrateur_declarant")
+    rules = [rule for rule in app.url_map.iter_rules() if rule.rule.startswith("/equipe") and rule.rule != "/equipe/droits/service"]
+    assert len(rules) > 60
+
+    for rule in rules:
+        address = app.url_map.bind("").build(rule.endpoint, {name: WORDS.get(name, 1) for name in rule.arguments})
+        for method in rule.methods & {"GET", "POST"}:
+            answer = client.open(address, method=method, data={"csrf": "x"} if method == "POST" else None)
+            assert (answer.status_code, "/connexion?demande=" in (answer.location or "")) == (303, True), (method, address)
+
+
+@ONLY_SQLITE
+@pytest.mark.parametrize("page", ["/", "/droits", "/charte/dsn", "/compte", "/compte/preuves", "/compte/identites", "/compte/portails"])
+def test_what_a_partner_s_word_opens_is_read(linked, client, page):
+    enter(client, vouched(linked, auth_time=int(time.time())))
+
+    assert client.get(page).status_code == 200
+
+
+@ONLY_SQLITE
+@pytest.mark.parametrize(
+    ("act", "given"),
+    [
+        ("/compte/coordonnees", {"telephone": "01 23 45 67 89"}),
+        ("/compte/preuves", {"fournisseur": "proconnect"}),
+        ("/compte/adresse", {"email": "autre@exemple.fr"}),
+        ("/compte/identites/relier", {}),
+        ("/compte/portails/retablir", {"lien": "x"}),
+        ("/compte/donnees", {}),
+        ("/compte/fermeture", {}),
+    ],
+)
+def test_no_act_on_what_reaches_or_proves_the_person_is_done_on_a_partner_s_word(linked, client, act, given):
+    """However recent the sign-in there: the anti-forgery value is not even looked at."""
+    enter(client, vouched(linked, auth_time=int(time.time())))
+
+    answer = client.post(act, data={"csrf": "x", **given})
+
+    assert (answer.status_code, "/connexion?demande=" in (answer.location or "")) == (303, True), answer.status_code
 
 
 @ONLY_SQLITE

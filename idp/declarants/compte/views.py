@@ -92,7 +92,7 @@ def overview() -> ResponseReturnValue:
 
 @bp.get("/compte/coordonnees")
 def contact_page() -> ResponseReturnValue:
-    found = visitor.required()
+    found = visitor.own()
     return _contact(found, Coordonnees.of(found.person))
 
 
@@ -103,7 +103,7 @@ def _contact(found: Visitor, form: Coordonnees, status: int = 200) -> Response:
 @bp.post("/compte/coordonnees")
 def change_contact() -> ResponseReturnValue:
     """Phones, function and unit; the identity itself is an administrator's to correct."""
-    found, now = visitor.required(), http.now()
+    found, now = visitor.own(), http.now()
     http.check_csrf(_purpose(found))
     place = db.session.get(Etablissement, found.person.siret)
     form = Coordonnees.parse(request.form, region_of(place.code_postal if place else None))

@@ -195,8 +195,8 @@ def _proved(found: Visitor) -> ResponseReturnValue:
 
 @bp.post(HOME)
 def act() -> ResponseReturnValue:
-    """One of: prove, take away, link as a way in, unlink."""
-    found = visitor.required(back=HOME)
+    """One of: prove, take away, link as a way in, unlink. A proof may recover a lost password: no partner's word adds one."""
+    found = visitor.own(back=HOME)
     http.way_back(http.path(HOME))
     http.check_csrf(_purpose(found))
     if "fournisseur" in request.form:
