@@ -20,6 +20,7 @@ from idp.authentication.factors.policy import Policies
 from idp.authentication.session import COOKIE, Session, row_of
 from idp.config import Settings
 from idp.database import Connections, Kept
+from idp.demands import demanded
 from idp.ephemeral import Ephemeral
 from idp.errors import FileError
 from idp.habilitations.disclosure import SCOPE as HABILITATIONS
@@ -32,7 +33,6 @@ from idp.oidc.checks import verify
 from idp.oidc.claims import SCOPE_CLAIMS, opened, scope_of_claim
 from idp.oidc.client_auth import Clients
 from idp.oidc.codes import Granted
-from idp.oidc.demands import demanded
 from idp.oidc.details import Acting
 from idp.oidc.dispatch import Progress, Step, asked_levels, next_step, required_levels
 from idp.oidc.errors import AuthorizationError, UntrustedRequestError

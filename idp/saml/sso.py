@@ -13,12 +13,11 @@ from urllib.parse import urlsplit
 
 from idp.authentication.demande import Demande
 from idp.authentication.factors.policy import Policies
-from idp.authentication.levels import TWO_FACTORS, satisfies
 from idp.authentication.session import Session
 from idp.config import Settings
 from idp.database import Connections, Kept
+from idp.demands import demanded
 from idp.ephemeral import Ephemeral
-from idp.habilitations.decision import services_of
 from idp.habilitations.disclosure import services_of_scope
 from idp.habilitations.droits import Catalogue
 from idp.keys import Keyring
@@ -140,16 +139,8 @@ class Signon:
 
     def demanded(self, session: Session | None) -> bool:
         """Whether a policy calls for two factors: by service provider, by what it is told."""
-        policies = self.mag.policies()
-        if session is None or not policies.rules or satisfies(session.acr, (TWO_FACTORS,)):
-            return False
         services = services_of_scope(self.scope)
-        if policies.demands(self.provider.client_id, services, self.now):
-            return True
-        if not services or not policies.has_rights_rule:
-            return False
-        rights = services_of(self.mag.connections, self.mag.catalogue(), session.declarant_id, self.now)
-        return policies.demands_for_rights(rights, services, self.now)
+        return session is not None and demanded(self.mag, self.provider.client_id, services, session, self.now)
 
     def demande(self, presented: str) -> Demande:
         """This request, while a page asks something of the person. `presented`: tells one session cookie from another."""

@@ -22,8 +22,9 @@ RANKS = {
     **{"audit": 2, "notifications": 2, "entreprises": 2},
     "declarants": 3,
     **{"habilitations": 4, "authentication": 4},
-    **{"oidc": 5, "saml": 5},
-    "support": 6,
+    "demands": 5,
+    **{"oidc": 6, "saml": 6},
+    "support": 7,
 }
 """A room of `idp` imports rooms of a lower rank; those of one rank are strangers. Foundations (0 and 1) may lean on each other,
 without a circle; the edge of a room may know every room."""

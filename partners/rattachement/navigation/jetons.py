@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Protocol
 
+from idp import demands
 from idp.audit import journal
 from idp.authentication.levels import FEDERATED, agreed_level
 from idp.authentication.session import Session
@@ -17,7 +18,6 @@ from idp.declarants.parcours import conditions
 from idp.ephemeral import Ephemeral
 from idp.errors import RefusedError
 from idp.habilitations.disclosure import services_of_scope
-from idp.oidc import demands
 from idp.oidc.client import Client
 from idp.oidc.client_auth import Clients
 from idp.oidc.linked import ASSERTION, NotVouchedError

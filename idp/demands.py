@@ -1,6 +1,7 @@
-"""Whether a policy of MAG calls for two factors before a partner is told of a person.
+"""Whether a policy of MAG calls for two factors before a partner is told of a person, by whichever protocol.
 
-ours, above what the partner itself asks (OpenID Connect Core section 5.5.1.1): a rule names partners, services, or rights held.
+ours, above what the partner itself asks (OpenID Connect Core section 5.5.1.1, SAML core section 3.3.2.2.1): a rule names partners,
+services, or rights held.
 """
 
 from collections.abc import Callable, Collection
