@@ -19,6 +19,7 @@ from idp.oidc.decoupled import ciba
 from tests.conftest import composed
 from tests.protocol.receiver import receiving
 from tests.protocol.relying import hidden_fields, register
+from tests.protocol.test_step_up import exiger
 
 CIBA = "urn:openid:params:grant-type:ciba"
 ONLY_SQLITE = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
@@ -269,6 +270,27 @@ def test_a_person_who_refuses_gives_nothing(centre, browser, journal):
 
     refused(poll(centre, told["auth_req_id"]), "access_denied")
     assert [line["outcome"] for line in journal("BackchannelRefused")] == ["failure"]
+
+
+@ONLY_SQLITE
+def test_ours_a_policy_that_asks_for_two_factors_holds_on_another_screen(centre, browser, anne, new_client, sign_in, app):
+    exiger(app, "partenaire", "centre", "--delai", "0")
+    asked = ask(centre).json
+
+    assert answer(browser).location.startswith("/connexion/second-facteur?demande=")
+    refused(poll(centre, asked["auth_req_id"]), "authorization_pending")
+    strong = new_client()
+    sign_in(strong, anne, acr="eidas1-mfa", amr=("pwd", "totp", "mfa"))
+    assert "Votre accord est transmis" in answer(strong).text
+    assert centre.tokens(poll(centre, asked["auth_req_id"])).claims["acr"] == "eidas1-mfa"
+
+
+@ONLY_SQLITE
+def test_ours_a_policy_that_asks_for_two_factors_stops_no_refusal(centre, browser, app):
+    exiger(app, "partenaire", "centre", "--delai", "0")
+    ask(centre)
+
+    assert "Votre refus est transmis" in answer(browser, "refuser").text
 
 
 @ONLY_SQLITE

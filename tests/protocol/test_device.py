@@ -10,6 +10,7 @@ from joserfc.jwk import ECKey
 from idp.logs import logger
 from idp.oidc.decoupled import device
 from tests.protocol.relying import hidden_fields, unverified_claims
+from tests.protocol.test_step_up import exiger
 
 DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
 ONLY_SQLITE = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
@@ -196,6 +197,26 @@ def test_what_the_person_lets_in_has_the_tokens_of_their_session(tele, signed_in
     assert journal("DeviceApproved") == [
         {"client_id": "tele", "declarant_id": un_declarant, "outcome": "success", "scope": "openid profile siret"}
     ]
+
+
+@ONLY_SQLITE
+def test_ours_a_policy_that_asks_for_two_factors_holds_on_another_screen(tele, signed_in, un_declarant, new_client, sign_in, app):
+    told = ask(tele).json
+    page = signed_in.post("/device", data={**hidden_fields(signed_in.get("/device")), "code": told["user_code"]})
+    question = signed_in.get(page.location)
+    exiger(app, "partenaire", "tele", "--delai", "0")
+
+    late = signed_in.post("/device/confirmation", data={**hidden_fields(question), "reponse": "accepter"})
+    assert late.location.startswith("/connexion/second-facteur?demande="), late.text
+    assert signed_in.get(page.location).location == late.location
+    assert signed_in.get(late.location).location.startswith("/connexion/protection?"), "one is set up on the way"
+    assert "refus" in signed_in.get(f"{page.location}&niveau=refus").text, "whoever does without one does without the other"
+    refused(poll(tele, told["device_code"]), "access_denied")
+
+    told, strong = ask(tele).json, new_client()
+    sign_in(strong, un_declarant, acr="eidas1-mfa", amr=("pwd", "totp", "mfa"))
+    answer(strong, told["user_code"])
+    assert tele.tokens(poll(tele, told["device_code"])).claims["acr"] == "eidas1-mfa"
 
 
 def test_a_refusal_is_told_once_and_for_all(tele, signed_in, journal):

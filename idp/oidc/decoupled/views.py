@@ -4,6 +4,7 @@ Nothing here decides; `device.py` and `ciba.py` do. Every page works without Jav
 """
 
 import threading
+from collections.abc import Collection
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
@@ -17,8 +18,10 @@ from idp.authentication.demande import Demande, open_demande, seal_demande
 from idp.authentication.session import Session
 from idp.database import db
 from idp.declarants.models import Declarant
+from idp.demands import demanded
 from idp.entreprises.models import Entreprise
 from idp.errors import ForbiddenError
+from idp.habilitations.disclosure import services_of_scope
 from idp.notifications.messages import in_words
 from idp.oidc.client import Client
 from idp.oidc.decoupled import ciba, device
@@ -63,6 +66,15 @@ def _seal(client: Client, code: str) -> str:
 def _host(client: Client) -> str:
     """What a person recognises; a device has no redirect URI."""
     return client.host or urlsplit(client.client_uri).netloc
+
+
+def _lacks(client: Client, scope: Collection[str], session: Session) -> bool:
+    """A policy of MAG calls for two factors before this partner is told of anybody, or of this, on whichever screen they answer."""
+    return demanded(http.mag(), client.client_id, services_of_scope(scope), session, http.now())
+
+
+def _to_second_factor(token: str) -> Response:
+    return see("/connexion/second-facteur", demande=token)
 
 
 def _to_sign_in(token: str) -> Response:
@@ -144,6 +156,8 @@ def device_question() -> ResponseReturnValue:
         return _answered(code, client, None, signed_in.person if signed_in else None)
     if signed_in is None:
         return _to_sign_in(token)
+    if _lacks(client, asking.awaited.scope, signed_in.session):
+        return _answered(code, client, None, signed_in.person) if "niveau" in request.args else _to_second_factor(token)
     return _question(token, code, asking.awaited, client, signed_in)
 
 
@@ -186,9 +200,11 @@ def device_answer() -> ResponseReturnValue:
     http.check_csrf(_purpose(signed_in.session, token))
     asking = device.find(mag.ephemeral, mag.keyring, code, http.now())
     client = mag.registry.find(asking.awaited.client_id) if asking else None
-    if client is None:
+    if asking is None or client is None:
         return _code_page(code, DEAD, 422)
     agreed = request.form.get("reponse") == "accepter"
+    if agreed and _lacks(client, asking.awaited.scope, signed_in.session):
+        return _to_second_factor(token)
     return _answered(code, client, signed_in.session if agreed else None, signed_in.person)
 
 
@@ -237,6 +253,10 @@ def answer_demande() -> ResponseReturnValue:
     if not (number.isascii() and number.isdigit() and len(number) <= 9):
         raise ForbiddenError("no such demande")
     agreed = request.form.get("reponse") == "accepter"
+    row = next((one for one in BackchannelDemande.waiting_for(found.person.id, http.now()) if one.id == int(number)), None)
+    client = http.mag().registry.find(row.client_id) if row else None
+    if agreed and row and client and _lacks(client, row.scope.split(), found.session):
+        return _to_second_factor(visitor.sealed("/demandes", {}))
     if not _answer(int(number), found.session, found.person, agreed=agreed):
         return _demandes_page(found, "Cette demande a expiré, ou vous y avez déjà répondu.", 422)
     return _demandes_page(found, "Votre accord est transmis." if agreed else "Votre refus est transmis.")
