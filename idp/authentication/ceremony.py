@@ -25,7 +25,7 @@ from idp.authentication.session import Birth, Session, open_session
 from idp.authentication.throttle import DAY, Attempt, Throttle, TooManyAttemptsError, Verdict, account_of, sprayed
 from idp.config import Settings
 from idp.database import Connections, db
-from idp.declarants.identite import Identite, fold
+from idp.declarants.identite import Identite, compared
 from idp.declarants.models import Declarant
 from idp.declarants.statuts import Statut
 from idp.ephemeral import Counter, Ephemeral
@@ -152,11 +152,7 @@ def _subject(candidate: Candidate, declarant: Declarant | None) -> dict[str, Any
 
 
 def _is_test_identity(settings: Settings, identite: Identite) -> bool:
-    typed = f"{identite.siret}|{identite.cle}"
-    return any(
-        typed == f"{''.join(siret.split())}|{fold(nom)}|{fold(prenom)}"
-        for siret, nom, prenom in (text.split("|") for text in settings.test_identities)
-    )
+    return identite.compared in map(compared, settings.test_identities)
 
 
 def _compared_with(means: Means, declarant: Declarant | None, account: str) -> Stored:

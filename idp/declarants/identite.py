@@ -38,6 +38,17 @@ def fold(name: str) -> str:
     return " ".join("".join(kept).split())
 
 
+def cle_of(nom: str, prenom: str) -> str:
+    """What is unique within a SIRET: the folded nom and prénom, never shown."""
+    return f"{fold(nom)}|{fold(prenom)}"
+
+
+def compared(text: str) -> tuple[int, str]:
+    """`siret|nom|prenom` of a setting, as identities are compared whatever the spelling (`Identite.compared`)."""
+    siret, nom, prenom = text.split("|")
+    return int("".join(siret.split())), cle_of(nom, prenom)
+
+
 def check_name(name: str) -> str:
     """The name as it will be shown: NFC, single spaces. Raises InvalidNameError."""
     shown = " ".join(unicodedata.normalize("NFC", name).split())
@@ -56,8 +67,12 @@ class Identite:
 
     @property
     def cle(self) -> str:
-        """What is unique within a SIRET: the folded nom and prénom, never shown."""
-        return f"{fold(self.nom)}|{fold(self.prenom)}"
+        """Unique within a SIRET."""
+        return cle_of(self.nom, self.prenom)
+
+    @property
+    def compared(self) -> tuple[int, str]:
+        return int(self.siret), self.cle
 
     @property
     def attente(self) -> str:

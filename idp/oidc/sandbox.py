@@ -7,7 +7,7 @@ by another way (`client_metadata.py`).
 
 from idp.config import Settings
 from idp.database import Connections
-from idp.declarants.identite import Identite, fold
+from idp.declarants.identite import Identite, compared
 from idp.oidc.client import Client
 from idp.oidc.models import IDENTITY
 
@@ -25,11 +25,10 @@ class TestIdentities:
 
     def __init__(self, settings: Settings, connections: Connections) -> None:
         self.connections = connections
-        split = (text.split("|") for text in settings.test_identities)
-        self.known = {(int("".join(siret.split())), f"{fold(nom)}|{fold(prenom)}") for siret, nom, prenom in split}
+        self.known = set(map(compared, settings.test_identities))
 
     def has(self, identite: Identite) -> bool:
-        return (int(identite.siret), identite.cle) in self.known
+        return identite.compared in self.known
 
     def bars(self, client: Client, declarant_id: int) -> bool:
         """Whether this person must not sign in at this client."""

@@ -14,7 +14,7 @@ from partners.models import Partenaire
 from partners.rattachement.accord import Accord
 from partners.rattachement.attente import Proposition
 from partners.rattachement.models import Preuve, Side
-from partners.rattachement.refus import AutreCompteError, PreuveAncienneError
+from partners.rattachement.refus import AutreCompteError, PartenaireSansAccordError, PreuveAncienneError
 from partners.rattachement.signees import LONGEST_COMPTE, LONGEST_LIBELLE, DemandeDeLien
 
 FRESH = 300
@@ -31,6 +31,14 @@ def provider(code: str) -> Fournisseur | None:
     partenaire = Partenaire.with_code(code)
     found = Fournisseur.of_partner(partenaire.id) if partenaire else None
     return found if found is not None and found.serves(USAGE) else None
+
+
+def provider_of(agreed: Accord) -> Fournisseur:
+    """The same, where nothing else will do. Raises PartenaireSansAccordError."""
+    found = provider(agreed.code)
+    if found is None:
+        raise PartenaireSansAccordError(f"{agreed.code} has no OpenID provider")
+    return found
 
 
 def origins(agreed: Accord) -> str:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from idp.declarants.identite import Identite, InvalidNameError, check_name, fold
+from idp.declarants.identite import Identite, InvalidNameError, check_name, compared, fold
 from idp.entreprises.siret import Siret
 
 SIRET = Siret("73282932000074")
@@ -43,3 +43,10 @@ def test_a_name_is_shown_composed_and_with_single_spaces():
 @given(st.text(max_size=100))
 def test_folding_never_fails_and_is_done_once(text):
     assert fold(fold(text)) == fold(text)
+
+
+def test_an_identity_of_a_setting_is_the_one_typed_however_it_is_written():
+    typed = Identite(SIRET, "LEFÈVRE", "Anne-Marie")
+
+    assert compared("732 829 320 00074|Lefevre|anne marie") == typed.compared
+    assert compared("73282932000066|Lefevre|anne marie") != typed.compared

@@ -29,7 +29,6 @@ from partners.rattachement.navigation.venues import Porte
 from partners.rattachement.refus import (
     DemandeRefuseeError,
     DestinationInconnueError,
-    PartenaireSansAccordError,
     PropositionFinieError,
     TropDeNavigationsError,
 )
@@ -173,19 +172,16 @@ def _of(here: visitor.Visitor) -> list[Rattachement]:
 
 def _ask(found: Accord, vers: str, *, silent: bool) -> str:
     """Where the partner's provider is. Raises PartenaireSansAccordError for one that has none."""
-    mag, row = http.mag(), preuve.provider(found.code)
-    if row is None:
-        raise PartenaireSansAccordError(f"{found.code} has no OpenID provider")
     return relying.start(
         current_app.extensions["mag_amont"],
-        row,
+        preuve.provider_of(found),
         PURPOSE,
         browser=http.binding(),
         back=f"/navigation/{found.code}?{urlencode({'vers': vers})}",
         bound=vers,
         now=http.now(),
         prompt="none" if silent else None,
-        max_age=mag.settings.session_lifetime - 60,
+        max_age=http.mag().settings.session_lifetime - 60,
         acr_values=(),
     )
 

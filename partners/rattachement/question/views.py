@@ -26,7 +26,7 @@ from partners.rattachement.association import Place
 from partners.rattachement.attente import Proposition
 from partners.rattachement.events import RattachementRefused
 from partners.rattachement.models import Rattachement
-from partners.rattachement.refus import PartenaireSansAccordError, PreuveAncienneError, PropositionFinieError, TropDeNavigationsError
+from partners.rattachement.refus import PreuveAncienneError, PropositionFinieError, TropDeNavigationsError
 
 bp = Blueprint("question", __name__, template_folder="../templates")
 PAGE = "/compte/portails"
@@ -114,12 +114,9 @@ def _ask_partner(agreed: Accord, waiting: Proposition, mot: str) -> str:
 
     Raises PartenaireSansAccordError.
     """
-    row = preuve.provider(agreed.code)
-    if row is None:
-        raise PartenaireSansAccordError(f"{agreed.code} has no OpenID provider")
     return relying.start(
         current_app.extensions["mag_amont"],
-        row,
+        preuve.provider_of(agreed),
         PURPOSE,
         browser=http.binding(),
         back=f"/rattachement/{mot}",
