@@ -385,8 +385,10 @@ def to_pick_at(pick: Pick, given: Mapping[str, str]) -> tuple[str, dict[str, str
 
 
 def signed_in_since(demande: Demande, session: Session, browser: Browser) -> bool:
-    """Another session than the one presented when the partner asked, and a younger one: an old session brought along is not a sign-in."""
-    return demande.before != browser.presented and session.auth_time >= demande.asked_at
+    """Another session than the one presented when the partner asked, and a younger one: an old session brought along is not a sign-in, nor
+    is the word of another partner, however recent the sign-in there.
+    """
+    return demande.before != browser.presented and session.auth_time >= demande.asked_at and not session.vouched
 
 
 class AuthorizationDoor:

@@ -41,14 +41,17 @@ class Progress:
 
 
 def needs_sign_in(request: AuthorizationRequest, session: Session | None, progress: Progress, now: int) -> bool:
-    """Core section 3.1.2.1: `prompt=login`, `max_age` (0 is the same); a sign-in made since the partner asked satisfies both."""
+    """Core section 3.1.2.1: `prompt=login`, `max_age` (0 is the same); a sign-in made since the partner asked satisfies both.
+
+    `max_age` counts from when MAG itself authenticated the person: no partner's word has an age.
+    """
     if session is None or (session.vouched and lacks_level(request, session, progress)):
         return True
     if progress.signed_in_since:
         return False
     if "create" in request.prompt:
         return True
-    too_old = request.max_age is not None and (request.max_age == 0 or now - session.auth_time > request.max_age)
+    too_old = request.max_age is not None and (request.max_age == 0 or session.vouched or now - session.auth_time > request.max_age)
     return "login" in request.prompt or too_old
 
 

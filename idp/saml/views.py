@@ -83,12 +83,12 @@ def _proceed(signon: Signon, asked: Asked) -> Response:
 
 def _progress(signon: Signon, session: Session | None, asked: Asked) -> Progress:
     here = asked.demande
-    since = here is not None and session is not None and here.before != _presented() and session.auth_time >= here.asked_at
+    younger = here is not None and session is not None and here.before != _presented() and session.auth_time >= here.asked_at
     consent = None
     if session is not None and not signon.provider.first_party:
         consent = db.session.get(Consent, (session.declarant_id, signon.provider.client_id))
     return Progress(
-        signed_in_since=since,
+        signed_in_since=younger and session is not None and not session.vouched,
         refused=asked.demande is not None and "refus" in request.args,
         level_refused=asked.demande is not None and "niveau" in request.args,
         demanded=signon.demanded(session),

@@ -484,5 +484,29 @@ def test_a_login_hint_token_does_not_replace_a_password_that_is_asked(linked, cl
 
 
 @ONLY_SQLITE
+@pytest.mark.parametrize("wanted", [{"prompt": "login"}, {"max_age": "0"}, {"max_age": "3600"}])
+def test_however_recent_a_partner_s_word_is_no_sign_in_of_mag_s_own(linked, client, wanted):
+    """Core section 3.1.2.1: the person is authenticated again, or was within so long, by MAG: not in another tab, at a partner."""
+    asked = linked.ask(client, **wanted).location
+    enter(client, vouched(linked, auth_time=int(time.time())))
+
+    assert "/connexion?demande=" in client.get(f"/authorize?{asked.partition('?')[2]}").location
+    assert "/connexion?demande=" in linked.ask(client, **wanted).location
+    assert answer_of(linked.ask(client, max_age="3600", prompt="none"))[1]["error"] == "login_required"
+
+
+@ONLY_SQLITE
+def test_nor_is_it_one_for_a_service_provider_that_forces_it(linked, client, wsgi_app):
+    """SAML core section 3.4.1, `ForceAuthn`."""
+    saml.register(wsgi_app, site := saml.Site())
+    asked = client.get(saml.path_of(site.address(site.request(ForceAuthn="true")))).location
+    enter(client, vouched(linked, auth_time=int(time.time())))
+
+    again = client.get(f"/saml/sso?{asked.partition('?')[2]}")
+
+    assert again.location.startswith("/connexion?demande=")
+
+
+@ONLY_SQLITE
 def test_a_silent_request_does_not_look_at_the_token(linked, client):
     assert answer_of(linked.ask(client, login_hint_token="x", prompt="none"))[1]["error"] == "login_required"
