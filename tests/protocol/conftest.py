@@ -30,14 +30,20 @@ numbers = count(1)
 
 
 @pytest.fixture(scope="module")
-def standing_app(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def standing_choices() -> dict[str, Any]:
+    """Settings of `standing_app` that a file changes."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def standing_app(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory, standing_choices: dict[str, Any]) -> Iterator[Any]:
     """One application for a whole file, on SQLite: for tests of requests that leave nothing behind.
 
     Such a file says: `wsgi_app = pytest.fixture(lambda standing_app: standing_app)`.
     """
     path = tmp_path_factory.mktemp("standing") / "mag.sqlite3"
     shutil.copyfile(sqlite_template, path)
-    with composed(Settings(issuer=ISSUER, secrets=SECRETS, database_url=f"sqlite:///{path}", **QUICK_HASH)) as doors:
+    with composed(Settings(issuer=ISSUER, secrets=SECRETS, database_url=f"sqlite:///{path}", **QUICK_HASH, **standing_choices)) as doors:
         yield doors
 
 
