@@ -1,7 +1,7 @@
 """Commands of the operator that belong to no room: server, secrets, signing keys, settings, housekeeping."""
 
+import gc
 import os
-import sys
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -58,32 +58,34 @@ def secret() -> None:
 def serve(host: str, port: int, workers: int, threads: int, *, bureau: bool) -> None:
     """Sert MAG avec Granian. Les réglages sont vérifiés avant de commencer."""
     _check_threads(loaded_settings(), threads)
-    arguments = [
-        sys.executable,
-        "-m",
-        "granian",
-        "--interface",
-        "wsgi",
-        "--factory",
-        "wsgi:create_bureau" if bureau else "wsgi:create_wsgi",
-        "--host",
-        host,
-        "--port",
-        str(port),
-        "--workers",
-        str(workers),
-        "--blocking-threads",
-        str(threads),
-        "--http",
-        "1",
-        "--respawn-failed-workers",
-        "--workers-kill-timeout",
-        "10",
-        "--no-ws",
-        "--log-level",
-        "warning",
-    ]
-    os.execv(sys.executable, arguments)  # noqa: S606  # the server replaces this process: signals reach it directly
+    from granian.cli import cli
+
+    gc.freeze()  # workers are forks: what was imported is read once, and stays shared as long as nobody touches it
+    cli(
+        [
+            "--interface",
+            "wsgi",
+            "--factory",
+            "wsgi:create_bureau" if bureau else "wsgi:create_wsgi",
+            "--host",
+            host,
+            "--port",
+            str(port),
+            "--workers",
+            str(workers),
+            "--blocking-threads",
+            str(threads),
+            "--http",
+            "1",
+            "--respawn-failed-workers",
+            "--workers-kill-timeout",
+            "10",
+            "--no-ws",
+            "--log-level",
+            "warning",
+        ],
+        auto_envvar_prefix="GRANIAN",
+    )
 
 
 def _check_threads(settings: Settings, threads: int) -> None:

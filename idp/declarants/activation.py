@@ -26,7 +26,7 @@ from idp.declarants.models import Declarant
 from idp.declarants.statuts import Act, By, Statut
 from idp.entreprises.models import Entreprise, Etablissement
 from idp.errors import RefusedError
-from idp.notifications import paper
+from idp.notifications import pdf
 from idp.notifications.messages import in_words
 from idp.notifications.models import Letter, Mail
 from idp.notifications.paper import Facts, Key, Paper, Paragraph
@@ -145,7 +145,7 @@ def ask_key(declarant: Declarant, now: datetime, *, seals: Seals, issuer: str) -
     key = KEYS.new()
     ActivationKey.make(declarant.id, digests(seals, declarant.id, key)[0], now)
     Letter.void(KIND, declarant.id, now)
-    Letter.write(KIND, lines, paper.render(letter(declarant, lines, key, issuer), now), now, declarant.id)
+    Letter.write(KIND, lines, pdf.render(letter(declarant, lines, key, issuer), now), now, declarant.id)
     journal.record(ActivationKeyPosted(declarant_id=declarant.id, siret=int(declarant.siret), rank=state.letters + 1), now)
     for one in (declarant, *Declarant.administrators(declarant.siret)):
         if one.email:

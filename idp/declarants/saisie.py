@@ -6,8 +6,6 @@ What it says depends on the input alone. Left out on purpose: phones (`parcours/
 import re
 from collections.abc import Mapping
 
-from email_validator import EmailNotValidError, validate_email
-
 from idp.declarants.identite import Identite, InvalidNameError, check_name
 from idp.declarants.inscription import EMAIL, InvalidEmailError
 from idp.entreprises.siret import InvalidSiretError, Siret
@@ -27,6 +25,8 @@ def shown(text: str, longest: int = LONGEST_TEXT) -> str:
 
 def read_email(text: str) -> str:
     """The address as it is kept. No network: the mail that it receives is the proof. Raises InvalidEmailError."""
+    from email_validator import EmailNotValidError, validate_email
+
     try:
         found = validate_email("".join(text.split()), check_deliverability=False, allow_smtputf8=False).ascii_email or ""
     except EmailNotValidError:

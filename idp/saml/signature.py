@@ -11,8 +11,8 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import lru_cache
-from typing import Any
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote_plus
 
 from cryptography import x509
@@ -21,13 +21,13 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from lxml import etree
-from signxml.algorithms import DigestAlgorithm, SignatureMethod
-from signxml.exceptions import SignXMLException
-from signxml.verifier import SignatureConfiguration, XMLVerifier
 
 from idp.saml.errors import MessageRefusedError
 from idp.saml.reading import every, one
 from idp.saml.vocabulary import DS, ECDSA_SHA256, ENVELOPED, EXCLUSIVE, RSA_SHA256, SHA256, Element, child, named
+
+if TYPE_CHECKING:
+    from signxml.verifier import SignatureConfiguration
 
 SMALLEST_RSA = 2048
 METHODS = {
@@ -37,14 +37,6 @@ METHODS = {
 """What a message may be signed with."""
 DIGESTS = (SHA256, "http://www.w3.org/2001/04/xmldsig-more#sha384", "http://www.w3.org/2001/04/xmlenc#sha512")
 TRANSFORMS = (ENVELOPED, EXCLUSIVE)
-EXPECTED = SignatureConfiguration(
-    require_x509=True,
-    location="./",
-    expect_references=1,
-    signature_methods=frozenset(SignatureMethod(method) for method in METHODS),
-    digest_algorithms=frozenset(DigestAlgorithm(digest) for digest in DIGESTS),
-    ignore_ambiguous_key_info=True,
-)
 CERTIFIED_FOR = timedelta(days=3 * 365)
 """How long a certificate of ours may be used."""
 
@@ -178,16 +170,35 @@ def is_signed(root: Element) -> bool:
 
 def verify_element(root: Element, certificates: Sequence[bytes]) -> Element:
     """The element that one of these keys signed, which is the whole message. Raises MessageRefusedError."""
+    from signxml.exceptions import SignXMLException
+    from signxml.verifier import XMLVerifier
+
     _check_form(root)
     for der in certificates:
         try:
-            found: Any = XMLVerifier().verify(root, x509_cert=_certificate(der), id_attribute="ID", expect_config=EXPECTED)
+            found: Any = XMLVerifier().verify(root, x509_cert=_certificate(der), id_attribute="ID", expect_config=_expected())
         except (SignXMLException, InvalidSignature, ValueError, etree.LxmlError):
             continue
         signed: Element | None = found.signed_xml
         if signed is not None and signed.tag == root.tag and signed.get("ID") == root.get("ID"):
             return signed
     raise MessageRefusedError("the signature is of no registered key")
+
+
+@cache
+def _expected() -> "SignatureConfiguration":
+    """What signxml verifies: loaded with the first message that is signed."""
+    from signxml.algorithms import DigestAlgorithm, SignatureMethod
+    from signxml.verifier import SignatureConfiguration
+
+    return SignatureConfiguration(
+        require_x509=True,
+        location="./",
+        expect_references=1,
+        signature_methods=frozenset(SignatureMethod(method) for method in METHODS),
+        digest_algorithms=frozenset(DigestAlgorithm(digest) for digest in DIGESTS),
+        ignore_ambiguous_key_info=True,
+    )
 
 
 def _check_form(root: Element) -> None:

@@ -22,7 +22,6 @@ from partners.demo.lieux import PORT_BASE, Lieux
 from partners.demo.population import JEDECLARE, PASSWORD
 from partners.demo.processes import ChildError, Children, Order, busy
 from partners.demo.secrets import DemoSecrets, write_private
-from partners.portals.portail import written
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
 FREE = Siret("00012001400014")
@@ -34,7 +33,7 @@ READY = "pret"
 PORTALS = {"facile": "partners.portals", "portailpro": "partners.portals", JEDECLARE: "partners.portals.jedeclare"}
 """By the name of its port and of its settings file: where the program is."""
 OURS = ("*.sqlite3*", "secrets.json", *(f"{name}.json" for name in PORTALS), "partenaires.toml", "reglages.env", "journaux/*.log")
-MAG = (sys.executable, "-c", "from wsgi import command_line; command_line()")
+MAG = (sys.executable, "-m", "mag")
 
 
 @click.command("demo")
@@ -186,7 +185,7 @@ def table(lieux: Lieux, desk_link: str) -> str:
         "",
         f"  Mot de passe de tous : {PASSWORD}",
         "",
-        *(f"  {written(one.siret)}   {one.prenom + ' ' + one.nom:<{width}}   {one.cas}" for one in people),
+        *(f"  {one.siret.grouped}   {one.prenom + ' ' + one.nom:<{width}}   {one.cas}" for one in people),
         "",
         "  Comptes de jedeclare, au même mot de passe :",
         *(f"  {one['courriel']:<{18 + width}}   {one['nom']}, aussi inscrit à MAG" for one in portails.comptes()),
@@ -195,7 +194,7 @@ def table(lieux: Lieux, desk_link: str) -> str:
         "  vous l'êtes de l'autre. Trompez-vous de mot de passe ; écrivez votre nom sans accents.",
         "  Connectez-vous à jedeclare, associez ce compte à la même personne de MAG, puis acceptez la charte DSN sans autre mot de passe ;",
         f"  revenez à jedeclare par « Mes portails » : {lieux.issuer}/compte/portails",
-        f"  Inscrivez une entreprise : {lieux.issuer}/inscription, SIRET {written(FREE)} ; les courriers sont là-haut.",
+        f"  Inscrivez une entreprise : {lieux.issuer}/inscription, SIRET {FREE.grouped} ; les courriers sont là-haut.",
         f"  {DIRIGEANT} la représente : sous ce nom, le compte s'ouvre aussitôt ; sous un autre, un opérateur vérifie d'abord.",
         "  Avec Claire Ortholan, donnez votre accord à Camille Roche dans l'espace administrateur ; ajoutez un second facteur.",
         f"  Journaux : {lieux.log('mag').parent}",

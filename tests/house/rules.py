@@ -83,7 +83,7 @@ LIBRARIES = {
         *("partners/amont/cles.py", "partners/amont/jetons.py", "partners/emetteurs/connus.py"),
     ),
     "argon2": ("idp/authentication/passwords.py",),
-    "fpdf": ("idp/notifications/paper.py",),
+    "fpdf": ("idp/notifications/sheet.py",),
     "defusedxml": ("partners/machine/demande.py",),
     "openpyxl": ("idp/habilitations/fichiers/tableur.py",),
     "bcrypt": ("idp/authentication/legacy_hashes.py",),

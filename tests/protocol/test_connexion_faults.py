@@ -172,7 +172,7 @@ def test_C76_a_sign_in_too_many_is_refused_before_any_look_up_or_count(wsgi_app,
 )
 def test_C76_a_server_whose_threads_sign_ins_could_all_hold_does_not_start(monkeypatch, options, slots, queue):
     started = []
-    monkeypatch.setattr("os.execv", lambda *_: started.append(True))
+    monkeypatch.setattr("granian.cli.cli", lambda *_, **__: started.append(True))
     environ = {"MAG_ISSUER": "https://mag.test", "MAG_SECRETS": new_secret(), "MAG_HASH_SLOTS": str(slots), "MAG_HASH_QUEUE": str(queue)}
     result = CliRunner(env=environ).invoke(commands.serve, options)
 
@@ -184,7 +184,7 @@ def test_C76_a_server_whose_threads_sign_ins_could_all_hold_does_not_start(monke
 
 def test_C76_a_server_starts_with_the_settings_it_has_by_default(monkeypatch):
     started = []
-    monkeypatch.setattr("os.execv", lambda *_: started.append(True))
+    monkeypatch.setattr("granian.cli.cli", lambda *_, **__: started.append(True))
     result = CliRunner(env={"MAG_ISSUER": "https://mag.test", "MAG_SECRETS": new_secret()}).invoke(commands.serve)
 
     assert (result.exit_code, started) == (0, [True])

@@ -7,7 +7,8 @@ import pytest
 from pypdf import PdfReader
 
 from idp import qr
-from idp.notifications.paper import Code, Facts, Heading, Key, Paper, Paragraph, render
+from idp.notifications.paper import Code, Facts, Heading, Key, Paper, Paragraph
+from idp.notifications.pdf import render
 
 NOW = datetime(2026, 11, 1, 10, tzinfo=UTC)
 LETTER = Paper(

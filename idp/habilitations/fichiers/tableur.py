@@ -15,10 +15,6 @@ from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import ParseError
 
-from openpyxl import Workbook, load_workbook
-from openpyxl.styles import Font
-from openpyxl.utils.exceptions import InvalidFileException
-
 from idp.declarants.controles.imports import RegisterFileError, cells_of
 from idp.declarants.identite import fold
 from idp.errors import RefusedError
@@ -37,7 +33,7 @@ ZIP = b"PK\x03\x04"
 DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 """How a cell that a spreadsheet runs begins (OWASP, CSV injection)."""
 BROKEN = (
-    *(InvalidFileException, zipfile.BadZipFile, zlib.error, ParseError, OSError, EOFError, NotImplementedError),
+    *(zipfile.BadZipFile, zlib.error, ParseError, OSError, EOFError, NotImplementedError),
     *(KeyError, IndexError, ValueError, TypeError, AttributeError, ArithmeticError),
 )
 """What openpyxl raises on files that no spreadsheet wrote."""
@@ -121,6 +117,8 @@ def _xlsx(path: Path, columns: Collection[str]) -> Iterator[Row]:
 
 def _sheet(file: Any, columns: Collection[str]) -> Iterator[Row]:
     """The first sheet of a workbook."""
+    from openpyxl import load_workbook
+
     sheet = load_workbook(file, read_only=True, keep_links=False).worksheets[0]
     sheet.reset_dimensions()  # a sheet may lie about its size
     heading = next(sheet.iter_rows(max_row=1, max_col=MOST_COLUMNS), ())
@@ -201,6 +199,8 @@ def write_xlsx(out: Any, rows: Iterable[Sequence[str]], *, title: str, notes: It
     first = list(islice(rows, MOST_SHEET + 2))
     if len(first) > MOST_SHEET + 1:
         raise ClasseurTropLongError(f"more than {MOST_SHEET} lines")
+    from openpyxl import Workbook
+
     book = Workbook(write_only=True)
     sheets = [(title, first), *([("Services", notes)] if notes else [])]
     for name, content in sheets:
@@ -216,6 +216,7 @@ def write_xlsx(out: Any, rows: Iterable[Sequence[str]], *, title: str, notes: It
 
 def _heading(sheet: Any, text: str) -> Any:
     from openpyxl.cell import WriteOnlyCell
+    from openpyxl.styles import Font
 
     cell = WriteOnlyCell(sheet, safe(text))
     cell.font = Font(bold=True)

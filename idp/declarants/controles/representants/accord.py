@@ -19,7 +19,7 @@ from idp.declarants.inscription import check_email
 from idp.declarants.models import Declarant
 from idp.entreprises.models import Etablissement
 from idp.errors import NotFoundError, RefusedError
-from idp.notifications import paper
+from idp.notifications import pdf
 from idp.notifications.messages import in_words
 from idp.notifications.models import Letter, Mail
 from idp.notifications.paper import Facts, Key, Paper, Paragraph
@@ -82,7 +82,7 @@ def ask(
         message = messages.wanted(settings.issuer, accord.full_name, person.full_name, place, key, until)
         Mail.write(KIND, address, message, now)
     else:
-        Letter.write(KIND, lines, paper.render(_letter(accord, person, lines, key, settings.issuer), now), now, person.id)
+        Letter.write(KIND, lines, pdf.render(_letter(accord, person, lines, key, settings.issuer), now), now, person.id)
     if person.email:
         told = messages.asked_for(settings.issuer, person.full_name, place, posted=address is None)
         Mail.write("accord_demande", person.email, told, now, person.id)

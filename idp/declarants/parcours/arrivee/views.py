@@ -34,7 +34,7 @@ from idp.errors import NotFoundError
 from idp.habilitations import premiers_droits
 from idp.notifications.messages import Message, in_words
 from idp.notifications.models import Mail, OneTimeLink
-from idp.notifications.paper import render
+from idp.notifications.pdf import render
 from idp.seals import digest, random_token
 
 bp = Blueprint("arrivee", __name__)
