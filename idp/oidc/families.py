@@ -77,6 +77,7 @@ def context_of(session: Session, granted: Granted) -> dict[str, Any]:
         "nonce": granted.nonce,
         "id_token": list(granted.id_token_claims),
         "userinfo": list(granted.userinfo_claims),
+        **({"link": session.link} if session.link else {}),
         **({"resource": list(granted.resource)} if granted.resource else {}),
         **({"acting": granted.acting.dump()} if granted.acting else {}),
     }

@@ -1,6 +1,6 @@
 """What lasts of the protocol: families of refresh tokens and consents."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
 from typing import Any, Self
 
@@ -74,6 +74,17 @@ class RefreshFamily(Model):
         )
         done: Any = db.session.execute(ending, execution_options={"synchronize_session": False})
         return int(done.rowcount)
+
+    @classmethod
+    def of_link(cls, declarant_id: int, link: str) -> list[str]:
+        """What was granted in sessions that a partner's word opened, offline access too, however long ago."""
+        query = select(cls.id, cls.context).where(cls.declarant_id == declarant_id, cls.closed_at.is_(None))
+        return [family_id for family_id, context in db.session.execute(query) if context.get("link") == link]
+
+    @classmethod
+    def close_these(cls, family_ids: Collection[str], reason: str, now: datetime) -> None:
+        ending = update(cls).where(cls.id.in_(family_ids), cls.closed_at.is_(None)).values(closed_at=now, closed_reason=reason)
+        db.session.execute(ending, execution_options={"synchronize_session": False})
 
     @classmethod
     def close_client(cls, client_id: str, reason: str, now: datetime) -> None:

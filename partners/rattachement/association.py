@@ -20,7 +20,8 @@ from idp.notifications.models import Mail
 from idp.oidc import logout
 from idp.oidc.claims import is_about_a_person
 from idp.oidc.client_auth import Clients
-from idp.oidc.models import Consent
+from idp.oidc.families import guard_of_family
+from idp.oidc.models import Consent, RefreshFamily
 from partners.models import Partenaire
 from partners.rattachement import messages
 from partners.rattachement.accord import Accord, every
@@ -146,14 +147,17 @@ def write(place: Place, kind: str, row: Rattachement, message: Message) -> None:
 def end_sessions(
     place: Place, store: Ephemeral, row: Rattachement, but: Collection[str] = (), *, client_id: str | None = None
 ) -> list[str]:
-    """The store first, then what the database says of each session; which ones ended.
+    """The store first, then what the database says of each session; which ones ended. What was granted in them ends too, for offline access
+    itself: it was on the partner's word.
 
     To be called before the link is closed, for what it opened; and, `but` for those, once that is committed: something may have opened
     between. What opens later finds the link closed (`Rattachement.use`).
     """
-    sids = sessions_of(row, place.settings, place.now, but)
-    if sids:
-        store.end(*map(guard_of_session, sids), lifetime=place.settings.session_lifetime)
+    sids, granted = sessions_of(row, place.settings, place.now, but), RefreshFamily.of_link(row.declarant_id, row.id)
+    if sids or granted:
+        store.end(*map(guard_of_session, sids), *map(guard_of_family, granted), lifetime=place.settings.session_lifetime)
+    if granted:
+        RefreshFamily.close_these(granted, "rattachement", place.now)
     for sid in sids:
         logout.ended(place.clients, sid, row.declarant_id, client_id, "rattachement", place.now)
     return sids

@@ -425,6 +425,22 @@ def test_a_link_that_ends_before_the_last_step_opens_nothing(linked, client, un_
     assert not is_signed_in(client)
 
 
+@pytest.mark.parametrize("later", [timedelta(), timedelta(days=20)])
+def test_unlinking_ends_the_offline_access_that_was_granted_on_the_partner_s_word(linked, partner, client, signed_in, later):
+    """Or the partner would keep by itself, for months, what the link alone opened."""
+    paie = partner("paie", scope="openid offline_access", grant_types=["authorization_code", "refresh_token"], first_party=True)
+    own = paie.redeem(paie.code(signed_in, scope="openid offline_access")).json
+    enter(client, vouched(linked))
+    kept = paie.redeem(paie.code(client, scope="openid offline_access")).json
+    kept = paie.token("refresh_token", refresh_token=kept["refresh_token"]).json
+
+    with time_machine.travel(datetime.now(UTC) + later):
+        end(linked)
+        assert paie.token("refresh_token", refresh_token=kept["refresh_token"]).json["error"] == "invalid_grant"
+        assert paie.userinfo(kept["access_token"]).status_code == 401
+        assert "access_token" in paie.token("refresh_token", refresh_token=own["refresh_token"]).json, "the person's own stands"
+
+
 @ONLY_SQLITE
 def test_unlinking_from_the_very_session_that_the_word_opened_ends_it(linked, client):
     enter(client, vouched(linked))

@@ -73,10 +73,13 @@ def find(store: Ephemeral, kind: str, key: str) -> Awaited | None:
 
 
 def accept(store: Ephemeral, kind: str, key: str, awaited: Awaited, session: Session, now: datetime) -> None:
-    """The person agrees: the client's next poll has tokens of this session, or of this person with offline_access."""
+    """The person agrees: the client's next poll has tokens of this session, or of this person with offline_access.
+
+    Of a session that a partner's word opened, nothing is given once it ended.
+    """
     granted = make_granted(awaited.client_id, awaited.scope, resource=awaited.resource)
     guards = [guard_of_declarant(session.declarant_id, session.version)]
-    if "offline_access" not in awaited.scope:
+    if "offline_access" not in awaited.scope or session.vouched:
         guards.append(guard_of_session(session.sid))
     accepted = replace(awaited, state=State.ACCEPTED)
     _keep(store, kind, key, accepted, int(now.timestamp()), f"\n{session.dump()}\n{granted.dump()}", guards)
