@@ -192,8 +192,9 @@ async function commencer(demande, reponse, adresse) {
     response_type: 'code', redirect_uri: `${SITE}/auth/mag/callback`, scope: 'openid profile siret', state: t.state, nonce: t.nonce,
     code_challenge: empreinte(t.verifier).toString('base64url'), code_challenge_method: 'S256',
   };
-  const hints = Object.fromEntries(['login_hint', 'siret_hint', 'prompt', 'ui_locales'].filter((nom) => autres[nom]).map((nom) => [nom, autres[nom]]));
-  const mag = parScript ? '' : `${await point('authorization_endpoint')}?${new URLSearchParams({ client_id: CLIENT, ...params, ...hints })}`;
+  const indices = mode === 'fedcm' ? [] : ['login_hint', 'siret_hint', 'prompt', 'ui_locales']; // le navigateur a les siens pour FedCM
+  for (const nom of indices) if (autres[nom]) params[nom] = autres[nom];
+  const mag = parScript ? '' : `${await point('authorization_endpoint')}?${new URLSearchParams({ client_id: CLIENT, ...params })}`;
   const anciennes = Object.keys(cookies(demande)).filter((nom) => nom.startsWith(TRANSACTION)).slice(0, -4);
   reponse.setHeader('Set-Cookie', [cookie(TRANSACTION + t.state, sceller(t), DUREE), ...anciennes.map((nom) => cookie(nom, '', 0))]);
   return parScript ? json(reponse, { callback: '/auth/mag/callback', params }) : aller(reponse, mag);

@@ -273,8 +273,10 @@ function commencer(): void
     $t['return_to'] = chemin_du_site($_GET['return_to'] ?? '');
     $demande = ['response_type' => 'code', 'redirect_uri' => SITE . '/auth/mag/callback', 'scope' => PORTEES, 'state' => $t['state'], 'nonce' => $t['nonce'],
         'code_challenge' => b64(hash('sha256', $t['verifier'], true)), 'code_challenge_method' => 'S256'];
-    $reponse = $par_script ? null : point('authorization_endpoint') . '?' . http_build_query(['client_id' => CLIENT] + $demande
-        + array_intersect_key($_GET, ['login_hint' => 1, 'siret_hint' => 1, 'prompt' => 1, 'ui_locales' => 1]));
+    if ($mode !== 'fedcm') { // qui donne ses indices lui-même
+        $demande += array_intersect_key(array_filter($_GET, 'is_string'), ['login_hint' => 1, 'siret_hint' => 1, 'prompt' => 1, 'ui_locales' => 1]);
+    }
+    $reponse = $par_script ? null : point('authorization_endpoint') . '?' . http_build_query(['client_id' => CLIENT] + $demande);
     $anciennes = array_filter(array_keys($_COOKIE), fn ($nom) => str_starts_with((string) $nom, TRANSACTION));
     foreach (array_slice($anciennes, 0, max(0, count($anciennes) - 4)) as $nom) {
         poser_cookie($nom, '', 0);

@@ -25,7 +25,7 @@ from .sealing import digest, random_text
 from .sessions import Sessions, SqliteSessions
 from .signals import SecurityEvent, refusal
 from .tokens import ClockError, InvalidTokenError
-from .transactions import LOGOUT, TRANSACTION, Transaction, Transactions, set_cookie
+from .transactions import LOGOUT, TRANSACTION, Mode, Transaction, Transactions, set_cookie
 from .widget import Widget
 
 P = ParamSpec("P")
@@ -99,14 +99,15 @@ class MagKit:
         return response
 
     def _question(self, transaction: Transaction) -> Response:
-        """A script of another site may not make transactions here; a link may, as all links do."""
+        """A script of another site may not make transactions here; a link may, as all links do. FedCM has hints of its own."""
         asked = {"state": transaction.state, "nonce": transaction.nonce, "verifier": transaction.verifier}
+        hints = {name: request.args[name] for name in HINTS if request.args.get(name)}
         if not transaction.mode.is_scripted:
-            hints = {name: request.args[name] for name in HINTS if request.args.get(name)}
             return make_response(redirect(self.provider.authorization_url(**asked, **hints), 303))
         if not is_same_origin(self.config.base_url):
             raise RefusedError("etrangere", "a script of another site asked to start")
-        return jsonify(callback=f"{self.config.prefix}/callback", params=self.provider.parameters(**asked))
+        told = hints if transaction.mode is Mode.INLINE else {}
+        return jsonify(callback=f"{self.config.prefix}/callback", params={**told, **self.provider.parameters(**asked)})
 
     def callback(self) -> ResponseReturnValue:
         """From MAG: an answer to a question this very browser asked, and once; posted by the page's script when it carried it."""

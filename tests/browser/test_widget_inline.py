@@ -85,6 +85,33 @@ def test_the_frame_says_whose_it_is_and_what_axe_knows_is_right(scene):
     assert violations(page) == []
 
 
+@pytest.mark.parametrize(
+    ("query", "typed"),
+    [
+        pytest.param(f"login-hint={SIRET}", [SIRET, "", ""], id="a-siret"),
+        pytest.param("login-hint=356 000 000 00048", ["35600000000048", "", ""], id="of-nobody"),
+        pytest.param(f"start=/auth/mag/start?login_hint={SIRET}|{NOM}|{PRENOM}", [SIRET, NOM, PRENOM], id="names"),
+        pytest.param("login-hint=732829320", ["", "", ""], id="not-a-siret"),
+        pytest.param("start=/auth/mag/start?login_hint=%2522%253E%253Cscript%253E|x|y", ["", "", ""], id="nonsense"),
+    ],
+)
+def test_the_form_is_filled_with_what_the_page_hints(scene, query, typed):
+    """As in the other modes, whether or not anybody has that account."""
+    page, frame = framed(scene, f"modes=inline&stays=1&{query}")
+    frame.locator("#identification").wait_for()
+
+    assert ["".join(frame.locator(f"#{name}").input_value().split()) for name in ("siret", "nom", "prenom")] == typed
+    assert violations(page) == []
+
+
+def test_a_person_whom_the_page_hints_types_the_password_alone(scene):
+    page, frame = framed(scene, f"modes=inline&stays=1&start=/auth/mag/start?login_hint={SIRET}|{NOM}|{PRENOM}")
+    frame.locator("#password").fill(PASSWORD)
+    enter(frame)
+
+    assert seen(page, "success") == {"method": "inline", "return_to": "/espace"}
+
+
 def test_giving_up_in_the_frame_is_a_cancellation_and_the_button_comes_back(scene):
     page, frame = framed(scene)
     frame.get_by_role("button", name="Annuler").click()

@@ -160,6 +160,18 @@ def test_by_redirect(site: Site) -> None:
     assert (probe.json()["active"], len(probe.json()["sid_hint"]), probe.headers["Cache-Control"]) == (True, 12, "no-store")
 
 
+def test_hints_are_told_in_every_mode_but_fedcm(site: Site) -> None:
+    visitor, hints = site.visitor(), {"login_hint": "73282932000074|Lefèvre|Anne", "siret_hint": "73282932000074"}
+    query = urlencode({**hints, "state": "x", "return_to": "/espace"})
+    framed = visitor.here(f"/auth/mag/start?mode=inline&{query}").json()["params"]
+    redirected = visitor.here(f"/auth/mag/start?{query}").headers["Location"]
+    told = {name: values[0] for name, values in parse_qs(urlsplit(redirected).query).items()}
+
+    assert {name: framed[name] for name in hints} == {name: told[name] for name in hints} == hints
+    assert "x" not in (framed["state"], told["state"])
+    assert "login_hint" not in visitor.here(f"/auth/mag/start?mode=fedcm&{query}").json()["params"]
+
+
 def test_by_a_popup(site: Site) -> None:
     visitor = site.visitor()
     start = visitor.here(f"/auth/mag/start?mode=popup&flow={FLOW}&return_to=/espace")

@@ -169,6 +169,17 @@ def test_a_script_carries_question_and_answer(portal, mode):
     assert [header.split("=")[0] for header in answer.headers.getlist("Set-Cookie")] == [SESSION, TRANSACTION + params["state"]]
 
 
+def test_a_frame_is_told_the_hints_and_fedcm_has_its_own(portal):
+    """Nothing of the question itself is theirs to change."""
+    given = {"login_hint": "73282932000074|Lefèvre|Claire", "siret_hint": "73282932000074", "scope": "openid email", "state": "x"}
+    params = ask(portal.browser(), "inline", **given)
+
+    assert {name: params[name] for name in given if "hint" in name} == {name: value for name, value in given.items() if "hint" in name}
+    assert params["scope"] != "openid email"
+    assert len(params["state"]) == 43
+    assert "login_hint" not in ask(portal.browser(), "fedcm", **given)
+
+
 def test_the_question_costs_nothing_to_mag(served, personne):
     """The widget asks it when the pointer comes near: MAG need not even be there."""
     portal = make_portal(served, "isole", {}, issuer="http://mag.localhost:9")
