@@ -126,6 +126,14 @@ def free_port() -> int:
         return int(found.getsockname()[1])
 
 
+def until(ready: Callable[[], Any], what: str) -> None:
+    """Another process is asked again until it says yes."""
+    deadline = time.monotonic() + START_TIMEOUT
+    while not ready():
+        assert time.monotonic() < deadline, f"{what}: never"
+        time.sleep(0.02)
+
+
 def _die_with_parent() -> None:
     """In the child, before it becomes the server: SIGINT when the thread that started it ends (Linux alone)."""
     pr_set_pdeathsig = 1
