@@ -153,21 +153,27 @@ def _give(gesture: Gesture, leaver: Declarant, to: Declarant, held: Holdings, in
     beyond = union(x.masks.common(own[x.cible]) for x in excluded if is_siren(x.cible))
     for membre, portefeuille in members:
         if membre.ends_at > gesture.now:
-            added = _join(to.id, portefeuille, membre.period, membre.masks.minus(beyond), operation_id)
+            period, ceiling = membre.period, membre.masks.minus(beyond)
+            added = _join(to.id, portefeuille, period, ceiling, operation_id, gesture.now, for_good=invitation_id is None)
             if invitation_id is not None:
                 DroitConfie.keep(invitation_id, portefeuille.id, 0, membre.period, membre.masks, added)
     db.session.flush()
     to.epoque += 1
 
 
-def _join(declarant_id: int, portefeuille: Portefeuille, period: Period, ceiling: Masks, operation_id: int) -> Masks:
-    """Membership of a portfolio, or a higher ceiling in it while the dates given cover those there; what was added."""
+def _join(
+    declarant_id: int, portefeuille: Portefeuille, period: Period, ceiling: Masks, operation_id: int, now: datetime, *, for_good: bool
+) -> Masks:
+    """Membership of a portfolio, or a higher ceiling in it while the dates given cover those there; what was added.
+
+    One that ended is replaced; `for_good`: so is one that holds nothing more and lasts no longer.
+    """
     row = sets.membership(declarant_id, portefeuille.id)
-    if row is not None and not period.covers(row.period):
+    before = row.masks if row and now < row.ends_at else NOTHING
+    if row and any(before) and not period.since(now).covers(row.period.since(now)):
         return NOTHING
-    before = row.masks if row else NOTHING
-    if row is None:
-        row = PortefeuilleMembre(declarant_id=declarant_id, portefeuille_id=portefeuille.id)
+    row = row or PortefeuilleMembre(declarant_id=declarant_id, portefeuille_id=portefeuille.id)
+    if not any(before) or (for_good and not any(before.minus(ceiling))):
         row.effective_from, row.ends_at = period
     row.masks, row.operation_id = before.union(ceiling), operation_id
     db.session.add(row)
@@ -184,7 +190,7 @@ def remettre(gesture: Gesture, invitation: Invitation, newcomer: Declarant) -> b
     sets.take_time()
     sets.hand_over(invitation.id, keeper.id, newcomer.id, operation_id, gesture.now)
     for row in DroitConfie.beside_direct(invitation.id):
-        _hand_over(row, keeper, newcomer, operation_id)
+        _hand_over(row, keeper, newcomer, operation_id, gesture.now)
     db.session.flush()
     DroitConfie.forget(invitation.id)
     gesture.trace("solder", NOTHING, declarant_id=keeper.id)
@@ -193,7 +199,7 @@ def remettre(gesture: Gesture, invitation: Invitation, newcomer: Declarant) -> b
     return True
 
 
-def _hand_over(row: DroitConfie, keeper: Declarant, newcomer: Declarant, operation_id: int) -> None:
+def _hand_over(row: DroitConfie, keeper: Declarant, newcomer: Declarant, operation_id: int, now: datetime) -> None:
     """One exclusion or one membership."""
     if row.source == EXCLUSION:
         sets.exclude(newcomer.id, row.cible, row.masks, operation_id)
@@ -202,7 +208,7 @@ def _hand_over(row: DroitConfie, keeper: Declarant, newcomer: Declarant, operati
     kept, portefeuille = sets.membership(keeper.id, row.source), db.session.get(Portefeuille, row.source)
     if kept is None or portefeuille is None:
         return
-    _join(newcomer.id, portefeuille, row.period, row.masks.common(kept.masks), operation_id)
+    _join(newcomer.id, portefeuille, row.period, row.masks.common(kept.masks), operation_id, now, for_good=True)
     kept.masks = kept.masks.minus(row.added)
     if not any(kept.masks):
         db.session.delete(kept)

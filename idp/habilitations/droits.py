@@ -324,6 +324,10 @@ class Period(NamedTuple):
     effective_from: datetime
     ends_at: datetime = FOREVER
 
+    def since(self, now: datetime) -> "Period":
+        """Instants before `now` are one instant."""
+        return Period(max(self.effective_from, now), self.ends_at)
+
     def covers(self, other: Self) -> bool:
         return self.effective_from <= other.effective_from and other.ends_at <= self.ends_at
 
@@ -357,7 +361,7 @@ def give(held: Dated, period: Period, masks: Masks, now: datetime) -> dict[Perio
     missing = masks.minus(union(m for p, m in held.items() if p.covers(period)))
     if not any(missing):
         return dict(held)
-    kept = {p: m.minus(missing) if period.covers(Period(max(p.effective_from, now), p.ends_at)) else m for p, m in held.items()}
+    kept = {p: m.minus(missing) if period.covers(p.since(now)) else m for p, m in held.items()}
     return settle({**kept, period: kept.get(period, NOTHING).union(missing)}, now)
 
 

@@ -19,8 +19,9 @@ from idp.database import BigInt, Connections, Model, Statement, db
 from idp.declarants.controles.models import LienDeclare
 from idp.declarants.models import Declarant
 from idp.declarants.statuts import Role, Statut
-from idp.entreprises.siret import Siret
-from idp.habilitations import attribution, decision, models, portefeuilles
+from idp.entreprises.models import Entreprise, Etablissement
+from idp.entreprises.siret import Siren, Siret
+from idp.habilitations import attribution, decision, depart, models, portefeuilles, scission, transfert
 from idp.habilitations.annuaire.noms import Annuaire
 from idp.habilitations.catalogue import Description, refresh
 from idp.habilitations.droits import EVERYTHING, FOREVER, Catalogue, Droit, Exigence, Grain, Heritage, Service, siren_of
@@ -122,6 +123,61 @@ class Naive:
     def may(self, account: int, place: int, pair: Any, now: datetime) -> bool:
         return account in self.active and exists(pair) and is_enabled(pair) and self.holds(account, place, pair, now)
 
+    def pass_on(self, giver: int, to: int, now: datetime, *, leaves: bool) -> None:
+        """To a colleague, at the same dates, and never more than the giver had; `leaves`: who keeps nothing."""
+        told = {(where, pair) for who, where, pair in self.excluded if who == giver}
+        left = {one for one in told if self.around(to, *one, now)}  # it would take away what was theirs
+        everywhere = [(place, pair, held) for (who, place, pair), held in self.direct.items() if who == giver]
+        direct = [(place, pair, dates) for place, pair, held in everywhere for dates in held if now < dates[1]]
+        joined = {folder: member for (who, folder), member in self.members.items() if who == giver and now < member[2]}
+        if not (direct or joined or (leaves and told != left)):
+            return
+        for place, pair, dates in direct:
+            if not self.is_excluded(giver, place, pair):
+                self.direct[to, place, pair].append(dates)
+        self.excluded |= {(to, *one) for one in told - left}
+        beyond = {pair for where, pair in left if where in SIRENS}
+        for folder, (ceiling, start, end) in joined.items():
+            self.join(to, folder, (set(PAIRS) if ceiling is None else ceiling) - beyond, start, end, now)
+        if leaves:
+            self.drop(giver)
+
+    def join(self, account: int, folder: int, ceiling: set[Any], start: datetime, end: datetime, now: datetime) -> None:
+        """One membership a person and a portfolio: the wider, else the higher while both last, else their own. Past openings are one."""
+        theirs = self.members.get((account, folder))
+        held = theirs if theirs and now < theirs[2] else None
+        own = set(PAIRS) if held and held[0] is None else held[0] if held else set()
+        if not ceiling or (held and not (max(start, now) <= max(held[1], now) and held[2] <= end)):
+            return
+        dates = (start, end) if held is None or own <= ceiling else held[1:]
+        self.members[account, folder] = (ceiling | own, *dates)
+
+    def around(self, account: int, where: int, pair: Any, now: datetime) -> bool:
+        """Given there, on its company or its establishments, now or later, exclusions apart."""
+        near = {where, siren_of(where), *(siret for siret in SIRETS if siren_of(siret) == where)}
+        live = any(now < end for place in near for _, end in self.direct[account, place, pair])
+        for (who, folder), (ceiling, _, end) in self.members.items():
+            if who == account and now < end and pair in self.container[folder] and (ceiling is None or pair in ceiling):
+                live = live or any(now < b for place in near for _, b in self.content[folder, place, pair])
+        return live
+
+    def drop(self, account: int) -> None:
+        """Nothing is left, exclusions included."""
+        for who, place, pair in list(self.direct):
+            if who == account:
+                self.direct[who, place, pair].clear()
+        self.excluded = {one for one in self.excluded if one[0] != account}
+        self.members = {key: member for key, member in self.members.items() if key[0] != account}
+
+    def split(self, folder: int, lots: dict[int, list[int]]) -> None:
+        """`lots`: clients by new portfolio. The same container and members; each client is where it was, or in one of them."""
+        for part, places in lots.items():
+            self.container[part] = set(self.container[folder])
+            self.members |= {(who, part): member for (who, of), member in self.members.items() if of == folder}
+            for where in places:
+                for pair in PAIRS:
+                    self.content[part, where, pair] = self.content.pop((folder, where, pair), [])
+
     def places(self, account: int, now: datetime) -> set[int]:
         """Where something is given, whatever it is."""
         found = {place for place in (*SIRENS, *SIRETS) for pair in PAIRS if self.gives(account, place, pair, now)}
@@ -140,7 +196,7 @@ def is_enabled(pair: Any) -> bool:
 # ------------------------------------------------------------------------------------------------------------ histories
 
 # Few accounts, places and hours, so that gestures meet: on one target, at the instant when a right opens or ends.
-account, folder = st.sampled_from((1, 1, 1, 1, 2, 3)), st.sampled_from((1, 1, 2))
+account, folder = st.sampled_from((1, 1, 1, 1, 2, 3)), st.sampled_from((1, 1, 1, 2, 2, 3))
 PLACES = (SIRENS[1], SIRENS[1], SIRETS[3], SIRETS[4], SIRENS[2], SIRETS[6])
 place = st.sampled_from(PLACES)
 one_service = st.sampled_from(("dsn", "dsn", "dsn", "atmp", "cpf", "passeport", "c3s", "taux", "taux", "taux_ouverts", "indicateurs"))
@@ -168,8 +224,14 @@ GESTURES = st.one_of(
     st.tuples(st.just("membre"), folder, account, st.none() | rights, opens, life),
     st.tuples(st.just("quitter"), folder, account),
     st.tuples(st.just("suspendre"), st.sampled_from((2, 3))),
+    st.tuples(st.sampled_from(("transferer", "copier", "partir")), account, account),
+    st.tuples(st.just("abandonner"), account),
+    st.tuples(st.just("scinder"), folder, st.integers(1, 3)),
+    st.tuples(st.just("cesser"), st.sampled_from((*PLACES, *SIRENS))),
     st.tuples(st.just("deposer"), st.sampled_from(FIRMS), st.sampled_from((SIRETS[3], SIRETS[4], SIRETS[6], SIRETS[7])), st.integers(0, 4)),
 )
+FOLDERS = {"ouvrir", "fermer", "clients", "sortir", "membre", "quitter", "scinder"}
+"""Gestures on a portfolio."""
 HISTORIES = st.lists(st.tuples(soon, GESTURES), min_size=5, max_size=25)
 ALL = {code: frozenset(CATALOGUE.services[code].droits) for code in ("dsn", "atmp", "cpf", "passeport", "taux")}
 TYPICAL = [
@@ -222,6 +284,40 @@ CORNERS = [
 ]
 
 
+PASSING = [
+    (0, ("attribuer", 1, X, {"dsn": frozenset({D, P}), "taux": frozenset({C})}, None, None)),
+    (0, ("attribuer", 1, Y, {"atmp": frozenset({D})}, None, 5)),  # not open yet
+    (0, ("attribuer", 2, X, {"dsn": frozenset({P})}, None, 1)),
+    (0, ("exclure", 1, X, {"dsn": frozenset({D, P})})),  # P is the receiver's: it does not follow
+    (0, ("exclure", 1, SIRENS[1], {"taux": frozenset({C})})),
+    (0, ("clients", 1, [Z, SIRENS[1]], {"dsn": frozenset({D, P})}, None, None)),
+    (0, ("membre", 1, 2, {"dsn": frozenset({P})}, None, None)),  # before the giver's, and lower
+    (1, ("membre", 1, 1, {"dsn": frozenset({D})}, None, None)),
+    (0, ("membre", 2, 2, {"dsn": frozenset({D})}, None, 1)),  # ended when the giver's comes
+    (0, ("clients", 2, [SIRETS[6]], DECLARE, None, None)),
+    (2, ("transferer", 1, 2)),
+    (0, ("transferer", 2, 3)),  # of another company
+    (0, ("copier", 2, 1)),
+]
+LASTING = [
+    (0, ("clients", 2, [SIRETS[6]], DECLARE, None, None)),
+    (0, ("membre", 2, 2, DECLARE, None, 3)),  # the giver's has no end
+    (0, ("transferer", 1, 2)),
+]
+SPLITTING = [
+    (0, ("clients", 1, [SIRETS[0], X, Y, SIRENS[1], SIRETS[6]], {"dsn": frozenset({D, P}), "passeport": frozenset({D})}, None, None)),
+    (0, ("membre", 1, 2, {"dsn": frozenset({P})}, 1, 4)),
+    (0, ("exclure", 1, Y, {"dsn": frozenset({P})})),
+    (0, ("scinder", 1, 2)),
+    (0, ("quitter", 1, 1)),  # of the first part alone
+    (0, ("fermer", 3, {"dsn": frozenset({P})})),
+    (1, ("sortir", 3, [X, Y], None)),
+    (0, ("scinder", 3, 1)),
+    (0, ("cesser", SIRENS[1])),
+    (0, ("transferer", 1, 2)),
+]
+
+
 @dataclass
 class World:
     """Both engines, side by side."""
@@ -229,6 +325,11 @@ class World:
     connections: Connections
     naive: Naive = field(default_factory=Naive)
     now: datetime = NOON
+
+    def folder(self, number: int) -> int:
+        """The portfolio of that number among those that there are: a split makes others."""
+        folders = sorted(self.naive.container)
+        return folders[(number - 1) % len(folders)]
 
     def pairs(self, rights: Any) -> list[Any]:
         return [(code, droit) for code, droits in rights.items() for droit in droits]
@@ -244,6 +345,8 @@ class World:
     def play(self, history: Any) -> None:
         for hours, (kind, *arguments) in history:
             self.now += hours * HOUR
+            if kind in FOLDERS:
+                arguments[0] = self.folder(arguments[0])
             try:
                 getattr(self, kind)(Gesture(None, CATALOGUE, self.now), *arguments)
                 db.session.commit()
@@ -311,14 +414,48 @@ class World:
         portefeuilles.retirer_membre(gesture, folder, who)
         self.naive.members.pop((who, folder), None)
 
+    def transferer(self, gesture: Gesture, giver: int, to: int) -> None:
+        transfert.transferer(gesture, giver, to)
+        self.naive.pass_on(giver, to, self.now, leaves=True)
+
+    def copier(self, gesture: Gesture, giver: int, to: int) -> None:
+        transfert.copier(gesture, giver, to)
+        self.naive.pass_on(giver, to, self.now, leaves=False)
+
+    def partir(self, gesture: Gesture, giver: int, to: int) -> None:
+        """All of a departure but the end of the identity."""
+        colleague = depart.Settlement(depart.Destin.COLLEGUE, db.session.get_one(Declarant, to))
+        depart.settle(gesture, db.session.get_one(Declarant, giver), colleague)
+        self.naive.pass_on(giver, to, self.now, leaves=True)
+        self.naive.drop(giver)
+
+    def abandonner(self, gesture: Gesture, giver: int) -> None:
+        transfert.abandonner(gesture, giver)
+        self.naive.drop(giver)
+
+    def scinder(self, gesture: Gesture, folder: int, size: int) -> None:
+        """Which client goes where is the engine's to choose, evenly; what it forgets, the naive one keeps where it was."""
+        before = models.PortefeuilleClient.targets(folder)
+        lots = {part: models.PortefeuilleClient.targets(part) for part in scission.scinder(gesture, folder, size)}
+        assert sorted(where for lot in lots.values() for where in lot) == before
+        assert max(map(len, lots.values())) <= size
+        self.naive.split(folder, {part: lot for part, lot in lots.items() if part != folder})
+
+    def cesser(self, gesture: Gesture, where: int) -> None:
+        """The directory says that it closed. Rights stay, for the last declarations, until an administrator takes them away."""
+        closed = [siret for siret in SIRETS if where in {siret, siren_of(siret)}]
+        db.session.merge(Entreprise(siren=Siren.of(siren_of(where)), etat="C" if where in SIRENS else "A", statut_diffusion="O"))
+        for siret in closed:
+            db.session.merge(Etablissement(siret=Siret.of(siret), actif=False, siege=False, statut_diffusion="O"))
+
     def suspendre(self, gesture: Gesture, who: int) -> None:
         db.session.get_one(Declarant, who).statut = Statut.SUSPENDU
         self.naive.active.discard(who)
 
 
 TABLES = (
-    LienDeclare, models.PortefeuilleMembre, models.PortefeuilleClient, models.Portefeuille, models.DroitDirect, models.Exclusion,
-    models.Operation, Declarant,
+    Etablissement, Entreprise, LienDeclare, models.PortefeuilleMembre, models.PortefeuilleClient, models.Portefeuille, models.DroitDirect,
+    models.Exclusion, models.Operation, Declarant,
 )
 
 
@@ -338,6 +475,8 @@ def begin(connections: Connections) -> World:
     for folder in (1, 2):
         db.session.add(models.Portefeuille(id=folder, siren=SIRENS[2], nom=f"P{folder}", clients=0))
         world.naive.container[folder] = set()
+    if connections.dialect.name == "postgresql":
+        db.session.execute(select(func.setval("portefeuilles_id_seq", 2)))  # those of a split come after
     db.session.commit()
     return world
 
@@ -440,6 +579,13 @@ def holders(world: World, cible: int, pair: Any, now: datetime, limit: int) -> s
 @example(history=DECLARING, limit=1, later=0)
 @example(history=CORNERS, limit=3, later=1)
 @example(history=CORNERS, limit=1, later=4)
+@example(history=PASSING, limit=3, later=1)
+@example(history=PASSING[:-1], limit=2, later=2)
+@example(history=[*PASSING[:-3], (2, ("partir", 1, 2))], limit=2, later=1)
+@example(history=LASTING, limit=2, later=4)
+@example(history=[*LASTING[:-1], (0, ("partir", 1, 2))], limit=2, later=4)
+@example(history=SPLITTING, limit=2, later=2)
+@example(history=[*TYPICAL, *SPLITTING[:5], (0, ("copier", 1, 2)), (0, ("abandonner", 1))], limit=4, later=1)
 def test_no_history_makes_the_two_engines_differ(connections: Connections, history: Any, limit: int, later: int) -> None:
     world = opened(connections)
     world.play(history)
@@ -574,6 +720,27 @@ def test_a_report_of_a_file_says_what_the_naive_engine_sees_change(connections: 
         if number not in refused:
             assert found.get(number) == ((had, droits) if had != droits else None), (number, wanted[number])
     assert releve.bilan["changees"] + releve.bilan["inchangees"] == len(wanted) - len(refused)
+
+
+def test_a_split_above_100_changes_no_right(connections: Connections) -> None:
+    """Fact 49: 203 clients in three portfolios of at most 100."""
+    world = opened(connections)
+    clients = [10**12 + i * 100_000 + 12 for i in range(203)]
+    world.play([
+        (0, ("clients", 1, clients, {"dsn": frozenset({D, P})}, None, None)),
+        (0, ("clients", 1, clients[90:110], {"atmp": frozenset({D})}, None, 30)),  # open in two hours
+        (0, ("membre", 1, 2, {"dsn": frozenset({P})}, None, 40)),
+        (0, ("exclure", 1, clients[150], {"dsn": frozenset({P})})),
+        (0, ("scinder", 1, portefeuilles.ADVISED_CLIENTS)),
+        (0, ("quitter", 3, 2)),
+        (0, ("sortir", 4, clients[200:], None)),
+    ])
+
+    assert [db.session.get_one(models.Portefeuille, folder).clients for folder in sorted(world.naive.container)] == [67, 0, 68, 65]
+    for now in (world.now, world.now + 3 * HOUR, world.now + 50 * HOUR):
+        asked = [Question(who, client, *pair) for who in (1, 2) for client in clients for pair in (("dsn", D), ("dsn", P), ("atmp", D))]
+        for question, found in zip(asked, check_many(connections, CATALOGUE, asked, now), strict=True):
+            assert bool(found) == world.naive.may(question.declarant_id, question.cible, question[2:], now), (question, now)
 
 
 def test_only_the_named_services_are_disclosed(connections: Connections) -> None:

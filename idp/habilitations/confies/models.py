@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Self
 
-from sqlalchemy import ColumnElement, ForeignKey, Select, and_, case, delete, func, insert, literal, or_, select, text, update
+from sqlalchemy import ColumnElement, ForeignKey, Select, and_, case, delete, func, insert, literal, not_, or_, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, aliased, mapped_column
 from sqlalchemy.sql.selectable import Subquery
@@ -155,7 +155,8 @@ def portfolios_of(declarant_id: int, now: datetime) -> tuple[str, ...]:
 def give_memberships(giver: int, to: int, beyond: Masks, operation_id: int, now: datetime) -> None:
     """Memberships of one account, less some bits of their ceilings, are added to another's: one statement.
 
-    A higher ceiling only while the dates given cover those there: never longer than the giver's.
+    One that ended is replaced, and so is one that holds nothing more and lasts no longer. Else a higher ceiling only while the dates
+    given cover those there: never longer than the giver's. Instants before `now` are one instant.
     """
     membre, names = PortefeuilleMembre, [d.value for d in Droit]
     left = [getattr(membre, d).bitwise_and(~mask) for d, mask in zip(names, beyond, strict=True)]
@@ -166,11 +167,17 @@ def give_memberships(giver: int, to: int, beyond: Masks, operation_id: int, now:
     statement: Any = (postgresql if _dialect() == "postgresql" else sqlite).insert(table).from_select(columns, rows)
     new = statement.excluded
     more = _any([new[d].bitwise_and(table.c[d].bitwise_not()) for d in names])
-    covers = and_(new.effective_from <= table.c.effective_from, table.c.ends_at <= new.ends_at, more)
-    merged = {d: table.c[d].bitwise_or(new[d]) for d in names}
+    opens_first = or_(new.effective_from <= now, new.effective_from <= table.c.effective_from)
+    covers, ended = and_(opens_first, table.c.ends_at <= new.ends_at), table.c.ends_at <= now
+    wider = and_(covers, not_(_any([table.c[d].bitwise_and(new[d].bitwise_not()) for d in names])))
+    longer = and_(wider, or_(table.c.ends_at < new.ends_at, new.effective_from < table.c.effective_from))
+    merged: dict[str, Any] = {d: case((ended, new[d]), else_=table.c[d].bitwise_or(new[d])) for d in names}
+    merged |= {name: case((or_(ended, wider), new[name]), else_=table.c[name]) for name in ("effective_from", "ends_at")}
     db.session.execute(
         statement.on_conflict_do_update(
-            index_elements=["declarant_id", "portefeuille_id"], set_={**merged, "operation_id": new.operation_id}, where=covers
+            index_elements=["declarant_id", "portefeuille_id"],
+            set_={**merged, "operation_id": new.operation_id},
+            where=or_(ended, longer, and_(covers, more)),
         )
     )
 
