@@ -33,7 +33,7 @@ READY = "pret"
 PORTALS = {"facile": "partners.portals", "portailpro": "partners.portals", JEDECLARE: "partners.portals.jedeclare"}
 """By the name of its port and of its settings file: where the program is."""
 OURS = ("*.sqlite3*", "secrets.json", *(f"{name}.json" for name in PORTALS), "partenaires.toml", "reglages.env", "journaux/*.log")
-MAG = (sys.executable, "-m", "mag")
+MAG = (sys.executable, "-c", "from wsgi import command_line; command_line()")
 
 
 @click.command("demo")
