@@ -347,6 +347,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["mag_amont"] = Amont.build(settings, mag.ephemeral, mag.keyring, Fetcher(settings))
     app.extensions["mag_sortie"] = partial(sortie.take, app.extensions["mag_amont"])
     app.extensions["mag_lien"] = venues.use
+    app.extensions["mag_delier"] = rattachement_association.leave
     app.extensions["mag_reception"] = receive_signals(mag, Fetcher(settings), partial(transaction, app.app_context))
     app.extensions["mag_offres"] = app.jinja_env.globals["fournisseurs_de"] = Offres(app.extensions["mag_amont"])
     around = Surroundings(mag.catalogue, settings.issuer, Reads(mag.connections, mag.annuaire))

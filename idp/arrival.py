@@ -26,6 +26,7 @@ from idp.authentication.factors.events import SessionRaised
 from idp.authentication.factors.passkeys import Place
 from idp.authentication.identification import Identification
 from idp.authentication.levels import AMR, level_of
+from idp.authentication.liees import reliure
 from idp.authentication.password_policy import holds, in_force, own_words
 from idp.authentication.remembered import Remembered
 from idp.authentication.session import COOKIE, Session, raise_session, row_of
@@ -35,6 +36,7 @@ from idp.database import db
 from idp.declarants.identite import Identite
 from idp.declarants.models import Declarant
 from idp.declarants.parcours import conditions
+from idp.declarants.preuves.models import Preuve
 from idp.declarants.statuts import Statut
 from idp.habilitations.decision import services_of
 from idp.oidc import logout
@@ -397,6 +399,20 @@ def _raise(found: Entree) -> Response:
         losses.cancel(mag.settings, person, "used", http.now())
     db.session.commit()
     return response
+
+
+def close_ways_in(person: Declarant) -> None:
+    """Whatever leads in without the password: accounts of partners and of providers above MAG, other identities. The caller commits.
+
+    Whoever knew the password may have tied them, and would come back by them once the owner has chosen another. What was tied to a
+    partner may be taken back for a week. To be called once the sessions have ended.
+    """
+    mag, now = http.mag(), http.now()
+    reliure.delier(mag.settings.issuer, person, person, now)
+    for proof in Preuve.of(person.id):
+        proof.connexion_at = None
+    leave: Callable[..., None] = current_app.extensions["mag_delier"]
+    leave(mag.settings, mag.registry, person, now)
 
 
 def raise_here(response: Response, session: Session, *amr: str) -> None:

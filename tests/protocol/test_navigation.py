@@ -3,12 +3,15 @@
 import time
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from urllib.parse import urlsplit
 
 import pytest
 import time_machine
 from joserfc.jwk import ECKey
 
+from idp.authentication.denial import denial_link
 from idp.authentication.factors.models import KnownDevice
+from idp.authentication.liees.models import IdentiteLiee
 from idp.authentication.session import COOKIE
 from idp.database import db
 from idp.declarants.models import Declarant
@@ -450,6 +453,28 @@ def test_unlinking_from_the_very_session_that_the_word_opened_ends_it(linked, cl
     client.post("/compte/portails/delier", data={**hidden_fields(page), "lien": named})
 
     assert not is_signed_in(client)
+
+
+def test_ce_n_etait_pas_moi_unties_what_leads_in_without_the_password(
+    linked, client, un_declarant, new_declarant, app, browser_of, journal
+):
+    """Whoever knew the password may have tied it, and would come back once the owner has chosen another."""
+    other, now = new_declarant(siret="55208131766522"), datetime.now(UTC)
+    with app.app_context():
+        IdentiteLiee.link(un_declarant, other, now)
+        owner = db.session.get(Declarant, un_declarant)
+        address = urlsplit(denial_link(app.extensions["mag"].settings, owner, now).address).path
+        db.session.commit()
+
+    assert client.post(address, data=hidden_fields(client.get(address))).status_code == 200
+    close(app, password_locked_at=None)
+
+    assert "M600709" in arrive(client, vouched(linked)).text
+    assert [line["par"] for line in journal("RattachementClosed")] == ["mag"]
+    with app.app_context():
+        assert IdentiteLiee.of(other) == []
+    owner = browser_of(un_declarant)
+    assert "Rétablir" in owner.get("/compte/portails").text, "the owner may take it back"
 
 
 @ONLY_SQLITE

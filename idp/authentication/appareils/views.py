@@ -6,6 +6,7 @@ from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 
 from idp import http
+from idp.arrival import close_ways_in
 from idp.audit import journal
 from idp.authentication import denial, devices
 from idp.authentication.devices import EVERY, Device
@@ -78,7 +79,7 @@ def show_denial(jeton: str) -> ResponseReturnValue:
 
 @bp.post("/connexion/desaveu/<jeton>")
 def deny(jeton: str) -> ResponseReturnValue:
-    """Sessions end, the password is locked, partners are told."""
+    """Sessions end, the password is locked, what led in without it is untied, partners are told."""
     http.check_csrf("desaveu")
     mag, now = http.mag(), http.now()
     link = OneTimeLink.find(denial.PURPOSE, jeton, now)
@@ -88,6 +89,7 @@ def deny(jeton: str) -> ResponseReturnValue:
     denial.deny(mag.ephemeral, mag.settings, person, now)
     if OneTimeLink.spend(denial.PURPOSE, jeton, now) is None:
         raise DenialDeadError("played again meanwhile")
+    close_ways_in(person)
     OneTimeLink.void(denial.PURPOSE, person.id, now)
     tell_of_person(mag.registry, mag.settings, person.id, now)
     db.session.commit()

@@ -190,8 +190,8 @@ def denied(issuer: str, name: str, at: datetime) -> Message:
         issuer,
         "Votre compte est protégé",
         name,
-        f"Le {in_words(at)}, à votre demande, toutes les sessions de votre compte MAG ont été fermées, vos appareils oubliés et votre mot "
-        "de passe bloqué.",
+        f"Le {in_words(at)}, à votre demande, toutes les sessions de votre compte MAG ont été fermées, vos appareils oubliés, votre mot "
+        "de passe bloqué, et les comptes et identités qui vous connectaient sans mot de passe déliés.",
         "Pour vous connecter de nouveau, choisissez un autre mot de passe : ouvrez la page de connexion, puis « Mot de passe oublié ».",
         Action("Ouvrir la page de connexion", f"{issuer}/connexion"),
     )

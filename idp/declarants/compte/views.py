@@ -7,7 +7,7 @@ from flask import Blueprint, Response, make_response, render_template, request
 from flask.typing import ResponseReturnValue
 
 from idp import http, visitor
-from idp.arrival import set_session_cookie
+from idp.arrival import close_ways_in, set_session_cookie
 from idp.audit import journal
 from idp.authentication.denial import deny
 from idp.authentication.recours.models import Recours
@@ -202,6 +202,7 @@ def revert_address(jeton: str) -> ResponseReturnValue:
     person.email = link.address
     deny(mag.ephemeral, mag.settings, person, now)
     adresse.revert(jeton, now)
+    close_ways_in(person)
     Recours.end_others(person.id, 0, now)
     tell_of_person(mag.registry, mag.settings, person.id, now)
     db.session.commit()
