@@ -1,6 +1,6 @@
 """`make bench`: requests a second, latencies, CPU, exact round trips, the sign-in storm. Not a test: figures, to be read.
 
-    python -m tests.bench [--quick] [--workloads cc,refresh] [--runs 3] [--seconds 2] [--own] [--no-storm] [--no-rights] [--scale 0.02]
+    python -m tests.bench [--quick] [--workloads cc,refresh] [--runs 3] [--seconds 2] [--own] [--no-storm] [--no-targets] [--no-rights]
 
 Through the outside harness where it is present (environment variable MAG_BENCH_HARNESS, else `../shared/bench` beside the
 repository): MAG, npm oidc-provider and the floor are up together and loaded in turn, so that ratios survive a machine that
@@ -17,7 +17,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 from tests import services
-from tests.bench import echelle, harness, load, masse, processes, saml, storm
+from tests.bench import echelle, footprint, half, harness, load, masse, processes, saml, signatures, storm
 from tests.bench.flows import WORKLOADS
 from tests.bench.grants import OWN
 from tests.bench.load import Run
@@ -39,6 +39,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--own", action="store_true", help="MAG's own harness, even where the outside one is present")
     parser.add_argument("--no-load", action="store_true", help="the storm alone")
     parser.add_argument("--no-storm", action="store_true")
+    parser.add_argument("--no-targets", action="store_true", help="without half load, RS256, cold start and memory")
     parser.add_argument("--no-rights", action="store_true", help="without the habilitations (H1 to H10)")
     parser.add_argument("--masse", action="store_true", help="a file of 300,000 lines and an act of 300,000 places, too")
     parser.add_argument("--scale", type=float, default=0.02, help="of the country of habilitations; 1: three million companies")
@@ -87,6 +88,21 @@ def alone(asked: argparse.Namespace, seeded: Seeded, workloads: list[str], trips
         return compare(asked, workloads, ["mag"], measure, trips)
     finally:
         server.stop()
+
+
+def targets(asked: argparse.Namespace, seeded: Seeded) -> None:
+    """Prints what has a target of its own, beside the loads: MAG alone."""
+    server = processes.serve(seeded, *ONE_CORE, cpu=0)
+    load.pin_load()
+    try:
+        in_rsa = [workload for workload in signatures.SIGNED if f"{workload}_rs256" in asked.workloads]
+        if in_rsa:
+            found = signatures.table(seeded.target, server.process.pid, in_rsa, asked.runs, asked.seconds)
+            print(f"\n### RS256 instead of ES256\n{found}", flush=True)
+        print(f"\n### Half load\n{half.table(seeded.target, server.process.pid, asked.workloads, asked.seconds)}", flush=True)
+    finally:
+        server.stop()
+    print(f"\n### Cold start and memory\n{footprint.table(seeded, asked.seconds)}", flush=True)
 
 
 def storms(asked: argparse.Namespace, seeded: Seeded) -> dict[str, storm.Storm]:
@@ -138,6 +154,8 @@ def main() -> int:
                 rows += alone(asked, seeded, others, trips)
             print(loads_table(rows), flush=True)
             print(f"\n### SAML\n{saml.table()}", flush=True)
+        if not (asked.no_load or asked.no_targets):
+            targets(asked, seeded)
         if not asked.no_storm:
             for name, found in storms(asked, seeded).items():
                 print(f"\n### {name}\n{storm_table(found)}", flush=True)

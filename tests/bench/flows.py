@@ -61,6 +61,11 @@ class Flow:
         self.asked |= {"client_id": client["id"], "scope": client["scope"]}
         self.authorize = f"{self.endpoints['authorize']}?{urlencode(self.asked)}"
 
+    def close(self) -> None:
+        """Both connections: a server that is stopped waits for those that are open."""
+        self.connection.close()
+        self._bare.close()
+
     def prepare(self, workload: str) -> None:
         """Whatever comes before the first operation."""
         if workload == "hop":

@@ -87,6 +87,43 @@ def measure(target: dict[str, Any], server: int, workload: str, seconds: float, 
     )
 
 
+def _send(target: dict[str, Any], workload: str, index: int, times: tuple[float, float, float], start: Any, out: Any) -> None:
+    (first, every, seconds), flow, latencies, errors = times, GrantFlow(target, index), [], 0
+    operation = getattr(flow, workload)
+    flow.prepare(workload)
+    operation()
+    start.wait(120)
+    at = time.monotonic() + first
+    end = at + seconds
+    while at < end:
+        time.sleep(max(0.0, at - time.monotonic()))
+        try:
+            operation()
+            latencies.append(1000 * (time.monotonic() - at))
+        except ERRORS:
+            errors += 1
+        at += every
+    out.put((latencies, errors))
+
+
+def scheduled(
+    target: dict[str, Any], workload: str, rate: float, seconds: float, connections: int = CONNECTIONS
+) -> tuple[list[float], int]:
+    """`rate` operations a second at fixed instants: latencies in order, from the instant planned (a queue shows), and errors."""
+    start, out = multiprocessing.Barrier(connections), multiprocessing.Queue()
+    times = [(0.2 + index / rate, connections / rate, seconds) for index in range(connections)]
+    senders = [
+        multiprocessing.Process(target=_send, args=(target, workload, index, times[index], start, out), daemon=True)
+        for index in range(connections)
+    ]
+    for sender in senders:
+        sender.start()
+    found = [out.get() for _ in senders]
+    for sender in senders:
+        sender.join()
+    return sorted(latency for one in found for latency in one[0]), sum(one[1] for one in found)
+
+
 def _own_cpu() -> float:
     return sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2]) + sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
 

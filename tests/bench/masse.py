@@ -1,5 +1,5 @@
 """A mass file of 300,000 lines, then an act of 300,000 places, from end to end: checked, applied, undone, by the job that servers run;
-what each takes of time and of memory.
+what each takes of time and of memory. Before, 300,000 rights are exported: a CSV, and what fits a workbook.
 
     python -m tests.bench.masse --base sqlite:////tmp/pays.sqlite3 [--scale 0.02] [--lines 300000] [--only fichier]
 
@@ -11,9 +11,10 @@ import argparse
 import resource
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from itertools import islice, product
+from tempfile import TemporaryFile
 
 from idp.database import db
 from idp.declarants.models import Declarant
@@ -24,15 +25,19 @@ from idp.habilitations.espace.lecture import Lecteur
 from idp.habilitations.espace.portee import Portee
 from idp.habilitations.espace.saisie import Filtre
 from idp.habilitations.fichiers import accord, depot, gestes
+from idp.habilitations.fichiers.exportation import Export
+from idp.habilitations.fichiers.exportation import Portee as Extent
 from idp.habilitations.fichiers.lignes import COLUMNS
 from idp.habilitations.fichiers.models import FichierDroits
 from idp.habilitations.fichiers.ouvrier import Ouvrier
 from idp.habilitations.fichiers.statuts import MOST_LINES
+from idp.habilitations.fichiers.tableur import MOST_SHEET, csv_of, write_xlsx
 from idp.seals import random_token
 from tests.bench.echelle import Country
 from tests.bench.nation import LARGE_FOLDERS
 
 COLLEAGUES = 5
+HEAD = "| étape | secondes | processeur de MAG, s | mémoire la plus haute, Mo |\n| --- | --- | --- | --- |"
 
 
 def content(country: Country, lines: int) -> bytes:
@@ -86,7 +91,7 @@ def play(country: Country, deposit: Callable[[Country, int], FichierDroits], man
     with country.app.app_context():
         found = deposit(country, many).id
         db.session.commit()
-        print("| étape | secondes | processeur de MAG, s | mémoire la plus haute, Mo |\n| --- | --- | --- | --- |", flush=True)
+        print(HEAD, flush=True)
         print(f"| au départ | - | - | {peak()} |", flush=True)
         step("vérifier", ouvrier.traiter)
         accord.soumettre(db.session.get_one(FichierDroits, found), 0, datetime.now(UTC), issuer=issuer)
@@ -101,11 +106,34 @@ def play(country: Country, deposit: Callable[[Country, int], FichierDroits], man
         print(f"\n{fichier.etat} {fichier.motif or ''}", flush=True)
 
 
+def exporter(country: Country, lines: int) -> None:
+    """What the page of files gives: every right of the large account, as a CSV, then as XLSX, which is bounded."""
+    with country.app.app_context():
+        author = db.session.get_one(Declarant, country.nation.large)
+
+        def rows(most: int) -> Iterator[list[str]]:
+            export = Export(country.catalogue, [author], {}, Extent.EFFECTIFS, datetime.now(UTC))
+            return islice(export.rows(), most + 1)
+
+        def csv() -> None:
+            with TemporaryFile() as out:
+                out.writelines(csv_of(rows(lines)))
+
+        def xlsx() -> None:
+            with TemporaryFile() as out:
+                write_xlsx(out, rows(min(lines, MOST_SHEET)), title="Habilitations")
+
+        print(f"\n### {country.dialect} : exporter {lines:,} droits\n\n{HEAD}", flush=True)
+        step(f"exporter {lines:,} lignes en CSV", csv)
+        step(f"exporter {min(lines, MOST_SHEET):,} lignes en XLSX, {MOST_SHEET:,} au plus", xlsx)
+
+
 DEPOSITS = {"fichier": un_fichier, "geste": un_geste}
 
 
 def both(country: Country) -> None:
     """The largest that each may be."""
+    exporter(country, MOST_LINES)
     for deposit in DEPOSITS.values():
         play(country, deposit, MOST_LINES)
 
@@ -117,10 +145,12 @@ def main() -> int:
     parser.add_argument("--base", required=True, help="the URL of a database of tests.bench.echelle, made there when it is empty")
     parser.add_argument("--scale", type=float, default=0.02)
     parser.add_argument("--lines", type=int, default=MOST_LINES, help="or places")
-    parser.add_argument("--only", choices=DEPOSITS)
+    parser.add_argument("--only", choices=("export", *DEPOSITS))
     asked = parser.parse_args()
     country = Country(asked.base, asked.scale)
-    for name in [asked.only] if asked.only else DEPOSITS:
+    if asked.only in (None, "export"):
+        exporter(country, asked.lines)
+    for name in DEPOSITS if asked.only is None else {asked.only} & DEPOSITS.keys():
         play(country, DEPOSITS[name], asked.lines)
     return 0
 

@@ -12,7 +12,7 @@ from tests.bench.seed import Seeded
 
 TICK = os.sysconf("SC_CLK_TCK")
 ROOT = Path(__file__).parent.parent.parent
-MAG = (sys.executable, "-c", "from wsgi import command_line; command_line()")
+MAG = (sys.executable, "-m", "mag")
 
 
 def serve_command(port: int, *options: str) -> list[str]:
@@ -45,18 +45,28 @@ def _fields() -> dict[int, list[str]]:
     return found
 
 
+def _tree(root: int, found: dict[int, list[str]]) -> list[int]:
+    """A process and its descendants, itself first."""
+    tree = [root]
+    for one in tree:
+        tree += [process for process, fields in found.items() if int(fields[1]) == one]
+    return tree
+
+
 def cpu_seconds(root: int) -> float:
     """User and system seconds of a process, its descendants, and those of its children that ended."""
     found = _fields()
-    children: dict[int, list[int]] = {}
-    for process, fields in found.items():
-        children.setdefault(int(fields[1]), []).append(process)
-    total, todo = 0.0, [root]
-    while todo:
-        one = todo.pop()
-        total += sum(map(int, found[one][11:15])) / TICK if one in found else 0.0
-        todo += children.get(one, [])
-    return total
+    return sum(sum(map(int, found[one][11:15])) / TICK for one in _tree(root, found) if one in found)
+
+
+def memory(root: int) -> list[float]:
+    """MiB of a process and of each of its descendants: proportional (PSS), so that their sum counts what they share once."""
+    return [_pss(one) for one in _tree(root, _fields())]
+
+
+def _pss(process: int) -> float:
+    lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("Pss:"))
 
 
 def end_children() -> None:

@@ -1,4 +1,4 @@
-"""What a bench needs in MAG: a migrated database, signing keys, two clients, two for MAG's own workloads, eight people with a password.
+"""What a bench needs in MAG: a migrated database, signing keys, two clients, three for MAG's own workloads, eight people with a password.
 
 Left out on purpose, so that ratios compare like with like: rights (what decisions on them cost is `tests.bench.habilitations`),
 and people's addresses, since MAG writes a mail for each sign-in from a browser it does not know.
@@ -48,7 +48,8 @@ METADATA = {
 }
 DELEGATE_SCOPE = f"{SCOPE} offline_access"
 BRIEF = METADATA | {"client_name": "Banc d'essai, sans renouvellement", "grant_types": ["authorization_code"]}
-SIGNER_ID, DELEGATE_ID, BRIEF_ID = "banc-signataire", "banc-delegue", "banc-bref"
+RS256 = METADATA | {"client_name": "Banc d'essai, RSA", "id_token_signed_response_alg": "RS256", "access_token_signing_alg": "RS256"}
+SIGNER_ID, DELEGATE_ID, BRIEF_ID, RS256_ID = "banc-signataire", "banc-delegue", "banc-bref", "banc-rsa"
 
 
 def own_clients(public_key: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -110,6 +111,7 @@ def seed(database_url: str, redis_url: str) -> Seeded:
         "own": {
             "key": key.as_dict(private=True),
             "signer": {"id": SIGNER_ID},
+            "rs256": {"id": RS256_ID, "secret": f"{client_secret}-rsa", "scope": SCOPE},
             "delegate": {"id": DELEGATE_ID, "secret": delegate_secret, "scope": DELEGATE_SCOPE},
         },
     }
@@ -124,8 +126,9 @@ def _fill(settings: Settings, client_secret: str, delegate_secret: str, key: ECK
     with app.app_context():
         key_states.initialise(app.extensions["mag"].keyring, now)
         partenaire = register_partenaire(CLIENT_ID, "Banc d'essai", None, now)
-        for client_id, metadata, secret in ((CLIENT_ID, METADATA, client_secret), (BRIEF_ID, BRIEF, f"{client_secret}-bref")):
-            register_client(partenaire, metadata, now, client_id=client_id, secret_hashes=[digest(secret)])
+        plain = {CLIENT_ID: (METADATA, ""), BRIEF_ID: (BRIEF, "-bref"), RS256_ID: (RS256, "-rsa")}
+        for client_id, (metadata, mark) in plain.items():
+            register_client(partenaire, metadata, now, client_id=client_id, secret_hashes=[digest(client_secret + mark)])
         for client_id, metadata in own_clients(key.as_dict(private=False)).items():
             hashes = [digest(delegate_secret)] if client_id == DELEGATE_ID else []
             register_client(partenaire, metadata, now, client_id=client_id, secret_hashes=hashes)

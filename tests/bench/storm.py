@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.bench.flows import Flow, sign_in_form
-from tests.bench.load import ERRORS, percentile
+from tests.bench.load import ERRORS, percentile, scheduled
 
 RATE, SENDERS, HAMMERS = 200, 4, 50
 """Tokens a second, on so many connections; sign-ins hammered at once."""
@@ -45,33 +45,10 @@ class Storm:
         return self.stormy.p99 / self.quiet.p99
 
 
-def _send(target: dict[str, Any], index: int, seconds: float, out: Any) -> None:
-    flow, latencies, errors = Flow(target, index), [], 0
-    flow.cc()
-    at = time.monotonic() + 0.2 + index / RATE
-    end = at + seconds
-    while at < end:
-        time.sleep(max(0.0, at - time.monotonic()))
-        try:
-            flow.cc()
-            latencies.append(1000 * (time.monotonic() - at))
-        except ERRORS:
-            errors += 1
-        at += SENDERS / RATE
-    out.put((latencies, errors))
-
-
 def tokens(target: dict[str, Any], seconds: float) -> Latencies:
     """Ask for tokens on schedule."""
-    out: Any = multiprocessing.Queue()
-    senders = [multiprocessing.Process(target=_send, args=(target, i, seconds, out), daemon=True) for i in range(SENDERS)]
-    for sender in senders:
-        sender.start()
-    found = [out.get() for _ in senders]
-    for sender in senders:
-        sender.join()
-    latencies = sorted(latency for one in found for latency in one[0])
-    return Latencies(percentile(latencies, 0.5), percentile(latencies, 0.99), percentile(latencies, 1), sum(one[1] for one in found))
+    latencies, errors = scheduled(target, "cc", RATE, seconds, SENDERS)
+    return Latencies(percentile(latencies, 0.5), percentile(latencies, 0.99), percentile(latencies, 1), errors)
 
 
 def _hammer(target: dict[str, Any], port: int, index: int, end: float, seen: list[tuple[int, float]]) -> None:

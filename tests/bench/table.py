@@ -54,6 +54,14 @@ def loads_table(rows: list[Row]) -> str:
     return "\n".join(lines)
 
 
+TARGETS = "| what | target | measured | target / measured |\n| --- | --- | --- | --- |"
+
+
+def target_row(what: str, target: float, measured: float, unit: str) -> str:
+    """Less is better: held from 1 up."""
+    return f"| {what} | ≤ {target:,.4g} {unit} | {measured:,.4g} {unit} | **{target / measured:.2f}** |"
+
+
 def storm_table(found: Storm) -> str:
     def line(name: str, what: Latencies) -> str:
         return f"| {name} | {what.p50:.1f} | {what.p99:.1f} | {what.most:.1f} | {what.errors} |"
