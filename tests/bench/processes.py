@@ -12,7 +12,7 @@ from tests.bench.seed import Seeded
 
 TICK = os.sysconf("SC_CLK_TCK")
 ROOT = Path(__file__).parent.parent.parent
-MAG = (sys.executable, "-m", "mag")
+MAG = (sys.executable, "-c", "from wsgi import command_line; command_line()")
 
 
 def serve_command(port: int, *options: str) -> list[str]:
