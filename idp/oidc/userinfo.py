@@ -7,7 +7,7 @@ import orjson
 from authlib.oauth2.rfc6749.errors import InvalidRequestError
 
 from idp.authentication.factors.policy import Policies
-from idp.authentication.levels import MFA
+from idp.authentication.levels import MFA, TWO_FACTORS, satisfies
 from idp.config import Settings
 from idp.database import Kept
 from idp.habilitations.disclosure import services_of_scope
@@ -66,7 +66,8 @@ class UserInfo:
             return None
         acting, claims = Acting.granted_in(token.claims), token.claims
         services = services_of_scope(claims["scope"].split()) | (acting.codes if acting else frozenset())
-        if MFA not in claims.get("amr", ()) and policies.demands(client.client_id, services, now):
+        strong = MFA in claims.get("amr", ()) or satisfies(claims.get("acr", ""), (TWO_FACTORS,))  # a partner's word has the level alone
+        if not strong and policies.demands(client.client_id, services, now):
             return insufficient(None, dpop=dpop)
         age = policies.max_age(client.client_id, services, now)
         if age is not None and now.timestamp() - claims.get("auth_time", 0) > age:

@@ -25,6 +25,7 @@ from tests import saml
 from tests.factories import csrf_in
 from tests.protocol.linking import dated, end, just_before, late_browser_of, link, machine, un_portail
 from tests.protocol.relying import answer_of, hidden_fields
+from tests.protocol.test_step_up import exiger
 
 ONLY_SQLITE = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 AGO = 1800
@@ -246,6 +247,23 @@ def test_what_touches_keys_or_others_asks_for_the_password(linked, client, page,
 
     assert answer.status_code == 303
     assert "/connexion?demande=" in answer.location
+
+
+@ONLY_SQLITE
+@pytest.mark.parametrize(("said", "opens"), [("eidas1-mfa", True), ("eidas1", False)])
+def test_two_factors_shown_there_are_two_factors_here_where_it_was_agreed(partner, signed_in, client, app, said, opens):
+    """At the authorization endpoint and at userinfo: one that says yes and one that says no would send the client round for ever."""
+    portail = un_portail(partner, linking_max_acr="eidas1-mfa", first_party=True)
+    link(signed_in, portail)
+    exiger(app, "partenaire", "jedeclare", "--delai", "0")
+    enter(client, vouched(portail, acr=said))
+
+    if not opens:
+        assert "/connexion?demande=" in portail.ask(client).location
+        return
+    tokens = portail.tokens(portail.redeem(portail.code(client)))
+    assert (tokens.claims["acr"], tokens.claims["amr"]) == ("eidas1-mfa", ["fed"])
+    assert portail.userinfo(tokens.access_token).status_code == 200
 
 
 @ONLY_SQLITE
