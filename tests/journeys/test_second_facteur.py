@@ -526,6 +526,46 @@ def test_this_was_not_me_ends_everything_and_locks_the_password(app, client, new
     assert letters(app, "compte_protege")
 
 
+def test_this_was_not_me_takes_away_what_was_added_since_and_nothing_older(app, client, new_client):
+    declarant = un_declarant(app, email="claire@exemple.fr")
+    se_connecter(client)
+    thief = new_client()
+    se_connecter(thief)
+    _, _, response = set_up(thief)
+    path, query = where(response)
+    codes = re.findall(r"<li><code>([A-Z2-9 ]{19})</code>", thief.get(path, query_string=query).text)
+    deny(app, new_client())
+    refused = se_connecter(thief)
+
+    assert len(codes) == 10
+    assert refused.status_code == 422, "the password is locked, and no factor of theirs leads to changing it"
+    with app.app_context():
+        assert not db.session.get_one(Declarant, declarant.id).second_factor
+        assert RecoveryCode.left(declarant.id) == 0
+        removed = db.session.query(AuditEvent).filter_by(kind="FactorRemoved").one()
+        assert removed.details["reason"] == "denied"
+
+
+def test_this_was_not_me_leaves_the_factors_of_before(app, client, new_client):
+    declarant, secret = une_personne_protegee(app, email="claire@exemple.fr")
+    with time_machine.travel(datetime.now(UTC) + timedelta(hours=2)):
+        step(client, se_connecter(client), code=code(secret))
+        other = new_client()
+        step(other, se_connecter(other), code=code(secret, 1))
+        deny(app, new_client())
+        second = se_connecter(client)
+
+        assert where(second)[0] == "/connexion/second-facteur"
+        with app.app_context():
+            assert db.session.get_one(Declarant, declarant.id).second_factor
+
+
+def deny(app, page):
+    """The owner follows the link of the first mail about a device."""
+    path = link_in(letters(app, "nouvel_appareil")[0], "/desaveu/")
+    assert page.post(path, data={"csrf": csrf_in(page.get(path).text)}).status_code == 200
+
+
 def test_a_link_left_alone_for_a_week_is_dead(app, client, new_client):
     un_declarant(app, email="claire@exemple.fr")
     se_connecter(client)

@@ -84,9 +84,9 @@ def deny(jeton: str) -> ResponseReturnValue:
     mag, now = http.mag(), http.now()
     link = OneTimeLink.find(denial.PURPOSE, jeton, now)
     person = db.session.get(Declarant, link.declarant_id) if link and link.declarant_id else None
-    if person is None:
+    if link is None or person is None:
         raise DenialDeadError("unknown link")
-    denial.deny(mag.ephemeral, mag.settings, person, now)
+    denial.deny(mag.ephemeral, mag.settings, person, link.created_at, now)
     if OneTimeLink.spend(denial.PURPOSE, jeton, now) is None:
         raise DenialDeadError("played again meanwhile")
     close_ways_in(person)

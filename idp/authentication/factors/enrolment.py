@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 import orjson
 
@@ -24,6 +24,7 @@ CREDENTIALS = {TOTP: "app", PASSKEY: "fido2-roaming"}
 """As CAEP 1.0 section 3.3 names them; whether a passkey can leave its device is not told."""
 LIFETIME = 15 * 60
 """Seconds to confirm an application, from the page that shows its key."""
+EVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class EnrolmentDeadError(RefusedError):
@@ -158,14 +159,21 @@ def _removed(settings: Settings, declarant: Declarant, factor: str, now: datetim
 
 def remove_all(declarant: Declarant, reason: str, now: datetime, *, actor: str | None = None) -> list[str]:
     """Every factor, and what goes with them; which they were. The caller tells the person."""
-    held = [TOTP] if TotpCredential.of(declarant.id) else []
+    return remove_since(declarant, EVER, reason, now, actor=actor)
+
+
+def remove_since(declarant: Declarant, since: datetime, reason: str, now: datetime, *, actor: str | None = None) -> list[str]:
+    """Factors and recovery codes added from `since` on; which factors they were. The caller tells the person."""
+    held = []
     credential = TotpCredential.of(declarant.id)
-    if credential is not None:
+    if credential is not None and credential.confirmed_at >= since:
         db.session.delete(credential)
-    for passkey, _ in Passkey.of(declarant.id):
-        passkey.detach(declarant.id)
-        held.append(PASSKEY)
-    RecoveryCode.replace(declarant.id, [], now)
+        held.append(TOTP)
+    for passkey, link in Passkey.of(declarant.id):
+        if link.added_at >= since:
+            passkey.detach(declarant.id)
+            held.append(PASSKEY)
+    RecoveryCode.forget(declarant.id, since)
     settle(declarant)
     for factor in held:
         event = FactorRemoved(declarant_id=declarant.id, siret=int(declarant.siret), factor=factor, reason=reason, actor=actor)

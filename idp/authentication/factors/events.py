@@ -15,7 +15,7 @@ class FactorAdded(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FactorRemoved(Event):
-    """A factor is no longer in force; `reason`: `person`, `lost`."""
+    """A factor is no longer in force; `reason`: `person`, `lost`, `denied`."""
 
     factor: str
     reason: str

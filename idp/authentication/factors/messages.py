@@ -191,7 +191,8 @@ def denied(issuer: str, name: str, at: datetime) -> Message:
         "Votre compte est protégé",
         name,
         f"Le {in_words(at)}, à votre demande, toutes les sessions de votre compte MAG ont été fermées, vos appareils oubliés, votre mot "
-        "de passe bloqué, et les comptes et identités qui vous connectaient sans mot de passe déliés.",
+        "de passe bloqué, et les comptes et identités qui vous connectaient sans mot de passe déliés. Une clé d'accès ou une application "
+        "de codes ajoutée depuis cette connexion est retirée.",
         "Pour vous connecter de nouveau, choisissez un autre mot de passe : ouvrez la page de connexion, puis « Mot de passe oublié ».",
         Action("Ouvrir la page de connexion", f"{issuer}/connexion"),
     )

@@ -80,6 +80,12 @@ class RecoveryCode(Model):
         db.session.add_all(cls(declarant_id=declarant_id, code_hash=one, created_at=now) for one in hashes)
         db.session.flush()
 
+    @classmethod
+    def forget(cls, declarant_id: int, since: datetime) -> None:
+        """Codes made from then on open nothing any more."""
+        made = delete(cls).where(cls.declarant_id == declarant_id, cls.created_at >= since)
+        db.session.execute(made, execution_options=UNSYNCHRONISED)
+
     @staticmethod
     def spend(connections: Connections, declarant_id: int, hashes: list[str], now: datetime) -> bool:
         """Use up, at once, the code that has one of these digests (one for each master secret); it serves once."""

@@ -200,7 +200,7 @@ def revert_address(jeton: str) -> ResponseReturnValue:
     mag, now = http.mag(), http.now()
     link, person = adresse.owner(REVERT, jeton, now)
     person.email = link.address
-    deny(mag.ephemeral, mag.settings, person, now)
+    deny(mag.ephemeral, mag.settings, person, link.created_at, now)
     adresse.revert(jeton, now)
     close_ways_in(person)
     Recours.end_others(person.id, 0, now)
