@@ -13,7 +13,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -183,11 +183,11 @@ def settings(backend: Backend) -> Settings:
 
 
 @contextmanager
-def composed(settings: Settings) -> Iterator[Any]:
+def composed(settings: Settings, *, alone: bool = False) -> Iterator[Any]:
     """The composed application, and whatever it holds let go after: its thread, its connections."""
     from wsgi import create_wsgi
 
-    doors = create_wsgi(settings)
+    doors = create_wsgi(settings, alone=alone)
     doors.flask.extensions["mag_fichiers"].stop()  # tests say when jobs are done
     doors.flask.testing = True
     for pages in filter(None, (doors.flask, doors.desk)):
@@ -200,6 +200,13 @@ def composed(settings: Settings) -> Iterator[Any]:
             db.session.remove()
             db.engine.dispose()
         doors.mag.connections.drop()
+
+
+@pytest.fixture
+def compose() -> Iterator[Callable[[Settings], Any]]:
+    """`compose(settings)`: another application on the same stores, let go at the end. Its threads would work in the tests that follow."""
+    with ExitStack() as stack:
+        yield lambda settings: stack.enter_context(composed(settings))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -20,8 +20,7 @@ from idp.habilitations.droits import Catalogue, Droit
 from idp.habilitations.gesture import Gesture
 from partners import onboarding
 from tests import factories, services
-from tests.conftest import QUICK_HASH, SECRETS, Backend, serving
-from wsgi import create_wsgi
+from tests.conftest import QUICK_HASH, SECRETS, Backend, composed, serving
 
 JAVASCRIPT = Path(__file__).parent / "javascript"
 REDIRECT, OUT = "https://portail.test/retour", "https://portail.test/fini"
@@ -87,25 +86,23 @@ def standing(name: str, request: pytest.FixtureRequest, folders: pytest.TempPath
 
 def prepare(settings: Settings, clients: Clients, signs: str, more: Callable[[Any], None] | None = None) -> None:
     """The person, a right of theirs, the clients."""
-    doors = create_wsgi(settings)
-    person = factories.un_declarant(doors.flask, nom="Lefèvre", prenom="Anne", email="anne@exemple.fr")
-    with doors.flask.app_context():
-        now, shipped = datetime.now(UTC), catalogue.parse(catalogue.shipped())
-        catalogue.refresh(shipped, now)
-        db.session.commit()
-        gesture = Gesture(None, Catalogue.build(shipped.services, shipped.heritages), now)
-        attribution.attribuer(gesture, person.id, int(factories.SIRET), "dsn", {Droit.DECLARER})
-        owner = onboarding.register_partenaire("etranger", "Clients étrangers", None, now)
-        for client_id, metadata in clients.items():
-            given = {"client_name": f"Client {client_id}", **metadata}
-            onboarding.register_client(owner, given, now, client_id=client_id, secret=secret_of(client_id, signs), seals=doors.mag.keyring)
-        if more:
-            more(doors)
-        db.session.commit()
-        db.session.remove()
-        db.engine.dispose()
-    doors.mag.messenger.stop()
-    doors.mag.connections.drop()
+    with composed(settings) as doors:
+        person = factories.un_declarant(doors.flask, nom="Lefèvre", prenom="Anne", email="anne@exemple.fr")
+        with doors.flask.app_context():
+            now, shipped = datetime.now(UTC), catalogue.parse(catalogue.shipped())
+            catalogue.refresh(shipped, now)
+            db.session.commit()
+            gesture = Gesture(None, Catalogue.build(shipped.services, shipped.heritages), now)
+            attribution.attribuer(gesture, person.id, int(factories.SIRET), "dsn", {Droit.DECLARER})
+            owner = onboarding.register_partenaire("etranger", "Clients étrangers", None, now)
+            for client_id, metadata in clients.items():
+                given = {"client_name": f"Client {client_id}", **metadata}
+                onboarding.register_client(
+                    owner, given, now, client_id=client_id, secret=secret_of(client_id, signs), seals=doors.mag.keyring
+                )
+            if more:
+                more(doors)
+            db.session.commit()
 
 
 # -------------------------------------------------------------------------------------------------------------------- Apache

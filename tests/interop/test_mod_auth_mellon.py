@@ -20,10 +20,10 @@ from idp.saml import keyring
 from partners import onboarding as partenaires
 from partners.saml import onboarding
 from tests import factories, services
+from tests.conftest import composed
 from tests.interop.conftest import IDENTITY
 from tests.interop.person import Browser
 from tests.saml import Site
-from wsgi import create_wsgi
 
 pytestmark = pytest.mark.interop
 MODULES = Path("/usr/lib/apache2/modules")
@@ -72,19 +72,14 @@ def issuer(serve: Callable[..., str], site: Apache, kept: list[Settings]) -> str
 @pytest.fixture
 def change(kept: list[Settings]) -> Iterator[Callable[[Callable[[Any], None]], None]]:
     """`change(act)`: what an operator does while MAG serves."""
-    doors = create_wsgi(kept[0])
+    with composed(kept[0]) as doors:
 
-    def run(act: Callable[[Any], None]) -> None:
-        with doors.flask.app_context():
-            act(doors.mag)
-            db.session.commit()
+        def run(act: Callable[[Any], None]) -> None:
+            with doors.flask.app_context():
+                act(doors.mag)
+                db.session.commit()
 
-    yield run
-    with doors.flask.app_context():
-        db.session.remove()
-        db.engine.dispose()
-    doors.mag.messenger.stop()
-    doors.mag.connections.drop()
+        yield run
 
 
 @pytest.fixture

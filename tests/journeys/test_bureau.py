@@ -28,7 +28,7 @@ from idp.errors import SettingError
 from idp.habilitations.models import DroitDirect
 from idp.notifications.models import Letter, Mail
 from idp.support.models import Fonction, Operateur
-from tests.conftest import MagClient
+from tests.conftest import MagClient, composed
 from tests.factories import SIRET, csrf_in, se_connecter, un_administrateur, un_declarant
 from tests.journeys.equipe import courriers, un_candidat
 from tests.journeys.operateurs import DESK, PASSWORD, au_bureau, code_of, email_of, entrer, operateurs, poster, un_operateur
@@ -130,12 +130,9 @@ def test_an_address_that_is_no_desk_stops_the_start(settings, address):
 def test_served_alone_the_desk_answers_and_the_public_host_does_not(settings):
     from wsgi import create_wsgi
 
-    doors = create_wsgi(settings, alone=True)
-    try:
+    with composed(settings, alone=True) as doors:
         assert MagClient(doors, DESK).get("/connexion").status_code == 200
         assert MagClient(doors, "https://mag.test").get("/connexion").status_code == 421
-    finally:
-        doors.mag.messenger.stop()
     with pytest.raises(SystemExit, match="MAG_DESK_URL"):
         create_wsgi(replace(settings, desk_url=""), alone=True)
 

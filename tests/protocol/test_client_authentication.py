@@ -25,7 +25,6 @@ from idp.logs import configure
 from idp.seals import b64, digest
 from partners import onboarding
 from tests.protocol.relying import ASSERTION_TYPE, altered, unverified_claims
-from wsgi import create_wsgi
 
 ONLY_SQLITE = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 MACHINE = {"grant_types": ["client_credentials"], "redirect_uris": [], "scope": "api:lire api:ecrire"}
@@ -500,13 +499,11 @@ def test_7515_4_1_4_without_a_kid_each_key_of_the_client_is_tried(partner):
 
 
 @pytest.fixture
-def old_fashioned(settings, partner):
+def old_fashioned(settings, partner, compose):
     """A client of client_secret_jwt, and the doors of a server that still admits it."""
     machine = partner("machine", token_endpoint_auth_method="client_secret_jwt", **MACHINE)
-    doors = create_wsgi(replace(settings, client_secret_jwt=True))
-    doors.flask.testing = True
-    yield replace(machine, doors=doors)
-    doors.mag.connections.drop()
+    doors = compose(replace(settings, client_secret_jwt=True))
+    return replace(machine, doors=doors)
 
 
 @ONLY_SQLITE
@@ -553,15 +550,14 @@ def test_C23_what_is_not_signed_by_a_live_secret_is_refused(old_fashioned, wsgi_
 
 
 @ONLY_SQLITE
-def test_C23_the_registered_hash_alone_signs(settings, partner):
+def test_C23_the_registered_hash_alone_signs(settings, partner, compose):
     given = {"token_endpoint_auth_method": "client_secret_jwt", "token_endpoint_auth_signing_alg": "HS512", **MACHINE}
     machine = partner("machine", **given)
-    doors = create_wsgi(replace(settings, client_secret_jwt=True))
+    doors = compose(replace(settings, client_secret_jwt=True))
     machine = replace(machine, doors=doors)
 
     assert is_refused(with_assertion(machine, machine.assertion(header={"alg": "HS256"})))
     assert with_assertion(machine, machine.assertion(header={"alg": "HS512"})).status_code == 200
-    doors.mag.connections.drop()
 
 
 # ------------------------------------------------------------------------------------------------------------- what is told

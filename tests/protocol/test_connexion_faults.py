@@ -17,7 +17,6 @@ from idp.ephemeral import RedisEphemeral
 from idp.seals import new_secret
 from tests.conftest import MagClient
 from tests.factories import SIRET, csrf_in, se_connecter, un_declarant, une_demande_de
-from wsgi import create_wsgi
 
 COOKIES = ("__Host-mag_s", "__Host-mag_d", "__Host-mag_m", "__Host-mag_b")
 MALFORMED = (
@@ -48,8 +47,8 @@ def test_C29_a_malformed_cookie_is_no_error_of_ours(app, new_client, name):
 
 
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
-def test_C69_without_its_store_sign_in_is_refused_and_not_left_open(settings):
-    doors = create_wsgi(replace(settings, redis_url="redis://127.0.0.1:1"))
+def test_C69_without_its_store_sign_in_is_refused_and_not_left_open(settings, compose):
+    doors = compose(replace(settings, redis_url="redis://127.0.0.1:1"))
     client = MagClient(doors, settings.issuer_origin)
     page = client.get("/connexion")
     form = {"siret": SIRET, "nom": "Lefèvre", "prenom": "Claire", "password": "mauvais", "csrf": csrf_in(page.text)}
@@ -84,6 +83,7 @@ def test_C76_beyond_the_queue_sign_in_is_refused_at_once_and_costs_nothing(wsgi_
 
 def test_C76_a_password_that_waits_for_its_turn_holds_no_connection_of_the_pages(wsgi_app, settings, new_client):
     """Else as many sign-ins as the pool has connections stop every page."""
+
     class Watched(Passwords):
         def verify(self, *arguments):
             held.append(db.engine.pool.checkedout())
@@ -100,8 +100,8 @@ def test_C76_a_password_that_waits_for_its_turn_holds_no_connection_of_the_pages
 
 
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
-def test_an_issuer_with_a_path_keeps_its_pages_under_it(settings):
-    doors = create_wsgi(replace(settings, issuer="https://mag.test/api/v2"))
+def test_an_issuer_with_a_path_keeps_its_pages_under_it(settings, compose):
+    doors = compose(replace(settings, issuer="https://mag.test/api/v2"))
     un_declarant(doors.flask)
     client = MagClient(doors, "https://mag.test")
     page = client.get("/api/v2/connexion")

@@ -487,13 +487,11 @@ def test_10_1_80_a_proof_and_a_dpop_jkt_that_differ_are_refused_at_the_deposit(p
 
 
 @pytest.fixture
-def demanding(settings, wsgi_app, partner):
+def demanding(settings, wsgi_app, partner, compose):
     """A client whose profile must use nonces."""
-    doors = create_wsgi(replace(settings, dpop_nonce=("strict",)))
-    doors.flask.testing = True
+    doors = compose(replace(settings, dpop_nonce=("strict",)))
     machine = replace(partner("machine", profile="strict", **MACHINE), dpop=KEY)
-    yield replace(machine, doors=doors)
-    doors.mag.connections.drop()
+    return replace(machine, doors=doors)
 
 
 def test_C31b_79_a_nonce_is_asked_then_accepted_for_a_minute_or_two(demanding):

@@ -15,7 +15,6 @@ from idp.oidc.models import Consent
 from idp.oidc.told import CLAIM_NAMES
 from partners.onboarding import change_client, client_named
 from tests.protocol.relying import answer_of, hidden_fields
-from wsgi import create_wsgi
 
 ALONE = '{"userinfo":{"email":null,"phone_number":null},"id_token":{"email":null}}'
 ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -142,8 +141,8 @@ def test_C23_a_header_of_nonsense_is_refused_everywhere(partner, signed_in, head
 
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("path", ["/token", "/userinfo", "/token/revocation"])
-def test_C69_a_page_of_another_origin_reads_503_too(settings, path):
-    doors = create_wsgi(replace(settings, database_url="sqlite:////nonexistent/mag.sqlite3"))
+def test_C69_a_page_of_another_origin_reads_503_too(settings, compose, path):
+    doors = compose(replace(settings, database_url="sqlite:////nonexistent/mag.sqlite3"))
 
     response = Client(doors).post(path, base_url="https://mag.test", headers={"Origin": "https://page.test"}, data={"token": "x"})
 

@@ -163,13 +163,11 @@ def test_what_is_not_a_token_is_not_an_error(partner, code_flow):
 
 
 @ONLY_SQLITE
-def test_revoking_reaches_other_processes(partner, code_flow, settings):
+def test_revoking_reaches_other_processes(partner, code_flow, settings, compose):
     """A process that verified the token before remembers its signature, never its life."""
-    from wsgi import create_wsgi
-
     portail = partner()
     tokens = code_flow(portail)
-    elsewhere = type(portail)(**{**vars(portail), "doors": create_wsgi(settings)})
+    elsewhere = type(portail)(**{**vars(portail), "doors": compose(settings)})
     assert elsewhere.is_alive(tokens)
     portail.revoke(tokens.access_token)
 

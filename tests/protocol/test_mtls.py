@@ -12,7 +12,6 @@ from idp.errors import SettingError
 from idp.oidc.client_metadata import InvalidClientMetadataError
 from tests.protocol.certificates import HEADER, PROXY, SETTINGS, VERIFIED, Held, held
 from tests.protocol.relying import answer_of, register
-from wsgi import create_wsgi
 
 pytestmark = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 MACHINE = {"grant_types": ["client_credentials"], "redirect_uris": [], "scope": "api:lire"}
@@ -93,16 +92,15 @@ def test_two_certificates_are_none(named):
 
 
 @pytest.mark.parametrize("change", [{"tls_certificate_header": "", "tls_verified_header": ""}, {"trusted_proxies": 0}])
-def test_ours_without_the_settings_no_certificate_is_read(settings, change):
+def test_ours_without_the_settings_no_certificate_is_read(settings, compose, change):
     if "trusted_proxies" in change:
         with pytest.raises(SettingError, match="MAG_TLS_CERTIFICATE_HEADER needs"):
             replace(settings, **change)
         return
-    doors = create_wsgi(replace(settings, **change))
+    doors = compose(replace(settings, **change))
     machine = register(doors, "machine", **BY_NAME, tls_client_auth_subject_dn=DN)
 
     assert status(machine) == 401
-    doors.mag.connections.drop()
 
 
 @pytest.mark.parametrize(
@@ -173,12 +171,11 @@ def test_ours_a_chain_that_the_proxy_did_not_verify_proves_no_name(named, said):
     assert status(named, **{VERIFIED: said}) == 401
 
 
-def test_ours_without_a_header_that_says_so_no_name_is_proved(settings):
-    doors = create_wsgi(replace(settings, tls_verified_header=""))
+def test_ours_without_a_header_that_says_so_no_name_is_proved(settings, compose):
+    doors = compose(replace(settings, tls_verified_header=""))
     machine = register(doors, "machine", **BY_NAME, tls_client_auth_subject_dn=DN)
 
     assert status(machine) == 401
-    doors.mag.connections.drop()
 
 
 @pytest.mark.parametrize("value", ["Paie en ligne", "CN", "XX=a,CN=b", "CN=a,,O=b", "CN=a;O=b", "C=FRANCE", "CN=" + "é" * 100])
@@ -333,11 +330,10 @@ def test_fapi2_sign_in_with_a_certificate_from_the_pushed_request_to_userinfo(pa
 # ---------------------------------------------------------------------------------------------------------------- discovery
 
 
-def test_3_3_discovery_says_what_the_settings_allow(settings, wsgi_app, partner):
+def test_3_3_discovery_says_what_the_settings_allow(settings, wsgi_app, partner, compose):
     told = partner().call("/.well-known/openid-configuration", "GET").json
-    doors = create_wsgi(replace(settings, tls_certificate_header="", tls_verified_header="", tls_proxies=()))
+    doors = compose(replace(settings, tls_certificate_header="", tls_verified_header="", tls_proxies=()))
     without = register(doors, "portail").call("/.well-known/openid-configuration", "GET").json
-    doors.mag.connections.drop()
 
     assert {"tls_client_auth", "self_signed_tls_client_auth"} <= set(told["token_endpoint_auth_methods_supported"])
     assert told["tls_client_certificate_bound_access_tokens"] is True

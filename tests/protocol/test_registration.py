@@ -29,7 +29,6 @@ from partners.models import OAuthClient
 from partners.outgoing import Fetcher
 from partners.terms import read_terms
 from tests.protocol.relying import Partner
-from wsgi import create_wsgi
 
 REDIRECT = "https://nouveau.test/retour"
 LEAST = {"redirect_uris": [REDIRECT]}
@@ -198,8 +197,8 @@ def test_it_is_in_the_journal(reg, journal):
 
 
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
-def test_an_issuer_with_a_path_has_its_registration_under_it(settings, backend):
-    doors = create_wsgi(replace(settings, issuer="https://mag.test/api/v2"))
+def test_an_issuer_with_a_path_has_its_registration_under_it(settings, backend, compose):
+    doors = compose(replace(settings, issuer="https://mag.test/api/v2"))
     browser = Client(doors, use_cookies=False)
 
     told = browser.post("/api/v2/reg", base_url="https://mag.test", json=LEAST).json
@@ -208,7 +207,6 @@ def test_an_issuer_with_a_path_has_its_registration_under_it(settings, backend):
     token = {"Authorization": f"Bearer {told['registration_access_token']}"}
     path = told["registration_client_uri"].removeprefix("https://mag.test")
     assert browser.get(path, base_url="https://mag.test", headers=token).status_code == 200
-    doors.mag.connections.drop()
 
 
 # ----------------------------------------------------------------------------------------------------------------- refused

@@ -13,6 +13,7 @@ import time_machine
 from joserfc import jws
 from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 
+from tests.conftest import composed
 from tests.protocol.relying import answer_of, register, sent_to
 
 wsgi_app = pytest.fixture(lambda standing_app: standing_app)
@@ -389,16 +390,8 @@ class TestByReference:
 
     @pytest.fixture
     def wsgi_app(self, settings):
-        from idp.database import db
-        from wsgi import create_wsgi
-
-        doors = create_wsgi(settings)
-        doors.flask.testing = True
-        yield doors
-        with doors.flask.app_context():
-            db.session.remove()
-            db.engine.dispose()
-        doors.mag.connections.drop()
+        with composed(settings) as doors:
+            yield doors
 
     @pytest.fixture
     def portail(self, wsgi_app, shelf):
