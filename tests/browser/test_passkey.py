@@ -140,10 +140,10 @@ def test_from_the_mire_it_is_a_whole_sign_in(mag, holder, complaints):
 def test_the_browser_proposes_it_among_what_it_fills_in(mag, holder, complaints):
     """Conditional mediation: nobody clicks; the authenticator of tests accepts what a person would pick in the list."""
     opened, _ = holder
-    sign_out(opened, mag)
-    opened.goto(f"{mag}/connexion")
     if not opened.evaluate("PublicKeyCredential.isConditionalMediationAvailable()"):
         pytest.skip("this Chromium has no conditional mediation")
+    sign_out(opened, mag)
+    opened.goto(f"{mag}/connexion")
     opened.wait_for_url(f"{mag}/")
 
     assert opened.locator("h1").inner_text() == "Bonjour Claire"
