@@ -314,22 +314,27 @@ class Versions:
     """The numbers, read again at most once a second; when the database is away, the last ones known."""
 
     def __init__(self, connections: Connections, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._connections, self._clock = connections, clock
-        self._numbers: dict[str, int] = {}
-        self._checked = float("-inf")
+        self._connections, self.clock = connections, clock
+        self.numbers: dict[str, int] = {}
+        """As they were last read: another dictionary each time, so that whoever saw this very one need not look for a number again."""
+        self.until = float("-inf")
+        """Of the clock: they are to be read again from then on."""
+
+    def current(self) -> dict[str, int]:
+        if self.clock() >= self.until:
+            self.refresh()
+        return self.numbers
 
     def of(self, name: str) -> int:
-        if self._clock() - self._checked >= 1:
-            self.refresh()
-        return self._numbers.get(name, 0)
+        return self.current().get(name, 0)
 
     def refresh(self) -> None:
         """Look now: after a commit of this very process."""
-        self._checked = self._clock()
+        self.until = self.clock() + 1
         try:
-            self._numbers = dict(self._connections.all(ALL_VERSIONS))
+            self.numbers = dict(self._connections.all(ALL_VERSIONS))
         except StoreUnavailableError:
-            if not self._numbers:
+            if not self.numbers:
                 raise
 
 
@@ -341,15 +346,22 @@ class Kept(Generic[Value]):
 
     def __init__(self, versions: Versions, name: str, load: Callable[[], Value]) -> None:
         self._versions, self._name, self._load = versions, name, load
-        self._held: tuple[int, Value] | None = None
+        self._held: tuple[dict[str, int], int, Value] | None = None
+        """The numbers among which its own was last seen, its own, itself."""
         self._lock = threading.Lock()
 
     def __call__(self) -> Value:
-        number = self._versions.of(self._name)
-        held = self._held
-        if held is not None and held[0] == number:
-            return held[1]
+        """A request asks ten times: most answers cost one comparison and the clock."""
+        held, versions = self._held, self._versions
+        if held is not None and held[0] is versions.numbers and versions.clock() < versions.until:
+            return held[2]
+        return self._looked()
+
+    def _looked(self) -> Value:
+        numbers = self._versions.current()
+        number = numbers.get(self._name, 0)
         with self._lock:
-            if self._held is None or self._held[0] != number:
-                self._held = (number, self._load())
-            return self._held[1]
+            held = self._held
+            value = held[2] if held is not None and held[1] == number else self._load()
+            self._held = (numbers, number, value)
+            return value

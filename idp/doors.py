@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable
+from operator import itemgetter
 from random import getrandbits
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -15,6 +16,8 @@ URL_LIMIT = 8 * 1024
 """Bytes of path and query; longer answers 414."""
 HEADERS_LIMIT = 16 * 1024
 """Bytes of the values of all headers; more answers 431."""
+NAMES_REMEMBERED, NAMES_LIMIT = 64, 4 * 1024
+"""Sets of names in requests, which callers send again and again; and how long those of one are together at most."""
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
@@ -54,11 +57,25 @@ class Doors:
         self.authorize = settings.issuer_path + "/authorize"
         self.trusted_proxies = settings.trusted_proxies
         self.surroundings = frozenset(name for name in os.environ if not name.startswith("HTTP_"))
-        """Servers copy them into each request: set aside all at once, which costs less than looking at each."""
+        """Servers copy them into each request: they are not its headers."""
+        self._headers: dict[tuple[str, ...], Callable[[Environ], tuple[str, ...]]] = {}
+        """By the names of a request, what takes the values of its headers out of it."""
 
     def _canonical(self, host: str) -> str:
         """RFC 9110 section 4.2.3: a host has no case, and need not say the port of its scheme."""
         return host.lower().removesuffix(self.default_port)
+
+    def _getter(self, names: tuple[str, ...]) -> Callable[[Environ], tuple[str, ...]]:
+        """Takes the values of headers out of a request that has these names."""
+        headers = [name for name in names if name[:5] == "HTTP_" and name not in self.surroundings]
+        if len(headers) < 2:
+            return lambda environ: tuple(environ[name] for name in headers)
+        found: Callable[[Environ], tuple[str, ...]] = itemgetter(*headers)
+        if sum(map(len, headers)) <= NAMES_LIMIT:
+            if len(self._headers) >= NAMES_REMEMBERED:
+                self._headers.clear()
+            self._headers[names] = found
+        return found
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         host = environ.get("HTTP_HOST", "")
@@ -68,7 +85,8 @@ class Doors:
         path = environ.get("PATH_INFO", "")
         if len(path) + len(environ.get("QUERY_STRING", "")) > URL_LIMIT:
             return refuse(start_response, "414 URI Too Long", b"This address is too long.\n")
-        if sum([len(environ[name]) for name in environ.keys() - self.surroundings if name[:5] == "HTTP_"]) > HEADERS_LIMIT:
+        names = tuple(environ)
+        if sum(map(len, (self._headers.get(names) or self._getter(names))(environ))) > HEADERS_LIMIT:
             return refuse(start_response, "431 Request Header Fields Too Large", b"These headers are too large.\n")
         self.watch()
         environ["mag.request_id"] = request_id = f"{getrandbits(64):016x}"

@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import redis
 from redis.connection import Connection, ConnectionPool
@@ -32,8 +32,7 @@ from idp.errors import StoreUnavailableError
 from idp.resp import TIMEOUT, HeldRedis, NoScriptError, RefusedCommandError
 
 
-@dataclass(frozen=True, slots=True)
-class Spent:
+class Spent(NamedTuple):
     """What `spend` found: the value, and whether this caller was the first."""
 
     value: str

@@ -5,7 +5,8 @@ several times the rest of a short statement (docs/performance.md). Values are ad
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, cast
 
 import orjson
@@ -20,6 +21,10 @@ PREPARED_LIMIT = 500
 TRANSACTION = frozenset({"BEGIN", "COMMIT", "ROLLBACK"})
 """Nothing to prepare in them, and pg_stat_statements counts a prepared one once."""
 GOOD = (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK)
+
+
+Values = Callable[[Mapping[str, Any]], Sequence[Any]]
+"""Takes the values of a statement out of its parameters, in its order."""
 
 
 class Result:
@@ -43,7 +48,7 @@ class HeldPostgreSQL:
         set_json_dumps(orjson.dumps, self._connection)
         set_json_loads(orjson.loads, self._connection)
         self._libpq, self._transformer = self._connection.pgconn, Transformer(self._connection)
-        self._texts: dict[str, tuple[bytes, list[str]]] = {}
+        self._texts: dict[str, tuple[bytes, Values, list[PyFormat]]] = {}
         self._prepared: dict[tuple[str, tuple[int, ...]], bytes] = {}
 
     def close(self) -> None:
@@ -53,9 +58,9 @@ class HeldPostgreSQL:
         """`sql` names its parameters as Python's `%(name)s`."""
         if sql in TRANSACTION:
             return self._transaction(sql)
-        text, names = self._texts.get(sql) or self._numbered(sql)
+        text, values_of, formats = self._texts.get(sql) or self._numbered(sql)
         transformer = self._transformer
-        values = transformer.dump_sequence([parameters[name] for name in names], [PyFormat.AUTO] * len(names))
+        values = transformer.dump_sequence(values_of(parameters), formats)
         types = transformer.types or ()
         prepared = self._prepared.get((sql, types)) or self._prepare(sql, text, types)
         answer = self._libpq.exec_prepared(prepared, cast(Any, values), transformer.formats)
@@ -72,8 +77,8 @@ class HeldPostgreSQL:
             raise self._error(answer)
         return Result((), 0)
 
-    def _numbered(self, sql: str) -> tuple[bytes, list[str]]:
-        """The text with `$1`, `$2`… and the names they stand for; a name that comes twice has one number."""
+    def _numbered(self, sql: str) -> tuple[bytes, Values, list[PyFormat]]:
+        """The text with `$1`, `$2`…, and what takes their values out of the parameters; a name that comes twice has one number."""
         names: list[str] = []
 
         def number(found: re.Match[str]) -> str:
@@ -84,7 +89,9 @@ class HeldPostgreSQL:
                 names.append(name)
             return f"${names.index(name) + 1}"
 
-        self._texts[sql] = numbered = NAMED.sub(number, sql).encode(), names
+        text = NAMED.sub(number, sql).encode()
+        take: Values = itemgetter(*names) if len(names) > 1 else lambda parameters: [parameters[name] for name in names]
+        self._texts[sql] = numbered = text, take, [PyFormat.AUTO] * len(names)
         return numbered
 
     def _prepare(self, sql: str, text: bytes, types: tuple[int, ...]) -> bytes:

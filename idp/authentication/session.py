@@ -6,9 +6,9 @@ started again at each use), at its absolute limit (in the value), at sign-out (g
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Self
+from typing import NamedTuple, Self
 
 import orjson
 
@@ -33,8 +33,7 @@ def guard_of_declarant(declarant_id: int, version: int) -> str:
     return f"compte:{declarant_id}.{version}"
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
+class Session(NamedTuple):
     """Who is signed in, since when (`auth_time`, epoch seconds) and how. `sid` may be shown to partners; the cookie may not."""
 
     sid: str
@@ -138,7 +137,7 @@ def raise_session(
     """
     if store.take(KIND, digest(presented)) is None:
         return None
-    raised, cookie = replace(session, amr=tuple(amr), acr=acr), random_token()
+    raised, cookie = session._replace(amr=tuple(amr), acr=acr), random_token()
     guards = (guard_of_session(session.sid), guard_of_declarant(session.declarant_id, session.version))
     store.put(KIND, digest(cookie), raised.dump(), min(settings.session_idle, settings.session_lifetime), guards=guards)
     return raised, cookie

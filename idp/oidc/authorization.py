@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from urllib.parse import quote_from_bytes, urlencode, urlsplit
 
 from authlib.oauth2.rfc6749.errors import OAuth2Error
@@ -70,8 +70,7 @@ class ConsentAsked:
     demande: str
 
 
-@dataclass(frozen=True, slots=True)
-class Browser:
+class Browser(NamedTuple):
     """What the browser brought: its binding, where the session it presents is kept."""
 
     binding: str
@@ -99,8 +98,7 @@ class Handover:
     fields: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Weighed:
+class Weighed(NamedTuple):
     """What a verified request would get now: the next step, and what a code, not yet revealed, stands for."""
 
     step: Step

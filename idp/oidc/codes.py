@@ -7,8 +7,7 @@ RFC 6749 sections 4.1.2 and 10.5, RFC 7636 section 4.6, RFC 9700 section 4.5.
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Self
+from typing import NamedTuple, Self
 
 import orjson
 
@@ -20,8 +19,7 @@ from idp.oidc.details import Acting
 from idp.seals import b64, digest, random_token
 
 
-@dataclass(frozen=True, slots=True)
-class Granted:
+class Granted(NamedTuple):
     """What a code stands for: the request as granted, and the family its tokens will belong to."""
 
     client_id: str
@@ -41,7 +39,7 @@ class Granted:
 
     def told(self, session: Session) -> Session:
         """The session as this client learns it."""
-        return replace(session, acr=answered(self.acr, session.acr)) if self.acr else session
+        return session._replace(acr=answered(self.acr, session.acr)) if self.acr else session
 
     def dump(self) -> str:
         return orjson.dumps(
@@ -81,8 +79,7 @@ def proof(client_id: str, redirect_uri: str, challenge: str) -> str:
     return b64(hashlib.sha256(f"{client_id}\0{redirect_uri}\0{challenge}".encode("utf-8", "surrogatepass")).digest())
 
 
-@dataclass(frozen=True, slots=True)
-class Redeemed:
+class Redeemed(NamedTuple):
     """A code that was spent: by this very request (`first`), or before."""
 
     session: Session

@@ -3,9 +3,9 @@
 OpenID Connect Core sections 3.1.2.3 (authentication), 3.1.2.4 (consent), 3.1.2.6 (errors of `prompt=none`).
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from idp.authentication.levels import TWO_FACTORS, satisfies, within_reach
 from idp.authentication.session import Session
@@ -23,8 +23,7 @@ class Step(StrEnum):
     ISSUE = "issue"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
+class Progress(NamedTuple):
     """What happened since the partner asked (`asked_at`, epoch seconds; None at the first visit)."""
 
     asked_at: int | None = None

@@ -7,9 +7,8 @@ confidential clients that prove a key are not rotated (FAPI 2.0 Security Profile
 """
 
 import hmac
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from authlib.oauth2.rfc6749.errors import InvalidGrantError
 
@@ -32,8 +31,7 @@ def guard_of_family(family_id: str) -> str:
     return f"fam:{family_id}"
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
+class Grant(NamedTuple):
     """What the tokens of a family repeat, whoever asks again."""
 
     declarant_id: int
@@ -52,7 +50,7 @@ class Grant:
 
     def narrowed(self, acting: Acting | None) -> "Grant":
         """The same for one token alone, about less."""
-        return replace(self, context={**self.context, "acting": acting.dump()}) if acting else self
+        return self._replace(context={**self.context, "acting": acting.dump()}) if acting else self
 
 
 def bound_key(client: Client, confirmation: Confirmation | None) -> str:
@@ -83,6 +81,11 @@ def context_of(session: Session, granted: Granted) -> dict[str, Any]:
     }
 
 
+def grant_of(session: Session, granted: Granted, *, offline: bool) -> Grant:
+    """What a sign-in gives a client."""
+    return Grant(session.declarant_id, session.sid, offline, granted.family_id, context_of(session, granted))
+
+
 class Families:
     """Operations on families, for machines' endpoints."""
 
@@ -110,33 +113,33 @@ class Families:
             raise InvalidGrantError("the refresh token is not valid")
         return family_id
 
-    def open(self, client: Client, session: Session, granted: Granted, *, offline: bool, now: datetime, key: str = "") -> str:
+    def open(self, client: Client, session: Session, grant: Grant, *, now: datetime, key: str = "") -> str:
         """A first refresh token, bound to a key or to none. Raises InvalidGrantError when the person is no longer active."""
-        token = self._token(granted.family_id, key)
-        row = self._row(client, session, granted, offline=offline, now=now)
+        token = self._token(grant.family_id, key)
+        row = self._row(client, session, grant, now)
         opened = self.connections.run(OPEN_FAMILY[self.connections.dialect.name], **row, new_current_hash=digest(token))
         if opened != 1:
             raise InvalidGrantError("the account is no longer active")
         return token
 
-    def _row(self, client: Client, session: Session, granted: Granted, *, offline: bool, now: datetime) -> dict[str, Any]:
+    def _row(self, client: Client, session: Session, grant: Grant, now: datetime) -> dict[str, Any]:
         kept = self.settings.software_lifetime if client.is_software else self.settings.offline_lifetime
-        life = kept if offline else min(self.settings.refresh_token_lifetime, max(1, session.expires_at - int(now.timestamp())))
+        life = kept if grant.offline else min(self.settings.refresh_token_lifetime, max(1, session.expires_at - int(now.timestamp())))
         return {
-            "new_id": granted.family_id,
+            "new_id": grant.family_id,
             "new_client_id": client.client_id,
             "new_declarant_id": session.declarant_id,
             "new_sid": session.sid,
-            "new_offline": offline,
+            "new_offline": grant.offline,
             "new_version": session.version,
-            "new_context": context_of(session, granted),
+            "new_context": grant.context,
             "new_opened_at": now,
             "new_expires_at": now + timedelta(seconds=life),
         }
 
     def bury(self, client: Client, session: Session, granted: Granted, now: datetime) -> None:
         """Close what a code gave, or is about to give: its replay may be quicker than its first use (C16)."""
-        row = self._row(client, session, granted, offline=False, now=now)
+        row = self._row(client, session, grant_of(session, granted, offline=False), now)
         closed = {"new_current_hash": "", "new_closed_at": now, "new_closed_reason": "code_replay"}
         self.connections.run(BURY_FAMILY[self.connections.dialect.name], **row, **closed)
         self.end_access(granted.family_id)

@@ -11,7 +11,7 @@ from idp.authentication.session import Session
 from idp.oidc.claims import amr_for, claims_of_scope, opened, select_claims
 from idp.oidc.codes import Granted
 from idp.oidc.errors import AuthorizationError
-from idp.oidc.families import Grant, context_of
+from idp.oidc.families import grant_of
 from idp.oidc.issuing import Issuer
 from idp.oidc.request import AuthorizationRequest
 from idp.oidc.tokens import half_hash
@@ -26,7 +26,7 @@ def tokens_for(
     if "token" in words and issuer.vecteurs.clients.conventions().between(client.client_id, audience_of(client, granted.resource)):
         raise AuthorizationError("invalid_target", "tokens of an agreement are given at the token endpoint alone")
     alg = client.id_token_signed_response_alg
-    grant = Grant(session.declarant_id, session.sid, False, granted.family_id, context_of(session, granted))
+    grant = grant_of(session, granted, offline=False)
     facts = issuer.facts(client, grant, granted.scope, now, None, aimed=bool(granted.resource))
     answer: dict[str, str] = {}
     hashes: dict[str, str] = {}

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from idp.authentication.session import Session
 from idp.config import Settings
@@ -16,7 +16,7 @@ from idp.oidc.client import JWT_BEARER, Client
 from idp.oidc.codes import Granted
 from idp.oidc.confirmation import Confirmation, confirmed, token_type
 from idp.oidc.details import Acting
-from idp.oidc.families import Families, Grant, bound_key, context_of
+from idp.oidc.families import Families, Grant, bound_key, grant_of
 from idp.oidc.people import People
 from idp.oidc.rights import Rights
 from idp.oidc.signals.audience import Audience
@@ -24,8 +24,7 @@ from idp.oidc.tokens import Handle, Mint, half_hash
 from idp.oidc.vecteurs import Source, Terms, Vecteurs, audience_of
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(NamedTuple):
     """What the tokens of one sign-in say of a person to one client."""
 
     sub: str
@@ -132,10 +131,10 @@ class Issuer:
         """
         now = datetime.now(UTC)
         offline = "offline_access" in granted.scope
-        grant = Grant(session.declarant_id, session.sid, offline, granted.family_id, context_of(session, granted))
+        grant = grant_of(session, granted, offline=offline)
         refresh_token = None
         if "refresh_token" in client.grant_types:
-            refresh_token = self.families.open(client, session, granted, offline=offline, now=now, key=bound_key(client, confirmation))
+            refresh_token = self.families.open(client, session, grant, now=now, key=bound_key(client, confirmation))
         self.takes_part(client, session, now, offline=offline, renews=refresh_token is not None)
         keep(self.families.connections, self.settings, self.mint.subjects, client, session, granted, now)
         about = grant.narrowed(acting)
@@ -175,7 +174,7 @@ class Issuer:
         now = datetime.now(UTC)
         self.takes_part(client, session, now, offline=False, renews=False)
         keep(self.families.connections, self.settings, self.mint.subjects, client, session, granted, now)
-        grant = Grant(session.declarant_id, session.sid, False, granted.family_id, context_of(session, granted))
+        grant = grant_of(session, granted, offline=False)
         return self.for_bearer(client, grant, granted.scope, confirmation, audience, "jwt-bearer-linked")
 
     def facts(

@@ -55,4 +55,6 @@ class PushedRequests:
 
 def take_ours(parameters: Mapping[str, Value]) -> dict[str, Value]:
     """A partner's parameters without those that only MAG writes."""
+    if OURS not in " ".join(parameters):
+        return dict(parameters)
     return {name: value for name, value in parameters.items() if not name.startswith(OURS)}

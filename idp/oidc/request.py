@@ -9,9 +9,10 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import lru_cache
 from typing import Any
 
+from idp.oidc.claims import DETAILS
 from idp.oidc.client import Client
 from idp.oidc.details import Acting, read_details
 from idp.oidc.resources import read_resources
@@ -57,16 +58,23 @@ class ClaimsRequest:
 NO_CLAIMS = ClaimsRequest()
 
 
-@dataclass(frozen=True)
 class AuthorizationRequest:
     """What the partner asks. The text of each parameter is unverified until `checks.CHECKS` has passed.
 
-    What rules ask for again and again is kept once read.
+    What rules ask for again and again is read once.
     """
 
-    parameters: Mapping[str, str]
-    client: Client
-    claims: ClaimsRequest = NO_CLAIMS
+    __slots__ = ("_acting", "claims", "client", "parameters", "prompt", "response_type", "siret_hint", "state")
+
+    def __init__(self, parameters: Mapping[str, str], client: Client, claims: ClaimsRequest = NO_CLAIMS) -> None:
+        self.parameters, self.client, self.claims = parameters, client, claims
+        self.state = parameters.get("state", "")
+        self.prompt = frozenset(parameters.get("prompt", "").split())
+        self.response_type = _in_order(parameters.get("response_type", ""))
+        self.siret_hint = _siret(parameters["siret_hint"]) if "siret_hint" in parameters else ""
+        """14 digits, or empty."""
+        self._acting: Acting | str | None = parameters.get(DETAILS) or None
+        """A text until it is read."""
 
     def get(self, name: str) -> str:
         return self.parameters.get(name, "")
@@ -76,16 +84,8 @@ class AuthorizationRequest:
         return self.get("redirect_uri")
 
     @property
-    def state(self) -> str:
-        return self.get("state")
-
-    @property
     def asked_scope(self) -> list[str]:
         return list(dict.fromkeys(self.get("scope").split()))
-
-    @cached_property
-    def prompt(self) -> frozenset[str]:
-        return frozenset(self.get("prompt").split())
 
     @property
     def max_age(self) -> int | None:
@@ -97,29 +97,36 @@ class AuthorizationRequest:
     def acr_values(self) -> list[str]:
         return self.get("acr_values").split() or list(self.client.default_acr_values)
 
-    @cached_property
-    def response_type(self) -> str:
-        """Its words in alphabetical order (OAuth 2.0 Multiple Response Types section 3)."""
-        return " ".join(sorted(self.get("response_type").split()))
-
-    @property
-    def siret_hint(self) -> str:
-        """14 digits, or empty."""
-        digits = "".join(self.get("siret_hint").split())
-        return digits if len(digits) == 14 and digits.isascii() and digits.isdigit() else ""
-
     @property
     def resource(self) -> list[str]:
         return read_resources(self.get("resource"))
 
-    @cached_property
+    @property
     def acting(self) -> Acting | None:
         """For which establishment the person is to act (RFC 9396). Raises InvalidDetailsValueError until the rules have passed."""
-        return read_details(self.get("authorization_details"), self.client.authorization_details_types)
+        if isinstance(self._acting, str):
+            self._acting = read_details(self._acting, self.client.authorization_details_types)
+        return self._acting
 
     def granted_scope(self, supported: frozenset[str]) -> list[str]:
         """Never more than the client's registration (C10); unknown scopes are ignored (OpenID Connect Core section 3.1.2.1)."""
-        return [s for s in self.asked_scope if s in self.client.scope and s in supported]
+        return list(_granted(self.get("scope"), self.client.scope, supported))
+
+
+def _in_order(words: str) -> str:
+    """In alphabetical order (OAuth 2.0 Multiple Response Types section 3)."""
+    return " ".join(sorted(words.split())) if " " in words else words
+
+
+def _siret(text: str) -> str:
+    digits = "".join(text.split())
+    return digits if len(digits) == 14 and digits.isascii() and digits.isdigit() else ""
+
+
+@lru_cache(maxsize=512)
+def _granted(scope: str, registered: frozenset[str], supported: frozenset[str]) -> tuple[str, ...]:
+    """Partners ask for the same, request after request; a text has 4,000 characters at most (`checks.LONGEST`)."""
+    return tuple(one for one in dict.fromkeys(scope.split()) if one in registered and one in supported)
 
 
 class InvalidClaimsError(ValueError):

@@ -4,7 +4,7 @@ Whatever the source, the client and the redirect URI are proved first; from then
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from idp.config import Settings
 from idp.oidc.checks import known_client, read_request
@@ -19,8 +19,7 @@ SIGNED = "mag_signed"
 """Ours, beside the parameters: they came in a request object."""
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """A request at a proved redirect URI, and why it is refused, if its source already says so."""
 
     request: AuthorizationRequest

@@ -6,8 +6,7 @@ token carries nothing that two partners could compare (Core section 8.1), and no
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import orjson
 from joserfc import jws
@@ -35,8 +34,7 @@ TOKEN_LIMIT = 8192
 """Characters; a longer text is not one of ours."""
 
 
-@dataclass(frozen=True, slots=True)
-class Handle:
+class Handle(NamedTuple):
     """What a token hangs on. Without a person (client_credentials), `declarant_id` is 0."""
 
     declarant_id: int = 0
@@ -73,8 +71,7 @@ class Handle:
         return cls(declarant_id, version, family_id, sid, tuple(userinfo_claims), resource, convention, once, tuple(profiles), chain)
 
 
-@dataclass(frozen=True, slots=True)
-class AccessToken:
+class AccessToken(NamedTuple):
     """One of ours, signature and expiry checked; whether it was revoked is asked each time it is used."""
 
     claims: Mapping[str, Any]

@@ -6,7 +6,7 @@ bounds goes on along a chain of exchanges, sealed in each token's `jti`.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
@@ -74,7 +74,7 @@ class Terms:
 
     def marked(self, handle: Handle) -> Handle:
         """The handle of a token made under these terms."""
-        return replace(handle, convention=self.convention.code, once=self.convention.usage_unique, profiles=words(self.pairs))
+        return handle._replace(convention=self.convention.code, once=self.convention.usage_unique, profiles=words(self.pairs))
 
     def check_possession(self, confirmation: Confirmation | None) -> None:
         """Raises InvalidProofError (RFC 9449 section 5), or InvalidRequestError for a certificate (RFC 8705)."""

@@ -132,13 +132,13 @@ def read_pairs(text: str) -> dict[str, str]:
     for pair in filter(None, text.split("&")):
         name, _, value = pair.partition("=")
         if "%" in pair or "+" in pair or "\0" in pair:
-            name, value = _decoded(name), _decoded(value)
+            name, value = name if name.isidentifier() else _decoded(name), _decoded(value)
         if name in values:
             if name not in REPEATABLE:
                 raise InvalidRequestError("a parameter is repeated")
             value = f"{values[name]} {value}"
         values[name] = value
-    return {name: value for name, value in values.items() if value}
+    return {name: value for name, value in values.items() if value} if "" in values.values() else values
 
 
 ESCAPES = {f"{high}{low}": chr(int(high + low, 16)) for high in "01234567" for low in "0123456789abcdefABCDEF"}
@@ -203,11 +203,8 @@ def described(answer: Answer, address: str) -> Answer:
 
 def cookies_of(environ: Environ) -> dict[str, str]:
     """Of the browser that asks; of two of one name, the first."""
-    cookies: dict[str, str] = {}
-    for part in str(environ.get("HTTP_COOKIE", "")).split(";"):
-        name, _, value = part.strip().partition("=")
-        cookies.setdefault(name, value)
-    return cookies
+    parts = reversed(str(environ.get("HTTP_COOKIE", "")).split(";"))
+    return dict([part.strip().partition("=")[::2] for part in parts])
 
 
 def is_form(environ: Environ) -> bool:

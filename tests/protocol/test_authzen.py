@@ -502,8 +502,8 @@ def test_9_metadata_lead_to_every_endpoint(point):
 def test_what_a_decision_costs(wsgi_app, point, sub):
     """The brake; the subject, the version where it may be kept, the rights."""
     mag = wsgi_app.mag
-    mag.versions._clock = lambda: 0.0
-    mag.versions._checked = 0.0
+    mag.versions.clock = lambda: 0.0
+    mag.versions.until = 1.0
 
     def cost(act, *, known=True):
         if known:

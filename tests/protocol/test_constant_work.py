@@ -25,8 +25,8 @@ WRONG = "ce n'est pas le bon"
 def still(wsgi_app):
     """The check of versions, once a second, and the notices of the messenger belong to no request."""
     wsgi_app.mag.messenger.stop()
-    wsgi_app.mag.versions._clock = lambda: 0.0
-    wsgi_app.mag.versions._checked = 0.0
+    wsgi_app.mag.versions.clock = lambda: 0.0
+    wsgi_app.mag.versions.until = 1.0
 
 
 def seen(response):

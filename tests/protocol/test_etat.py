@@ -100,8 +100,8 @@ def test_9449_a_bound_token_is_good_with_its_proof(partner, act, code_flow):
 @pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
 def test_it_costs_one_statement(portail, code_flow, wsgi_app):
     token, mag = code_flow(portail, scope=SCOPE).access_token, wsgi_app.mag
-    mag.versions._clock = lambda: 0.0
-    mag.versions._checked = 0.0
+    mag.versions.clock = lambda: 0.0
+    mag.versions.until = 1.0
     state(portail, token)
     before = mag.ephemeral.count_of_trips, mag.connections.count
     state(portail, token)

@@ -119,7 +119,7 @@ def test_a_person_may_be_named_as_she_signs_in(partner, code_flow, run, new_decl
 def test_it_costs_one_query_for_each_person_a_process_meets_and_none_elsewhere(partner, signed_in, run, uid, wsgi_app):
     portail, other, mag = partner(), partner("autre"), wsgi_app.mag
     run(f"uid,sub\n{uid},abc\n")
-    mag.versions._clock = lambda: 0.0
+    mag.versions.clock = lambda: 0.0
     mag.versions.refresh()
     other.redeem(other.code(signed_in))
     costs = []

@@ -116,8 +116,8 @@ def test_it_costs_no_more_than_another(partner, code_flow, wsgi_app):
     portail, mag = partner(**OPAQUE), wsgi_app.mag
     token = code_flow(portail).access_token
     portail.userinfo(token)
-    mag.versions._clock = lambda: 0.0
-    mag.versions._checked = 0.0
+    mag.versions.clock = lambda: 0.0
+    mag.versions.until = 1.0
     for act in (portail.userinfo, portail.introspect):
         before = mag.ephemeral.count_of_trips, mag.connections.count
         assert act(token).status_code == 200

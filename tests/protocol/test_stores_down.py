@@ -140,7 +140,7 @@ def test_C69_without_the_database(partner, signed_in, code_flow, postgresql_gate
     portail.userinfo(tokens.access_token)
     documents(portail)
     postgresql_gate.close()
-    wsgi_app.mag.versions._checked = float("-inf")
+    wsgi_app.mag.versions.until = float("-inf")
 
     for _ in range(2):
         assert is_unavailable(portail.refresh(tokens.refresh_token))

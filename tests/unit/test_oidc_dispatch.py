@@ -1,6 +1,5 @@
 """What comes next in an authorization, as a table: OpenID Connect Core sections 3.1.2.1 to 3.1.2.6."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -15,7 +14,7 @@ NOW = 1_000_000
 OURS = Client(client_id="x", client_name="x")
 THIRD = Client(client_id="x", client_name="x", first_party=False)
 OLD = Session("sid", 1, 1, "uid", NOW - 3600, ("pwd",), "eidas1", NOW + 3600)
-FRESH = replace(OLD, auth_time=NOW)
+FRESH = OLD._replace(auth_time=NOW)
 ASKED = Progress(asked_at=NOW - 10)
 SIGNED_IN = Progress(asked_at=NOW - 10, signed_in_since=True)
 AGREED = datetime.fromtimestamp(NOW - 5, UTC)
@@ -55,7 +54,7 @@ def step(client=OURS, session=OLD, progress=None, hinted=None, acr=None, **param
         pytest.param({"hinted": "autre", "prompt": "none"}, "login_required", id="hint-other-silently"),
         pytest.param({"hinted": "autre", "progress": SIGNED_IN}, "access_denied", id="hint-other-after-sign-in"),
         pytest.param({"prompt": "select_account"}, Step.SELECT, id="select"),
-        pytest.param({"prompt": "select_account", "progress": replace(ASKED, selected=True)}, Step.ISSUE, id="select-done"),
+        pytest.param({"prompt": "select_account", "progress": ASKED._replace(selected=True)}, Step.ISSUE, id="select-done"),
         pytest.param({"prompt": "select_account", "progress": SIGNED_IN}, Step.ISSUE, id="select-by-signing-in"),
         pytest.param({"acr": "eidas1"}, Step.ISSUE, id="level-reached"),
         pytest.param({"acr": "eidas2"}, "unmet_authentication_requirements", id="level-out-of-reach"),
@@ -64,10 +63,10 @@ def step(client=OURS, session=OLD, progress=None, hinted=None, acr=None, **param
         pytest.param({"client": THIRD, "progress": Progress(consented_scope=frozenset({"openid"}))}, Step.ISSUE, id="consent-given"),
         pytest.param({"client": THIRD, "progress": Progress(consented_scope=frozenset({"email"}))}, Step.CONSENT, id="consent-to-less"),
         pytest.param({"prompt": "consent"}, Step.CONSENT, id="consent-asked-of-ours"),
-        pytest.param({"prompt": "consent", "progress": replace(ASKED, consented_at=LONG_AGO)}, Step.CONSENT, id="consent-from-before"),
-        pytest.param({"prompt": "consent", "progress": replace(ASKED, consented_at=AGREED)}, Step.ISSUE, id="consent-since"),
-        pytest.param({"progress": replace(ASKED, refused=True)}, "access_denied", id="refused"),
-        pytest.param({"session": None, "progress": replace(ASKED, refused=True)}, "access_denied", id="refused-without-a-session"),
+        pytest.param({"prompt": "consent", "progress": ASKED._replace(consented_at=LONG_AGO)}, Step.CONSENT, id="consent-from-before"),
+        pytest.param({"prompt": "consent", "progress": ASKED._replace(consented_at=AGREED)}, Step.ISSUE, id="consent-since"),
+        pytest.param({"progress": ASKED._replace(refused=True)}, "access_denied", id="refused"),
+        pytest.param({"session": None, "progress": ASKED._replace(refused=True)}, "access_denied", id="refused-without-a-session"),
     ],
 )
 def test_the_next_step(case, expected):
