@@ -29,6 +29,11 @@ class Place(Protocol):
     def connections(self) -> Connections: ...
 
 
+def any_rule(mag: Place) -> bool:
+    """Whether there is one: without any, nobody need say what a partner is told of."""
+    return bool(mag.policies().rules)
+
+
 def demanded(mag: Place, client_id: str, services: Collection[str], session: Session, now: datetime) -> bool:
     """Two factors that this session lacks; a query only where a rule is about rights."""
     policies = mag.policies()

@@ -52,7 +52,7 @@ class HeldRedis:
     def command(self, words: tuple[Any, ...]) -> Any:
         """The answer, decoded. Raises RefusedCommandError."""
         self._socket.sendall(hiredis.pack_command(words))
-        answer = self._reader.gets()
+        answer: Any = False
         while answer is False:
             received = self._socket.recv(READ)
             if not received:

@@ -20,7 +20,7 @@ from idp.authentication.factors.policy import Policies
 from idp.authentication.session import COOKIE, Session, row_of
 from idp.config import Settings
 from idp.database import Connections, Kept
-from idp.demands import demanded
+from idp.demands import any_rule, demanded
 from idp.ephemeral import Ephemeral
 from idp.errors import FileError
 from idp.habilitations.disclosure import SCOPE as HABILITATIONS
@@ -320,6 +320,8 @@ class AuthorizationEndpoint:
 
     def _demands(self, asked: AuthorizationRequest, session: Session) -> bool:
         """By partner, by what it asks to be told."""
+        if not any_rule(self.mag):
+            return False
         services = services_of_scope(asked.granted_scope(self.supported_scopes())) | (asked.acting.codes if asked.acting else frozenset())
         return demanded(self.mag, asked.client.client_id, services, session, datetime.now(UTC))
 

@@ -178,22 +178,23 @@ def check_dpop_jkt(request: AuthorizationRequest) -> None:
         raise AuthorizationError("invalid_request", "dpop_jkt is not the key of the DPoP proof")
 
 
-CHECKS = (
-    check_lengths,
-    check_registration,
-    check_response_type,
-    check_response_mode,
-    check_grant,
-    check_scope,
-    check_pkce,
-    check_profile,
-    check_nonce,
-    check_prompt,
-    check_max_age,
-    check_resource,
-    check_authorization_details,
-    check_dpop_jkt,
+CHECKS: tuple[tuple[Callable[[AuthorizationRequest], None], str], ...] = (
+    (check_lengths, ""),
+    (check_registration, "registration"),
+    (check_response_type, ""),
+    (check_response_mode, "response_mode"),
+    (check_grant, ""),
+    (check_scope, ""),
+    (check_pkce, ""),
+    (check_profile, ""),
+    (check_nonce, ""),
+    (check_prompt, "prompt"),
+    (check_max_age, "max_age"),
+    (check_resource, "resource"),
+    (check_authorization_details, "authorization_details"),
+    (check_dpop_jkt, "dpop_jkt"),
 )
+"""Each rule, and the parameter without which it has nothing to say; empty for those that always speak."""
 
 
 def verify(request: AuthorizationRequest, *, front_channel: bool = False) -> AuthorizationRequest:
@@ -201,8 +202,9 @@ def verify(request: AuthorizationRequest, *, front_channel: bool = False) -> Aut
 
     `front_channel`: whether tokens may come through the browser (a setting, off: RFC 9700 section 2.1.2).
     """
-    for check in CHECKS:
-        check(request)
+    for check, about in CHECKS:
+        if not about or about in request.parameters:
+            check(request)
     if request.response_type != "code" and not front_channel:
         raise AuthorizationError("unsupported_response_type", "response_type must be code")
     if not request.get("claims"):

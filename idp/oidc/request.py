@@ -99,7 +99,7 @@ class AuthorizationRequest:
 
     @property
     def resource(self) -> list[str]:
-        return read_resources(self.get("resource"))
+        return read_resources(self.parameters["resource"]) if "resource" in self.parameters else []
 
     @property
     def acting(self) -> Acting | None:

@@ -39,6 +39,8 @@ def mode_of(request: AuthorizationRequest) -> str:
 
     Whatever is asked, the tokens of a query and the clear answers of a client that wants them signed never leave.
     """
+    if request.response_type == "code" and "response_mode" not in request.parameters:
+        return "query.jwt" if request.client.profile.signed_response else "query"
     asked = request.get("response_mode") if request.get("response_mode") in RESPONSE_MODES else ""
     default = "fragment" if set(request.response_type.split()) & {"token", "id_token"} else "query"
     signed = asked.endswith("jwt") or request.client.profile.signed_response

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from authlib.oauth2.rfc6749 import AuthorizationServer, OAuth2Request
 from authlib.oauth2.rfc6749.errors import InvalidRequestError, OAuth2Error, UnsupportedGrantTypeError
-from authlib.oauth2.rfc6749.requests import BasicOAuth2Payload
+from authlib.oauth2.rfc6749.requests import OAuth2Payload
 
 from idp.ephemeral import Ephemeral
 from idp.oidc.client import JWT_BEARER
@@ -39,16 +39,28 @@ GRANTS = (
 )
 
 
+class Parameters(OAuth2Payload):
+    """Those of a form, as Authlib asks for them."""
+
+    def __init__(self, form: dict[str, str]) -> None:
+        self._form = form
+
+    @property
+    def data(self) -> dict[str, str]:
+        return self._form
+
+
 class TokenRequest(OAuth2Request):
     """A token request already read. Authlib's constructor asks for https in the address: MAG's own settings hold that rule."""
 
+    method, uri = "POST", ""
+    client = user = auth_method = authorization_code = refresh_token = credential = _scope = None
+
     def __init__(self, form: dict[str, str], environ: Environ) -> None:
-        self.method, self.uri, self.headers = "POST", "", {}
+        self.headers: dict[str, str] = {}
         self.environ = environ
         self._form = form
-        self.payload = BasicOAuth2Payload(form)
-        self.client = None
-        self.user = self.auth_method = self.authorization_code = self.refresh_token = self.credential = self._scope = None
+        self.payload = Parameters(form)
 
     @property
     def form(self) -> dict[str, str]:

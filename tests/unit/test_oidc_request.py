@@ -1,6 +1,7 @@
 """The authorization request and its rules, without a server. RFC 6749, RFC 7636, OpenID Connect Core."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -41,8 +42,19 @@ def test_7636_B_the_challenge_of_a_verifier():
 def test_each_rule_lets_a_good_request_through():
     request = AuthorizationRequest(ASKED, CLIENT)
 
-    assert [check(request) for check in CHECKS] == [None] * len(CHECKS)
+    assert [check(request) for check, _ in CHECKS] == [None] * len(CHECKS)
     assert verify(request).parameters == ASKED
+
+
+@pytest.mark.parametrize("profile", PROFILES.values(), ids=PROFILES)
+@pytest.mark.parametrize(("check", "about"), [(check, about) for check, about in CHECKS if about], ids=lambda one: getattr(one, "__name__", one))
+def test_a_rule_about_a_parameter_has_nothing_to_say_without_it(check, about, profile):
+    demanding = replace(CLIENT, profile=profile)
+    others = {"dpop_jkt", "mag_dpop_jkt", "max_age", "prompt", "registration", "resource", "response_mode"} - {about}
+
+    for request in (AuthorizationRequest(ASKED, demanding), AuthorizationRequest({**ASKED, **dict.fromkeys(others, "?")}, demanding)):
+        assert about not in request.parameters
+        assert check(request) is None
 
 
 NAMES = st.sampled_from([*ASKED, "nonce", "state", "prompt", "max_age", "claims", "acr_values", "request"])
