@@ -127,9 +127,10 @@ def check_profile(request: AuthorizationRequest) -> None:
 
 def check_nonce(request: AuthorizationRequest) -> None:
     """OpenID Connect Core section 3.1.2.1; ours: printable ASCII, given back unchanged."""
-    if not request.get("nonce").isascii() or not request.get("nonce").isprintable():
+    nonce = request.get("nonce")
+    if not nonce.isascii() or not nonce.isprintable():
         raise AuthorizationError("invalid_request", "nonce is not printable ASCII")
-    if "id_token" in request.response_type and not request.get("nonce"):
+    if "id_token" in request.response_type and not nonce:
         raise AuthorizationError("invalid_request", "nonce is required when an ID token comes through the browser")
 
 

@@ -95,9 +95,7 @@ def issue(store: Ephemeral, settings: Settings, row: str, granted: Granted, show
     if not row:
         return None
     code = random_token()
-    found = store.derive(
-        KIND, row, settings.session_idle, "code", digest(code), granted.dump(), settings.code_lifetime, proof=shown
-    )
+    found = store.derive(KIND, row, settings.session_idle, "code", digest(code), granted.dump(), settings.code_lifetime, proof=shown)
     return (Session.load(found), code) if found else None
 
 

@@ -6,6 +6,7 @@ before anything sees it (C02, C55b, C56, C57).
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -132,7 +133,8 @@ def read_pairs(text: str) -> dict[str, str]:
     for pair in filter(None, text.split("&")):
         name, _, value = pair.partition("=")
         if "%" in pair or "+" in pair or "\0" in pair:
-            name, value = name if name.isidentifier() else _decoded(name), _decoded(value)
+            name = name if name.isidentifier() else _decoded(name)
+            value = _decoded_again(value) if name in REGISTERED and len(value) <= SHORT else _decoded(value)
         if name in values:
             if name not in REPEATABLE:
                 raise InvalidRequestError("a parameter is repeated")
@@ -141,6 +143,8 @@ def read_pairs(text: str) -> dict[str, str]:
     return {name: value for name, value in values.items() if value} if "" in values.values() else values
 
 
+REGISTERED, SHORT = frozenset({"redirect_uri", "scope"}), 400
+"""Parameters that a partner sends in the same words each time, and how long they are to be remembered (characters)."""
 ESCAPES = {f"{high}{low}": chr(int(high + low, 16)) for high in "01234567" for low in "0123456789abcdefABCDEF"}
 """Of the characters of ASCII: what comes after the percent sign, and the character."""
 
@@ -155,6 +159,9 @@ def _decoded(text: str) -> str:
     if "\0" in found:
         raise InvalidRequestError("a parameter holds a NUL character")
     return found
+
+
+_decoded_again = lru_cache(maxsize=512)(_decoded)
 
 
 def _decoded_utf8(text: str) -> str:

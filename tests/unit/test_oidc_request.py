@@ -47,7 +47,7 @@ def test_each_rule_lets_a_good_request_through():
 
 
 @pytest.mark.parametrize("profile", PROFILES.values(), ids=PROFILES)
-@pytest.mark.parametrize(("check", "about"), [(check, about) for check, about in CHECKS if about], ids=lambda one: getattr(one, "__name__", one))
+@pytest.mark.parametrize(("check", "about"), [one for one in CHECKS if one[1]], ids=[about for _, about in CHECKS if about])
 def test_a_rule_about_a_parameter_has_nothing_to_say_without_it(check, about, profile):
     demanding = replace(CLIENT, profile=profile)
     others = {"dpop_jkt", "mag_dpop_jkt", "max_age", "prompt", "registration", "resource", "response_mode"} - {about}
