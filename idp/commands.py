@@ -96,9 +96,10 @@ def _in_turn() -> None:
 
     A sixth less processor for a sign-in without a password, and as much waiting (docs/performance.md). Left alone: whoever chose otherwise.
     """
-    if sys.platform == "linux" and os.sched_getscheduler(0) == os.SCHED_OTHER:
-        with suppress(PermissionError):
-            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+    if sys.platform == "linux":
+        with suppress(OSError):  # a sandbox may refuse, or know no other policy
+            if os.sched_getscheduler(0) == os.SCHED_OTHER:
+                os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
 def _check_threads(settings: Settings, threads: int) -> None:

@@ -115,7 +115,7 @@ class AuthorizationRequest:
 
 def _in_order(words: str) -> str:
     """In alphabetical order (OAuth 2.0 Multiple Response Types section 3)."""
-    return " ".join(sorted(words.split())) if " " in words else words
+    return words if words == "code" else " ".join(sorted(words.split()))
 
 
 def _siret(text: str) -> str:

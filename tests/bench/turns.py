@@ -111,8 +111,9 @@ def cost(turns: list[Turn]) -> float:
 
 
 def ratio(ours: list[Turn], theirs: list[Turn]) -> str:
-    """Of all turns together; the quartiles of the ratios turn by turn."""
-    low, _, high = statistics.quantiles([cost([one]) / cost([other]) for one, other in zip(ours, theirs, strict=True)], n=4)
+    """Of all turns together; the quartiles of the ratios turn by turn, but for turns too short for the clock or for an answer."""
+    each = [(one, other) for one, other in zip(ours, theirs, strict=True) if all((*one, *other))]
+    low, _, high = statistics.quantiles([cost([one]) / cost([other]) for one, other in each], n=4)
     return f"**{cost(ours) / cost(theirs):.2f}** ({low:.2f}-{high:.2f})"
 
 
@@ -122,6 +123,8 @@ def main() -> int:
     parser.add_argument("--turns", type=int, default=40, help="of each server")
     parser.add_argument("--seconds", type=float, default=0.5, help="of a turn")
     asked = parser.parse_args()
+    if asked.turns < 2 or not set(asked.workloads.split(",")) <= set(WORKLOADS):
+        parser.error("two turns or more, of these workloads")
     outside = folder()
     if outside is None or not install():
         parser.error("the outside harness is needed: MAG_BENCH_HARNESS")

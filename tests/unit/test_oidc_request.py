@@ -46,6 +46,12 @@ def test_each_rule_lets_a_good_request_through():
     assert verify(request).parameters == ASKED
 
 
+@pytest.mark.parametrize("given", ["id_token code", "code  id_token", "code\tid_token", " code id_token\n"])
+def test_words_of_a_response_type_are_told_apart_by_any_blank(given):
+    assert AuthorizationRequest({**ASKED, "response_type": "code\t"}, CLIENT).response_type == "code"
+    assert AuthorizationRequest({**ASKED, "response_type": given}, CLIENT).response_type == "code id_token"
+
+
 @pytest.mark.parametrize("profile", PROFILES.values(), ids=PROFILES)
 @pytest.mark.parametrize(("check", "about"), [one for one in CHECKS if one[1]], ids=[about for _, about in CHECKS if about])
 def test_a_rule_about_a_parameter_has_nothing_to_say_without_it(check, about, profile):
